@@ -1,1 +1,40 @@
-//! placeholder
+//! The words of the house and the promises between its rooms.
+//!
+//! Read in this order: [`state`] (where a task may stand), [`signature`] and [`task`] (what is sent,
+//! what is run), [`client`] (who sends), [`broker`], [`results`], [`fleet`] and [`dead`] (the ports every
+//! backend keeps), [`memory`] (the ports kept in memory), [`conformance`] (the suites every port obeys).
+
+pub mod state;
+
+pub mod argument;
+pub mod context;
+pub mod error;
+pub mod signature;
+pub mod task;
+
+pub mod client;
+
+pub mod broker;
+pub mod clock;
+pub mod dead;
+pub mod fleet;
+pub mod results;
+
+pub mod memory;
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
+pub use apium_protocol as protocol;
+
+pub use broker::{Broker, Claim, Delivery, Disposition, Outgoing, Receipt, Settled, Settlement};
+pub use client::{Client, Pending, Routes};
+pub use clock::{Clock, SystemClock, TestClock};
+pub use context::{Context, FromContext, State};
+pub use dead::{DeadFilter, DeadLetter, DeadReason};
+pub use error::{BackendError, TaskError};
+pub use fleet::{Fleet, WorkerCard};
+pub use results::{Lookup, ResultStore, StoredResult};
+pub use signature::Signature;
+pub use state::TaskState;
+pub use task::{Call, Registry, Task, TaskOptions, TaskResult};

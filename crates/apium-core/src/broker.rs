@@ -1,0 +1,178 @@
+//! The promise in between: publish, claim, and a delivery settled exactly once.
+//!
+//! A message comes here from [`crate::client`] and goes on to a worker's consumer
+//! (`apium-worker/src/consumer.rs`), which claims it, and to `apium-worker/src/outcome.rs`, which settles it.
+//! Every backend passes [`crate::conformance::broker`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::dead::{DeadFilter, DeadLetter};
+use crate::error::BackendError;
+use crate::fleet::Fleet;
+use crate::results::StoredResult;
+
+/// A message on its way into a queue. Its bytes are never touched again.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// The queue, by the name a Celery worker would `-Q`.
+    pub queue: String,
+    /// 0 to 9; served lowest first on Redis and here alike. Above 9 counts as 9.
+    pub priority: u8,
+    /// The envelope, as [`apium_protocol::Message::encode`] writes it.
+    pub bytes: Vec<u8>,
+    /// Kept in the store until then; `None` means now.
+    pub not_before: Option<Timestamp>,
+}
+
+/// What a worker asks for.
+#[derive(Debug, Clone)]
+pub struct Claim<'a> {
+    /// The queues, in the order they are to be looked at.
+    pub queues: &'a [String],
+    /// How many messages at the most: never more than the worker has free slots.
+    pub max: usize,
+    /// How long each is the worker's own before it must be renewed.
+    pub lease: Duration,
+}
+
+/// The proof that a delivery is ours: void once the lease ran out and another took it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Receipt {
+    /// The queue it was claimed from.
+    pub queue: String,
+    /// The backend's mark on this one claim; no two claims share it.
+    pub tag: String,
+}
+
+/// A message in a worker's hands, with a lease.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// What settles it.
+    pub receipt: Receipt,
+    /// The envelope, byte for byte as it was published.
+    pub bytes: Arc<[u8]>,
+    /// Its priority step, for a requeue.
+    pub priority: u8,
+    /// True when it was handed out before and came back.
+    pub redelivered: bool,
+}
+
+/// Everything an attempt causes, written in one step: all of it, or, when the lease was lost, none.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// The delivery; `None` when it was acknowledged before the attempt (early ack).
+    pub receipt: Option<Receipt>,
+    /// What becomes of the message.
+    pub disposition: Disposition,
+    /// The result to store, if results live here.
+    pub result: Option<StoredResult>,
+    /// Messages sent on: a retry now, a canvas step later.
+    pub send: Vec<Outgoing>,
+}
+
+/// What becomes of a settled message.
+#[derive(Debug, Clone)]
+pub enum Disposition {
+    /// Done with it.
+    Ack,
+    /// Back to the front of its queue, for whoever is free.
+    Requeue,
+    /// Back to the end of its queue.
+    RequeueLast,
+    /// Kept in the store until its time, then handed out again.
+    Defer(Timestamp),
+    /// Given up and kept, with the reason.
+    DeadLetter(DeadLetter),
+}
+
+/// What came of a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Written.
+    Done,
+    /// The lease had been lost: another holds the message, nothing was written.
+    Lost,
+}
+
+/// How a queue stands.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct QueueDepth {
+    /// The queue's name.
+    pub queue: String,
+    /// Messages ready to be claimed.
+    pub ready: u64,
+    /// Messages waiting for their time.
+    pub delayed: u64,
+    /// Messages in some worker's hands.
+    pub claimed: u64,
+    /// Seconds the oldest ready message has waited, where the backend knows when it came.
+    pub oldest_age_seconds: Option<f64>,
+}
+
+/// The broker port.
+#[async_trait]
+pub trait Broker: Fleet {
+    /// Where this broker lives, without secrets; equal for a result store that settles in the same step.
+    fn home(&self) -> &str;
+
+    /// Puts messages into their queues, all or none.
+    async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError>;
+
+    /// Takes up to `max` due messages, each with its lease, in one step; empty when there are none.
+    async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Delivery>, BackendError>;
+
+    /// Returns when one of `queues` may have a due message, at the latest after `at_most`. Takes nothing.
+    async fn wait(&self, queues: &[String], at_most: Duration) -> Result<(), BackendError>;
+
+    /// Prolongs leases by `lease` from now; returns the receipts that were lost meanwhile.
+    async fn renew(&self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>, BackendError>;
+
+    /// Settles deliveries, each in one step with its consequences; the answers come in the same order.
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, BackendError>;
+
+    /// Puts back what dead workers left (leases run out), a bounded batch a call; returns how many.
+    async fn recover(&self) -> Result<usize, BackendError>;
+
+    /// How the named queues stand; without names, every queue known.
+    async fn depths(&self, queues: &[String]) -> Result<Vec<QueueDepth>, BackendError>;
+
+    /// Throws away every waiting message of a queue (not those in a worker's hands); returns how many.
+    async fn purge(&self, queue: &str) -> Result<u64, BackendError>;
+
+    /// Dead letters that match, newest first.
+    async fn dead_letters(&self, filter: &DeadFilter) -> Result<Vec<DeadLetter>, BackendError>;
+
+    /// One dead letter.
+    async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, BackendError>;
+
+    /// Puts the original bytes of a dead letter back into its queue and forgets it, in one step.
+    async fn replay(&self, id: &str) -> Result<bool, BackendError>;
+}
+
+impl Settlement {
+    /// Acknowledges a delivery and nothing else.
+    pub fn ack(receipt: Receipt) -> Self {
+        Self::of(receipt, Disposition::Ack)
+    }
+
+    /// Settles a delivery as told, with no other consequence.
+    pub fn of(receipt: Receipt, disposition: Disposition) -> Self {
+        Self { receipt: Some(receipt), disposition, result: None, send: Vec::new() }
+    }
+
+    /// Adds the result to store in the same step.
+    pub fn with_result(mut self, result: Option<StoredResult>) -> Self {
+        self.result = result;
+        self
+    }
+
+    /// Adds a message to send in the same step.
+    pub fn sending(mut self, message: Outgoing) -> Self {
+        self.send.push(message);
+        self
+    }
+}

@@ -1,0 +1,84 @@
+//! What a fleet port promises: the living are shown, the silent are not, a revoke reaches everyone.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    reason = "a test kit: each function is one promise, told by its name"
+)]
+
+use std::time::Duration;
+
+use super::Subject;
+use crate::fleet::WorkerCard;
+
+const TTL: Duration = Duration::from_secs(1);
+const KEEP: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(10);
+
+fn card(name: &str) -> WorkerCard {
+    WorkerCard {
+        name: name.to_owned(),
+        queues: vec!["q".to_owned()],
+        tasks: vec!["t".to_owned()],
+        concurrency: 2,
+        active: 1,
+        processed: 7,
+        pid: 42,
+        started: "2026-11-22T00:00:00Z".to_owned(),
+    }
+}
+
+async fn names(subject: &Subject) -> Vec<String> {
+    subject.other.workers().await.unwrap().into_iter().map(|card| card.name).collect()
+}
+
+pub async fn shows_the_living(subject: &Subject) {
+    subject.broker.beat(&card("b@h"), KEEP).await.unwrap();
+    subject.broker.beat(&card("a@h"), KEEP).await.unwrap();
+    assert_eq!(names(subject).await, ["a@h", "b@h"]);
+    assert_eq!(subject.other.workers().await.unwrap()[0], card("a@h"));
+}
+
+pub async fn a_silent_worker_is_gone(subject: &Subject) {
+    subject.broker.beat(&card("a@h"), TTL).await.unwrap();
+    subject.broker.beat(&card("b@h"), KEEP).await.unwrap();
+    (subject.advance)(TTL * 2).await;
+    assert_eq!(names(subject).await, ["b@h"]);
+}
+
+pub async fn a_leaver_is_gone(subject: &Subject) {
+    subject.broker.beat(&card("a@h"), KEEP).await.unwrap();
+    subject.broker.leave("a@h").await.unwrap();
+    assert!(names(subject).await.is_empty());
+}
+
+pub async fn tells_revocations_once(subject: &Subject) {
+    subject.broker.revoke("a", KEEP).await.unwrap();
+    subject.broker.revoke("b", KEEP).await.unwrap();
+    let first = subject.other.revocations(0, SOON).await.unwrap();
+    assert_eq!(first.ids, ["a", "b"]);
+    subject.broker.revoke("c", KEEP).await.unwrap();
+    let second = subject.other.revocations(first.cursor, SOON).await.unwrap();
+    assert_eq!(second.ids, ["c"]);
+    let none = subject.other.revocations(second.cursor, Duration::from_millis(20)).await.unwrap();
+    assert!(none.ids.is_empty());
+}
+
+pub async fn wakes_on_revoke(subject: &Subject) {
+    let start = subject.other.revocations(0, Duration::from_millis(20)).await.unwrap();
+    let waited = std::time::Instant::now();
+    let (told, revoked) = tokio::join!(subject.other.revocations(start.cursor, SOON), async {
+        tokio::task::yield_now().await;
+        subject.broker.revoke("a", KEEP).await
+    });
+    revoked.unwrap();
+    assert_eq!(told.unwrap().ids, ["a"]);
+    assert!(waited.elapsed() < SOON / 2, "{:?}", waited.elapsed());
+}
+
+pub async fn remembers_revocations(subject: &Subject) {
+    subject.broker.revoke("short", Duration::from_secs(1)).await.unwrap();
+    subject.broker.revoke("long", KEEP).await.unwrap();
+    (subject.advance)(Duration::from_secs(2)).await;
+    assert_eq!(subject.other.revocations(0, SOON).await.unwrap().ids, ["long"]);
+}

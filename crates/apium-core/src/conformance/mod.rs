@@ -1,0 +1,63 @@
+//! The suites every port obeys: one list of promises, run on every implementation.
+//!
+//! A backend's test writes a function that makes a fresh, empty [`Subject`] and calls the macro:
+//! `apium_core::conformance_tests!(subject);` Each promise is then one test.
+
+pub mod broker;
+pub mod fleet;
+pub mod results;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::broker::{Broker, Outgoing};
+use crate::results::ResultStore;
+
+/// A backend under examination: fresh, empty, with its time in the suite's hands.
+pub struct Subject {
+    /// The broker and fleet.
+    pub broker: Arc<dyn Broker>,
+    /// The result store of the same home.
+    pub results: Arc<dyn ResultStore>,
+    /// A second broker on the same store, as another process would open it.
+    pub other: Arc<dyn Broker>,
+    /// Moves the backend's clock forward.
+    pub advance: Box<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>,
+    /// Kept alive as long as the subject (a server, a temporary folder).
+    pub keep: Box<dyn std::any::Any + Send + Sync>,
+}
+
+/// Makes one test of each promise, on subjects that `$make` (an async function) builds.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($make:path) => {
+        $crate::conformance_tests!(@suite broker $make:
+            publishes_in_order, serves_low_priorities_first, claims_from_several_queues, claims_no_more_than_asked,
+            keeps_bytes, hands_a_message_to_one_worker_only, settles_once, restores_an_expired_lease,
+            keeps_a_renewed_lease, tells_a_lost_lease, refuses_a_late_settlement, settles_with_all_consequences,
+            writes_nothing_when_lost, requeues_to_the_front, requeues_to_the_end, delays_what_is_not_due,
+            defers_a_delivery, wakes_on_publish, wakes_on_publish_elsewhere, wakes_when_due, wait_ends_in_time, purges_only_what_waits, counts_depths,
+            keeps_dead_letters, replays_the_original_bytes, settles_without_a_receipt, claims_many_at_once);
+        $crate::conformance_tests!(@suite results $make:
+            unknown_until_stored, stores_and_reads_back, success_is_final, failure_gives_way, revoke_does_not_touch_what_began,
+            waits_for_a_ready_state, wait_times_out, expires, remembers_and_forgets);
+        $crate::conformance_tests!(@suite fleet $make:
+            shows_the_living, a_silent_worker_is_gone, a_leaver_is_gone, tells_revocations_once, wakes_on_revoke, remembers_revocations);
+    };
+    (@suite $suite:ident $make:path: $($promise:ident),+ $(,)?) => {
+        mod $suite {
+            $(#[tokio::test]
+            async fn $promise() {
+                let subject = $make().await;
+                $crate::conformance::$suite::$promise(&subject).await;
+            })+
+        }
+    };
+}
+
+/// A message whose envelope is these bytes.
+fn message(queue: &str, bytes: &str) -> Outgoing {
+    Outgoing { queue: queue.to_owned(), priority: 0, bytes: bytes.as_bytes().to_vec(), not_before: None }
+}

@@ -1,0 +1,165 @@
+//! What can go wrong: a backend that cannot be used, and a task that does not succeed.
+
+use std::time::Duration;
+
+use apium_protocol::{ExceptionRecord, RawJson};
+
+/// A broker or result store could not do what it was asked; the sentence names it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BackendError {
+    /// It cannot be reached or is overloaded now; the same call may succeed later.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It holds something that cannot be right, or refuses the call for good.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl BackendError {
+    /// Whether the same call may succeed later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+/// Why a task did not succeed, and what is to be done about it.
+///
+/// Any `std::error::Error` turns into one with `?`: its type's name becomes the exception type a Python
+/// caller sees, its text the message.
+#[derive(Debug, Clone)]
+pub struct TaskError {
+    pub(crate) exception: ExceptionRecord,
+    pub(crate) remedy: Remedy,
+    pub(crate) traceback: Option<String>,
+}
+
+/// What the worker does after an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// As the task's options say: retried with `autoretry`, else a failure.
+    ByOptions,
+    /// Try again while retries are left; after this long, or by the task's back-off.
+    Retry(Option<Duration>),
+    /// Never try again.
+    Fail,
+    /// Give the message up: no retry, the message becomes a dead letter.
+    Reject,
+    /// Put the message back at the end of its queue.
+    Requeue,
+    /// Store nothing and acknowledge.
+    Ignore,
+}
+
+impl TaskError {
+    /// An error that reads as a Python built-in of this name, e.g. `("ValueError", "no such item")`.
+    pub fn new(exc_type: &str, message: impl AsRef<str>) -> Self {
+        Self::exception("builtins", exc_type, message)
+    }
+
+    /// An error of this Python module and type, which a caller may `except` by type.
+    pub fn exception(module: &str, exc_type: &str, message: impl AsRef<str>) -> Self {
+        Self::of(ExceptionRecord::new(module, exc_type, message.as_ref()), Remedy::ByOptions)
+    }
+
+    /// Wrong arguments: what Python raises as `TypeError`. Never retried, kept as a dead letter.
+    pub fn arguments(message: impl AsRef<str>) -> Self {
+        Self::of(ExceptionRecord::new("builtins", "TypeError", message.as_ref()), Remedy::Reject)
+    }
+
+    /// Gives the message up; it is kept as a dead letter.
+    pub fn reject(reason: impl AsRef<str>) -> Self {
+        Self::of(ExceptionRecord::new("celery.exceptions", "Reject", reason.as_ref()), Remedy::Reject)
+    }
+
+    /// Puts the message back at the end of its queue.
+    pub fn requeue() -> Self {
+        Self::of(ExceptionRecord::new("celery.exceptions", "Reject", "requeue"), Remedy::Requeue)
+    }
+
+    /// Ends the attempt without storing anything.
+    pub fn ignore() -> Self {
+        Self::of(ExceptionRecord::new("celery.exceptions", "Ignore", ""), Remedy::Ignore)
+    }
+
+    /// The exception in full, for arguments other than one message.
+    pub fn from_exception(exception: ExceptionRecord) -> Self {
+        Self::of(exception, Remedy::ByOptions)
+    }
+
+    /// Never retry this one, whatever the task's options say.
+    pub fn fatal(mut self) -> Self {
+        self.remedy = Remedy::Fail;
+        self
+    }
+
+    /// Retry this one while the task has retries left, after its usual back-off.
+    pub fn retryable(mut self) -> Self {
+        self.remedy = Remedy::Retry(None);
+        self
+    }
+
+    /// Retry this one after just this long, while the task has retries left.
+    pub fn retry_in(mut self, delay: Duration) -> Self {
+        self.remedy = Remedy::Retry(Some(delay));
+        self
+    }
+
+    /// Adds a traceback text for the result record.
+    pub fn with_traceback(mut self, text: impl Into<String>) -> Self {
+        self.traceback = Some(text.into());
+        self
+    }
+
+    /// The exception as a Python caller will see it.
+    pub fn record(&self) -> &ExceptionRecord {
+        &self.exception
+    }
+
+    /// What the worker does about it.
+    pub fn remedy(&self) -> Remedy {
+        self.remedy
+    }
+
+    /// The traceback text, as stored.
+    pub fn traceback(&self) -> String {
+        self.traceback.clone().unwrap_or_else(|| format!("{self}\n"))
+    }
+
+    /// The `result` field of a record that tells of this error.
+    pub fn to_result(&self) -> RawJson {
+        self.exception.to_json()
+    }
+
+    fn of(exception: ExceptionRecord, remedy: Remedy) -> Self {
+        Self { exception, remedy, traceback: None }
+    }
+}
+
+/// Written as Python's traceback ends: `ValueError: no such item`.
+impl std::fmt::Display for TaskError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let message = self.exception.message();
+        if message.is_empty() {
+            f.write_str(&self.exception.exc_type)
+        } else {
+            write!(f, "{}: {message}", self.exception.exc_type)
+        }
+    }
+}
+
+impl<E: std::error::Error> From<E> for TaskError {
+    fn from(error: E) -> Self {
+        let path = std::any::type_name::<E>();
+        // Generic arguments would make a name no Python class can have.
+        let path = path.split('<').next().unwrap_or(path);
+        let (module, name) = path.rsplit_once("::").unwrap_or(("rust", path));
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            text.push_str(": ");
+            text.push_str(&inner.to_string());
+            cause = inner.source();
+        }
+        Self::exception(&module.replace("::", "."), name, text)
+    }
+}

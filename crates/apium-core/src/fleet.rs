@@ -1,0 +1,58 @@
+//! What workers must know of one another: who is alive, and what was called off.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::error::BackendError;
+
+/// What a worker says of itself at every heartbeat.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkerCard {
+    /// The node name, e.g. `celery@host`.
+    pub name: String,
+    /// The queues it consumes.
+    pub queues: Vec<String>,
+    /// The tasks it knows.
+    pub tasks: Vec<String>,
+    /// Attempts it can run at once.
+    pub concurrency: u32,
+    /// Attempts it runs now.
+    pub active: u32,
+    /// Attempts it has ended since it started.
+    pub processed: u64,
+    /// Its process id.
+    pub pid: u32,
+    /// When it started, as RFC 3339.
+    pub started: String,
+}
+
+/// Revoked ids, and from where to ask on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Revocations {
+    /// Task ids called off since the cursor that was given. An id may be told twice.
+    pub ids: Vec<String>,
+    /// Give this back next time.
+    pub cursor: u64,
+}
+
+/// The fleet port. Every backend passes [`crate::conformance::fleet`].
+#[async_trait]
+pub trait Fleet: Send + Sync + 'static {
+    /// Says that this worker lives, for `ttl` from now.
+    async fn beat(&self, card: &WorkerCard, ttl: Duration) -> Result<(), BackendError>;
+
+    /// Says that this worker has left.
+    async fn leave(&self, name: &str) -> Result<(), BackendError>;
+
+    /// The workers alive now, by name.
+    async fn workers(&self) -> Result<Vec<WorkerCard>, BackendError>;
+
+    /// Calls a task off; remembered for `keep`, so that a worker that starts later knows it too.
+    async fn revoke(&self, task_id: &str, keep: Duration) -> Result<(), BackendError>;
+
+    /// What was called off after `cursor` (0: everything remembered). Returns at once if there is
+    /// something, else waits for it, at the latest until `at_most` has passed.
+    async fn revocations(&self, cursor: u64, at_most: Duration) -> Result<Revocations, BackendError>;
+}

@@ -1,0 +1,429 @@
+//! The ports kept in memory: for tests and for programs whose tasks may die with them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use apium_protocol::ResultRecord;
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use crate::broker::{Broker, Claim, Delivery, Disposition, Outgoing, QueueDepth, Receipt, Settled, Settlement};
+use crate::clock::{Clock, SystemClock, after};
+use crate::dead::{DeadFilter, DeadLetter};
+use crate::error::BackendError;
+use crate::fleet::{Fleet, Revocations, WorkerCard};
+use crate::results::{Lookup, ResultStore, StoredResult};
+
+/// Broker, fleet and result store in one, gone when the last clone is dropped.
+#[derive(Clone)]
+pub struct Memory {
+    shelves: Arc<Mutex<Shelves>>,
+    changed: Arc<Notify>,
+    clock: Arc<dyn Clock>,
+    home: Arc<str>,
+}
+
+#[derive(Default)]
+struct Shelves {
+    /// Every message not yet settled, by its place in line; requeues go below zero.
+    messages: BTreeMap<i64, Held>,
+    first: i64,
+    last: i64,
+    claims: u64,
+    results: HashMap<String, Kept>,
+    remembered: HashMap<String, Remembered>,
+    dead: Vec<DeadLetter>,
+    workers: BTreeMap<String, (WorkerCard, Timestamp)>,
+    revoked: Vec<(String, Timestamp)>,
+}
+
+struct Held {
+    queue: String,
+    priority: u8,
+    bytes: Arc<[u8]>,
+    published: Timestamp,
+    due: Timestamp,
+    claim: Option<(String, Timestamp)>,
+    redelivered: bool,
+}
+
+struct Kept {
+    result: StoredResult,
+    until: Option<Timestamp>,
+}
+
+struct Remembered {
+    until: Timestamp,
+    ended: bool,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::with_clock(Arc::new(SystemClock))
+    }
+}
+
+impl Memory {
+    /// Ports that read the time from `clock`.
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            shelves: Arc::default(),
+            changed: Arc::default(),
+            clock,
+            home: format!("memory:{}", crate::client::fresh_id()).into(),
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Shelves> {
+        self.shelves.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Waits for a change after `look` found nothing; registers before looking, so that none is missed.
+    async fn until<T>(&self, at_most: Duration, mut look: impl FnMut(&mut Shelves) -> Option<T>) -> Option<T> {
+        let deadline = tokio::time::Instant::now() + at_most;
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(found) = look(&mut self.open()) {
+                return Some(found);
+            }
+            tokio::time::timeout_at(deadline, changed).await.ok()?;
+        }
+    }
+}
+
+impl Shelves {
+    fn put(&mut self, message: &Outgoing, now: Timestamp) {
+        self.last += 1;
+        let held = Held {
+            queue: message.queue.clone(),
+            priority: message.priority.min(9),
+            bytes: message.bytes.as_slice().into(),
+            published: now,
+            due: message.not_before.unwrap_or(now),
+            claim: None,
+            redelivered: false,
+        };
+        self.messages.insert(self.last, held);
+    }
+
+    /// The best due message of a queue: lowest priority step, then first come.
+    fn next(&self, queue: &str, now: Timestamp) -> Option<i64> {
+        let due =
+            self.messages.iter().filter(|(_, held)| held.queue == queue && held.claim.is_none() && held.due <= now);
+        due.min_by_key(|(place, held)| (held.priority / 3, **place)).map(|(place, _)| *place)
+    }
+
+    fn place_of(&self, receipt: &Receipt, now: Timestamp) -> Option<i64> {
+        let held_by = |held: &Held| held.claim.as_ref().is_some_and(|(tag, until)| *tag == receipt.tag && *until > now);
+        self.messages.iter().find(|(_, held)| held_by(held)).map(|(place, _)| *place)
+    }
+
+    fn settle(&mut self, settlement: Settlement, now: Timestamp) -> Settled {
+        if let Some(receipt) = &settlement.receipt {
+            let Some(place) = self.place_of(receipt, now) else { return Settled::Lost };
+            let Some(mut held) = self.messages.remove(&place) else { return Settled::Lost };
+            held.claim = None;
+            match settlement.disposition {
+                Disposition::Ack => {}
+                Disposition::DeadLetter(letter) => self.dead.push(letter),
+                Disposition::Defer(until) => {
+                    held.due = until;
+                    self.messages.insert(place, held);
+                }
+                Disposition::Requeue => {
+                    held.redelivered = true;
+                    self.first -= 1;
+                    self.messages.insert(self.first, held);
+                }
+                Disposition::RequeueLast => {
+                    held.redelivered = true;
+                    self.last += 1;
+                    self.messages.insert(self.last, held);
+                }
+            }
+        } else if let Disposition::DeadLetter(letter) = settlement.disposition {
+            self.dead.push(letter);
+        }
+        if let Some(result) = settlement.result {
+            self.store(&result, now);
+        }
+        for message in &settlement.send {
+            self.put(message, now);
+        }
+        Settled::Done
+    }
+
+    fn store(&mut self, result: &StoredResult, now: Timestamp) -> bool {
+        let gives_way = self.kept(&result.task_id, now).is_none_or(|kept| kept.result.state.gives_way(result.over));
+        if !gives_way {
+            return false;
+        }
+        if let (true, Some(keep)) = (result.state.is_ready(), result.remember) {
+            self.remembered.insert(result.task_id.clone(), Remembered { until: after(now, keep), ended: true });
+        }
+        let until = result.expires.map(|span| after(now, span));
+        self.results.insert(result.task_id.clone(), Kept { result: result.clone(), until });
+        true
+    }
+
+    fn kept(&mut self, id: &str, now: Timestamp) -> Option<&Kept> {
+        if self.results.get(id)?.until.is_some_and(|until| until <= now) {
+            self.results.remove(id);
+        }
+        self.results.get(id)
+    }
+
+    fn depth(&self, queue: &str, now: Timestamp) -> QueueDepth {
+        let of_queue = || self.messages.values().filter(|held| held.queue == queue);
+        let free = || of_queue().filter(|held| held.claim.is_none());
+        let ready = || free().filter(|held| held.due <= now);
+        QueueDepth {
+            queue: queue.to_owned(),
+            ready: ready().count() as u64,
+            delayed: free().filter(|held| held.due > now).count() as u64,
+            claimed: of_queue().filter(|held| held.claim.is_some()).count() as u64,
+            oldest_age_seconds: ready()
+                .map(|held| held.published)
+                .min()
+                .map(|oldest| now.duration_since(oldest).as_secs_f64()),
+        }
+    }
+}
+
+#[async_trait]
+impl Broker for Memory {
+    fn home(&self) -> &str {
+        &self.home
+    }
+
+    async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {
+        let now = self.clock.now();
+        messages.iter().for_each(|message| self.open().put(message, now));
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Delivery>, BackendError> {
+        let now = self.clock.now();
+        let mut shelves = self.open();
+        let mut deliveries = Vec::new();
+        for queue in claim.queues {
+            while deliveries.len() < claim.max
+                && let Some(place) = shelves.next(queue, now)
+            {
+                shelves.claims += 1;
+                let tag = shelves.claims.to_string();
+                let Some(held) = shelves.messages.get_mut(&place) else { break };
+                held.claim = Some((tag.clone(), after(now, claim.lease)));
+                deliveries.push(Delivery {
+                    receipt: Receipt { queue: queue.clone(), tag },
+                    bytes: held.bytes.clone(),
+                    priority: held.priority,
+                    redelivered: held.redelivered,
+                });
+            }
+        }
+        Ok(deliveries)
+    }
+
+    async fn wait(&self, queues: &[String], at_most: Duration) -> Result<(), BackendError> {
+        let now = self.clock.now();
+        let due = self
+            .open()
+            .messages
+            .values()
+            .filter(|held| held.claim.is_none() && queues.contains(&held.queue))
+            .map(|held| held.due)
+            .min();
+        let until_due =
+            due.map_or(at_most, |due| Duration::try_from(due.duration_since(now)).unwrap_or_default().min(at_most));
+        let looked = self
+            .until(until_due, |shelves| queues.iter().find_map(|queue| shelves.next(queue, self.clock.now())))
+            .await;
+        drop(looked);
+        Ok(())
+    }
+
+    async fn renew(&self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>, BackendError> {
+        let now = self.clock.now();
+        let mut shelves = self.open();
+        let mut lost = Vec::new();
+        for receipt in receipts {
+            let place = shelves.place_of(receipt, now);
+            match place.and_then(|place| shelves.messages.get_mut(&place)) {
+                Some(held) => held.claim = Some((receipt.tag.clone(), after(now, lease))),
+                None => lost.push(receipt.clone()),
+            }
+        }
+        Ok(lost)
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, BackendError> {
+        let now = self.clock.now();
+        let settled = {
+            let mut shelves = self.open();
+            settlements.into_iter().map(|settlement| shelves.settle(settlement, now)).collect()
+        };
+        self.changed.notify_waiters();
+        Ok(settled)
+    }
+
+    async fn recover(&self) -> Result<usize, BackendError> {
+        let now = self.clock.now();
+        let mut shelves = self.open();
+        let mut recovered = 0;
+        for held in shelves.messages.values_mut() {
+            if held.claim.as_ref().is_some_and(|(_, until)| *until <= now) {
+                held.claim = None;
+                held.redelivered = true;
+                recovered += 1;
+            }
+        }
+        drop(shelves);
+        self.changed.notify_waiters();
+        Ok(recovered)
+    }
+
+    async fn depths(&self, queues: &[String]) -> Result<Vec<QueueDepth>, BackendError> {
+        let now = self.clock.now();
+        let shelves = self.open();
+        let mut names: Vec<String> = queues.to_vec();
+        if names.is_empty() {
+            names = shelves.messages.values().map(|held| held.queue.clone()).collect();
+            names.sort();
+            names.dedup();
+        }
+        Ok(names.iter().map(|queue| shelves.depth(queue, now)).collect())
+    }
+
+    async fn purge(&self, queue: &str) -> Result<u64, BackendError> {
+        let mut shelves = self.open();
+        let before = shelves.messages.len();
+        shelves.messages.retain(|_, held| held.queue != queue || held.claim.is_some());
+        Ok((before - shelves.messages.len()) as u64)
+    }
+
+    async fn dead_letters(&self, filter: &DeadFilter) -> Result<Vec<DeadLetter>, BackendError> {
+        Ok(self
+            .open()
+            .dead
+            .iter()
+            .rev()
+            .filter(|letter| filter.matches(letter))
+            .take(filter.limit())
+            .cloned()
+            .collect())
+    }
+
+    async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, BackendError> {
+        Ok(self.open().dead.iter().find(|letter| letter.id == id).cloned())
+    }
+
+    async fn replay(&self, id: &str) -> Result<bool, BackendError> {
+        let now = self.clock.now();
+        let mut shelves = self.open();
+        let Some(at) = shelves.dead.iter().position(|letter| letter.id == id) else { return Ok(false) };
+        let letter = shelves.dead.remove(at);
+        shelves.put(
+            &Outgoing { queue: letter.queue, priority: letter.priority, bytes: letter.message, not_before: None },
+            now,
+        );
+        drop(shelves);
+        self.changed.notify_waiters();
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Fleet for Memory {
+    async fn beat(&self, card: &WorkerCard, ttl: Duration) -> Result<(), BackendError> {
+        let until = after(self.clock.now(), ttl);
+        self.open().workers.insert(card.name.clone(), (card.clone(), until));
+        Ok(())
+    }
+
+    async fn leave(&self, name: &str) -> Result<(), BackendError> {
+        self.open().workers.remove(name);
+        Ok(())
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerCard>, BackendError> {
+        let now = self.clock.now();
+        let mut shelves = self.open();
+        shelves.workers.retain(|_, (_, until)| *until > now);
+        Ok(shelves.workers.values().map(|(card, _)| card.clone()).collect())
+    }
+
+    async fn revoke(&self, task_id: &str, keep: Duration) -> Result<(), BackendError> {
+        let until = after(self.clock.now(), keep);
+        self.open().revoked.push((task_id.to_owned(), until));
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    async fn revocations(&self, cursor: u64, at_most: Duration) -> Result<Revocations, BackendError> {
+        let from = usize::try_from(cursor).unwrap_or(usize::MAX);
+        let news = |shelves: &mut Shelves| {
+            let now = self.clock.now();
+            let ids: Vec<_> =
+                shelves.revoked.iter().skip(from).filter(|(_, until)| *until > now).map(|(id, _)| id.clone()).collect();
+            (!ids.is_empty()).then(|| Revocations { ids, cursor: shelves.revoked.len() as u64 })
+        };
+        Ok(self.until(at_most, news).await.unwrap_or(Revocations { ids: Vec::new(), cursor }))
+    }
+}
+
+#[async_trait]
+impl ResultStore for Memory {
+    fn home(&self) -> &str {
+        &self.home
+    }
+
+    async fn store(&self, result: &StoredResult) -> Result<bool, BackendError> {
+        let stored = self.open().store(result, self.clock.now());
+        self.changed.notify_waiters();
+        Ok(stored)
+    }
+
+    async fn lookup(&self, task_id: &str) -> Result<Lookup, BackendError> {
+        let now = self.clock.now();
+        let mut shelves = self.open();
+        if let Some(kept) = shelves.kept(task_id, now) {
+            return decode(&kept.result.record).map(|record| Lookup::Stored(Box::new(record)));
+        }
+        Ok(match shelves.remembered.get(task_id) {
+            Some(remembered) if remembered.until <= now => Lookup::Unknown,
+            Some(remembered) if remembered.ended => Lookup::Expired,
+            Some(_) => Lookup::Waiting,
+            None => Lookup::Unknown,
+        })
+    }
+
+    async fn wait(&self, task_id: &str, at_most: Duration) -> Result<Option<ResultRecord>, BackendError> {
+        let ready = |shelves: &mut Shelves| {
+            let kept = shelves.kept(task_id, self.clock.now())?;
+            kept.result.state.is_ready().then(|| decode(&kept.result.record))
+        };
+        self.until(at_most, ready).await.transpose()
+    }
+
+    async fn forget(&self, task_id: &str) -> Result<(), BackendError> {
+        self.open().results.remove(task_id);
+        Ok(())
+    }
+
+    async fn remember(&self, task_id: &str, keep: Duration) -> Result<(), BackendError> {
+        let until = after(self.clock.now(), keep);
+        self.open().remembered.entry(task_id.to_owned()).or_insert(Remembered { until, ended: false }).until = until;
+        Ok(())
+    }
+}
+
+fn decode(record: &[u8]) -> Result<ResultRecord, BackendError> {
+    ResultRecord::decode(record)
+        .map_err(|error| BackendError::Broken(format!("a stored result cannot be read: {error}")))
+}

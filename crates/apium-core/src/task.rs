@@ -1,0 +1,130 @@
+//! A task: the code, known by its name, and the options Celery users know.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apium_protocol::RawJson;
+use futures_util::future::BoxFuture;
+
+use crate::context::Context;
+use crate::error::TaskError;
+
+/// What a task gives back: its value as JSON, or why there is none.
+pub type TaskResult = Result<RawJson, TaskError>;
+
+/// The code behind a name. `#[task]` writes this for an async function; it can as well be written by hand.
+pub trait Task: Send + Sync + 'static {
+    /// The name messages call it by, e.g. `app.tasks.scan_tasks.perform_osint_scan`.
+    fn name(&self) -> &str;
+
+    /// How it is retried, limited and acknowledged.
+    fn options(&self) -> TaskOptions {
+        TaskOptions::default()
+    }
+
+    /// Runs it once. Dropping the future at an await calls the attempt off.
+    fn call(&self, call: Call) -> BoxFuture<'static, TaskResult>;
+}
+
+/// One call: arguments as they came, and the context of the attempt.
+#[derive(Debug)]
+pub struct Call {
+    /// Positional arguments.
+    pub args: Vec<RawJson>,
+    /// Arguments by name.
+    pub kwargs: Vec<(String, RawJson)>,
+    /// The attempt.
+    pub context: Context,
+}
+
+/// A task's options, by Celery's names where it has one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskOptions {
+    /// The queue that clients of this program send it to; `None`: the routes decide.
+    pub queue: Option<String>,
+    /// Retries after the first attempt. Default 0: an error is a failure at once.
+    pub max_retries: u32,
+    /// Retry after every error that is not `fatal()` (Celery's `autoretry_for=(Exception,)`). Default false.
+    pub autoretry: bool,
+    /// The back-off before the first retry, doubled each time. Default 1 s.
+    pub retry_backoff: Duration,
+    /// The longest back-off. Default 600 s.
+    pub retry_backoff_max: Duration,
+    /// Full jitter: wait anything from 0 to the back-off. Default true.
+    pub retry_jitter: bool,
+    /// Acknowledge after the attempt (at least once, the default) or before it (at most once).
+    pub acks_late: bool,
+    /// Hard time limit of an attempt: it is cut off and fails. Default none.
+    pub time_limit: Option<Duration>,
+    /// Soft time limit: the task is told, or cut off if it does not listen. Default none.
+    pub soft_time_limit: Option<Duration>,
+    /// Store STARTED when an attempt begins. `None`: the worker's setting decides.
+    pub track_started: Option<bool>,
+    /// Store no result. Default false.
+    pub ignore_result: bool,
+    /// How long its results are kept. `None`: the worker's setting decides (one day).
+    pub result_expires: Option<Duration>,
+}
+
+impl Default for TaskOptions {
+    fn default() -> Self {
+        Self {
+            queue: None,
+            max_retries: 0,
+            autoretry: false,
+            retry_backoff: Duration::from_secs(1),
+            retry_backoff_max: Duration::from_secs(600),
+            retry_jitter: true,
+            acks_late: true,
+            time_limit: None,
+            soft_time_limit: None,
+            track_started: None,
+            ignore_result: false,
+            result_expires: None,
+        }
+    }
+}
+
+/// The tasks a program knows, by name.
+#[derive(Clone, Default)]
+pub struct Registry {
+    tasks: HashMap<String, Arc<dyn Task>>,
+}
+
+impl Registry {
+    /// Adds a task; one of the same name is replaced.
+    pub fn register(&mut self, task: impl Task) {
+        let task: Arc<dyn Task> = Arc::new(task);
+        self.tasks.insert(task.name().to_owned(), task);
+    }
+
+    /// Makes a known task answer to a second name; false when the first is not known.
+    pub fn alias(&mut self, name: &str, alias: &str) -> bool {
+        let found = self.tasks.get(name).cloned();
+        found.map(|task| self.tasks.insert(alias.to_owned(), task)).is_some()
+    }
+
+    /// The task of this name.
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Task>> {
+        self.tasks.get(name)
+    }
+
+    /// All names, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.tasks.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    /// Each name with its task, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<dyn Task>)> {
+        self.tasks.iter().map(|(name, task)| (name.as_str(), task))
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
