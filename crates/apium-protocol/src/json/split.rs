@@ -1,0 +1,92 @@
+//! Arrays and objects taken apart one level deep, each part a slice of the text it stands in.
+
+use std::borrow::Cow;
+
+use super::{JsonError, scan::Scanner, string};
+
+/// One value inside a text, white space around it left out.
+#[derive(Clone, Copy)]
+pub(crate) struct Part<'a> {
+    pub(crate) text: &'a str,
+    /// Whether it needs Python's dialect, see [`Scanner::dialect`].
+    pub(crate) dialect: bool,
+}
+
+/// The one value that makes up the whole of `text`.
+pub(crate) fn whole(text: &str) -> Result<Part<'_>, JsonError> {
+    let mut scanner = Scanner::new(text, 0);
+    let part = next_part(text, &mut scanner)?;
+    scanner.finish()?;
+    Ok(part)
+}
+
+/// The elements of the array that makes up the whole of `text`.
+pub(crate) fn elements(text: &str) -> Result<Vec<Part<'_>>, JsonError> {
+    let mut scanner = open(text, b'[', "an array")?;
+    let mut parts = Vec::new();
+    if !scanner.take(b']') {
+        loop {
+            parts.push(next_part(text, &mut scanner)?);
+            scanner.skip_space();
+            if scanner.take(b']') {
+                break;
+            }
+            if !scanner.take(b',') {
+                return Err(scanner.unexpected("a comma or ]"));
+            }
+        }
+    }
+    scanner.finish()?;
+    Ok(parts)
+}
+
+/// The members of the object that makes up the whole of `text`, in its order; a key given twice appears twice.
+pub(crate) fn members(text: &str) -> Result<Vec<(Cow<'_, str>, Part<'_>)>, JsonError> {
+    let mut scanner = open(text, b'{', "an object")?;
+    let mut parts = Vec::new();
+    if !scanner.take(b'}') {
+        loop {
+            scanner.skip_space();
+            let key = next_key(text, &mut scanner)?;
+            parts.push((key, next_part(text, &mut scanner)?));
+            scanner.skip_space();
+            if scanner.take(b'}') {
+                break;
+            }
+            if !scanner.take(b',') {
+                return Err(scanner.unexpected("a comma or }"));
+            }
+        }
+    }
+    scanner.finish()?;
+    Ok(parts)
+}
+
+fn open<'a>(text: &'a str, bracket: u8, wanted: &str) -> Result<Scanner<'a>, JsonError> {
+    let mut scanner = Scanner::new(text, 0);
+    scanner.skip_space();
+    if !scanner.take(bracket) {
+        return Err(scanner.unexpected(wanted));
+    }
+    scanner.skip_space();
+    Ok(scanner)
+}
+
+fn next_part<'a>(text: &'a str, scanner: &mut Scanner<'a>) -> Result<Part<'a>, JsonError> {
+    scanner.skip_space();
+    let start = scanner.at;
+    scanner.dialect = false;
+    scanner.skip_value()?;
+    Ok(Part { text: slice(text, start, scanner.at)?, dialect: scanner.dialect })
+}
+
+fn next_key<'a>(text: &'a str, scanner: &mut Scanner<'a>) -> Result<Cow<'a, str>, JsonError> {
+    let start = scanner.at;
+    scanner.skip_key()?;
+    let key = slice(text, start, scanner.at - 1)?;
+    string::unescape(key.trim_ascii_end())
+}
+
+fn slice(text: &str, start: usize, end: usize) -> Result<&str, JsonError> {
+    text.get(start..end).ok_or_else(|| JsonError::at("the text is cut inside a character", start))
+}

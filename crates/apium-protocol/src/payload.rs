@@ -1,0 +1,113 @@
+//! The body of a task message: its arguments, and what is to be sent when it is done.
+
+use crate::{
+    RawJson,
+    json::{JsonError, object::ObjectWriter},
+};
+
+/// The arguments of a task and what follows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// Positional arguments, an array.
+    pub args: RawJson,
+    /// Keyword arguments, an object.
+    pub kwargs: RawJson,
+    /// What follows.
+    pub embed: Embed,
+}
+
+/// What is to be sent when the task is done; each null when there is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Embed {
+    /// Signatures to send after success, an array.
+    pub callbacks: RawJson,
+    /// Signatures to send after failure, an array.
+    pub errbacks: RawJson,
+    /// The rest of the chain in reverse order: the next step is the last element.
+    pub chain: RawJson,
+    /// The signature of the body of the chord this task is a part of.
+    pub chord: RawJson,
+    /// Everything else in its order.
+    pub other: Vec<(String, RawJson)>,
+}
+
+impl Payload {
+    /// Arguments with nothing to follow.
+    pub fn new(args: RawJson, kwargs: RawJson) -> Self {
+        Self { args, kwargs, embed: Embed::default() }
+    }
+
+    /// Reads `[args, kwargs, embed]`, or the single object of protocol 1 (also met under the headers of protocol 2).
+    pub(crate) fn read(text: &str) -> Result<Self, JsonError> {
+        let body = RawJson::parse(text)?;
+        let payload = if body.is_object() {
+            let mut embed = Embed::read(&body)?;
+            embed.other.clear();
+            let [args, kwargs] = ["args", "kwargs"].map(|key| body.member(key).unwrap_or_default());
+            Self { args, kwargs, embed }
+        } else {
+            let parts: [RawJson; 3] = body.elements()?.try_into().map_err(|parts: Vec<_>| {
+                JsonError::new(format!("expected the three elements args, kwargs and embed, found {}", parts.len()))
+            })?;
+            let [args, kwargs, embed] = parts;
+            Self { args, kwargs, embed: Embed::read(&embed)? }
+        };
+        payload.checked()
+    }
+
+    pub(crate) fn write(&self) -> String {
+        format!("[{}, {}, {}]", self.args, self.kwargs, self.embed.write())
+    }
+
+    fn checked(mut self) -> Result<Self, JsonError> {
+        if self.args.is_null() {
+            self.args = RawJson::empty_array();
+        }
+        if self.kwargs.is_null() {
+            self.kwargs = RawJson::empty_object();
+        }
+        if !self.args.is_array() {
+            return Err(JsonError::new("the positional arguments are not an array"));
+        }
+        if !self.kwargs.is_object() {
+            return Err(JsonError::new("the keyword arguments are not an object"));
+        }
+        Ok(self)
+    }
+}
+
+impl Default for Payload {
+    /// No arguments, nothing to follow.
+    fn default() -> Self {
+        Self::new(RawJson::empty_array(), RawJson::empty_object())
+    }
+}
+
+impl Embed {
+    fn read(object: &RawJson) -> Result<Self, JsonError> {
+        let mut embed = Self::default();
+        if object.is_null() {
+            return Ok(embed);
+        }
+        for (key, value) in object.members()? {
+            match key.as_str() {
+                "callbacks" => embed.callbacks = value,
+                "errbacks" => embed.errbacks = value,
+                "chain" => embed.chain = value,
+                "chord" => embed.chord = value,
+                _ => embed.other.push((key, value)),
+            }
+        }
+        Ok(embed)
+    }
+
+    fn write(&self) -> String {
+        let mut object = ObjectWriter::new();
+        object.raw("callbacks", self.callbacks.as_str());
+        object.raw("errbacks", self.errbacks.as_str());
+        object.raw("chain", self.chain.as_str());
+        object.raw("chord", self.chord.as_str());
+        object.members(&self.other);
+        object.end()
+    }
+}
