@@ -1,0 +1,11 @@
+//! The doors of the workshop: tidy finds every fault planted in a sound tree, and the chores say what they did.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod chores;
+mod exceptions;
+mod heart;
+mod planted;
+mod real_tree;
+mod rooms;
+mod supply;
+mod words;
