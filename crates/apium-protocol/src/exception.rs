@@ -51,9 +51,12 @@ impl ExceptionRecord {
         let args = self.exc_message.elements().unwrap_or_default();
         match args.as_slice() {
             [] => String::new(),
-            // Python shows the missing key quoted.
-            [key] if self.exc_type == "KeyError" => python_repr::value(key),
-            [only] => only.to().unwrap_or_else(|_| python_repr::value(only)),
+            [only] => match only.to::<String>() {
+                // Python shows the missing key quoted.
+                Ok(key) if self.exc_type == "KeyError" => python_repr::string(&key),
+                Ok(text) => text,
+                Err(_) => python_repr::value(only),
+            },
             _ => python_repr::args(&self.exc_message),
         }
     }

@@ -51,13 +51,13 @@ impl<'de> Reader<'de> {
         if text.contains(['.', 'e', 'E']) {
             return visitor.visit_f64(parse_float(text)?);
         }
-        if let Ok(value) = text.parse() {
+        if let Ok(value) = text.parse::<u64>() {
             visitor.visit_u64(value)
-        } else if let Ok(value) = text.parse() {
+        } else if let Ok(value) = text.parse::<i64>() {
             visitor.visit_i64(value)
-        } else if let Ok(value) = text.parse() {
+        } else if let Ok(value) = text.parse::<u128>() {
             visitor.visit_u128(value)
-        } else if let Ok(value) = text.parse() {
+        } else if let Ok(value) = text.parse::<i128>() {
             visitor.visit_i128(value)
         } else {
             Err(JsonError::new(format!("the integer {text} does not fit into 128 bits")))
