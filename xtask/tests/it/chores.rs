@@ -33,21 +33,38 @@ fn a_wrong_command_line_is_answered_with_a_sentence_and_code_2() {
 #[test]
 fn tidy_prints_place_and_sentence_and_fails() {
     let tree = Planted::sound();
-    let chore = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        // The workshop asks cargo's variable which tree it is in.
-        command.arg("tidy").env("CARGO_MANIFEST_DIR", tree.root().join("xtask"));
-        command.output().unwrap()
-    };
-    assert_eq!(chore().status.code(), Some(0));
+    assert_eq!(tree.xtask(&["tidy"]).output().unwrap().status.code(), Some(0));
 
     tree.write("crates/apium-core/src/queue.rs", &format!("{OPENING}fn f() {{ dbg!(1); }}\n"));
-    let output = chore();
+    let output = tree.xtask(&["tidy"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         String::from_utf8(output.stdout).unwrap(),
         "crates/apium-core/src/queue.rs:2: a debugging line was left behind; delete it. (debug)\n"
     );
+}
+
+#[test]
+fn fuzz_runs_each_target_for_the_minutes_given() {
+    let tree = Planted::sound();
+    tree.write("fuzz/fuzz_targets/message.rs", OPENING).write("fuzz/fuzz_targets/body.rs", OPENING);
+    let cargo = tree.script("cargo", "echo \"$RUSTC_BOOTSTRAP $*\"");
+    let output = tree.xtask(&["fuzz", "2"]).env("CARGO", cargo).output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "1 fuzz run body -- -max_total_time=120\n1 fuzz run message -- -max_total_time=120\n"
+    );
+}
+
+#[test]
+fn fuzz_without_cargo_fuzz_says_how_to_get_it() {
+    let tree = Planted::sound();
+    tree.write("fuzz/fuzz_targets/message.rs", OPENING);
+    let cargo = tree.script("cargo", "exit 101");
+    let output = tree.xtask(&["fuzz"]).env("CARGO", cargo).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("cargo install cargo-fuzz"));
 }
 
 #[test]

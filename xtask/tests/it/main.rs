@@ -7,5 +7,6 @@ mod heart;
 mod planted;
 mod real_tree;
 mod rooms;
+mod suite;
 mod supply;
 mod words;

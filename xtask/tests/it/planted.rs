@@ -1,7 +1,9 @@
 //! A small tree in a temporary folder that breaks no rule, into which a test plants one fault.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use xtask::tidy::{Finding, check};
@@ -25,12 +27,17 @@ pub(crate) struct Planted {
 }
 
 impl Planted {
-    /// A tree that breaks no rule.
-    pub(crate) fn sound() -> Self {
+    /// A tree without a file.
+    pub(crate) fn empty() -> Self {
         static TREES: AtomicU32 = AtomicU32::new(0);
         let number = TREES.fetch_add(1, Ordering::Relaxed);
-        let root = std::env::temp_dir().join(format!("apium-tidy-{}-{number}", std::process::id()));
-        let tree = Self { root };
+        let root = std::env::temp_dir().join(format!("apium-xtask-{}-{number}", std::process::id()));
+        Self { root }
+    }
+
+    /// A tree that breaks no rule.
+    pub(crate) fn sound() -> Self {
+        let tree = Self::empty();
         tree.write("LICENSE-MIT", "MIT").write("LICENSE-APACHE", "Apache");
         tree.write("CHANGELOG.md", "# Changes\n\n## [Unreleased]\n");
         tree.write("docs/ARCHITECTURE.md", "# The house\n");
@@ -74,8 +81,20 @@ impl Planted {
         self
     }
 
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
+    /// Writes a shell script that can be run.
+    pub(crate) fn script(&self, path: &str, body: &str) -> PathBuf {
+        self.write(path, &format!("#!/bin/sh\n{body}\n"));
+        let file = self.root.join(path);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        file
+    }
+
+    /// The workshop's own program, working on this tree.
+    pub(crate) fn xtask(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        // The workshop asks cargo's variable which tree it is in.
+        command.args(words).env("CARGO_MANIFEST_DIR", self.root.join("xtask"));
+        command
     }
 
     pub(crate) fn findings(&self) -> Vec<Finding> {
