@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apium_protocol::{
-    DeliveryInfo, Embed, ExceptionRecord, Headers, Message, Payload, Properties, RawJson, ResultRecord, python_repr,
+    DeliveryInfo, Embed, ExceptionRecord, Headers, JsonError, Message, Payload, Properties, RawJson, ResultRecord, python_repr,
 };
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -51,6 +51,22 @@ pub struct Pending {
     client: Client,
 }
 
+/// Why a task was not sent.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SendError {
+    /// An argument or header does not fit into JSON.
+    #[error("{task} was not sent: {error}")]
+    Unencodable {
+        /// The task.
+        task: String,
+        /// What does not fit.
+        error: JsonError,
+    },
+    /// The broker or the result store could not be used.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
 /// Why there is no value to read.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ResultError {
@@ -84,7 +100,10 @@ impl Client {
     }
 
     /// Sends a signature; when this returns, the message is in its queue.
-    pub async fn send(&self, signature: &Signature) -> Result<Pending, BackendError> {
+    pub async fn send(&self, signature: &Signature) -> Result<Pending, SendError> {
+        if let Some(error) = signature.broken.clone() {
+            return Err(SendError::Unencodable { task: signature.task.clone(), error });
+        }
         let outgoing_id = signature.options.task_id.clone().unwrap_or_else(fresh_id);
         if let Some(keep) = signature.options.remember {
             self.results.remember(&outgoing_id, keep).await?;

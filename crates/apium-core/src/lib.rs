@@ -28,7 +28,7 @@ pub mod conformance;
 pub use apium_protocol as protocol;
 
 pub use broker::{Broker, Claim, Delivery, Disposition, Outgoing, Receipt, Settled, Settlement};
-pub use client::{Client, Pending, Routes};
+pub use client::{Client, Pending, ResultError, Routes, SendError};
 pub use clock::{Clock, SystemClock, TestClock};
 pub use context::{Context, FromContext, State};
 pub use dead::{DeadFilter, DeadLetter, DeadReason};

@@ -244,7 +244,7 @@ impl Broker for Memory {
         let looked = self
             .until(until_due, |shelves| queues.iter().find_map(|queue| shelves.next(queue, self.clock.now())))
             .await;
-        drop(looked);
+        let _ = looked;
         Ok(())
     }
 

@@ -13,6 +13,8 @@ pub struct Signature {
     pub(crate) args: Vec<RawJson>,
     pub(crate) kwargs: Vec<(String, RawJson)>,
     pub(crate) options: SendOptions,
+    /// The first argument that JSON could not hold; told when it is sent.
+    pub(crate) broken: Option<JsonError>,
 }
 
 /// Celery's `apply_async` options.
@@ -43,19 +45,23 @@ pub(crate) enum When {
 impl Signature {
     /// A call of the task with this name, without arguments.
     pub fn new(task: impl Into<String>) -> Self {
-        Self { task: task.into(), args: Vec::new(), kwargs: Vec::new(), options: SendOptions::default() }
+        Self { task: task.into(), args: Vec::new(), kwargs: Vec::new(), options: SendOptions::default(), broken: None }
     }
 
     /// Adds one positional argument.
-    pub fn arg(mut self, value: impl Serialize) -> Result<Self, JsonError> {
-        self.args.push(RawJson::from(&value)?);
-        Ok(self)
+    pub fn arg(mut self, value: impl Serialize) -> Self {
+        if let Some(json) = self.encode(&value) {
+            self.args.push(json);
+        }
+        self
     }
 
     /// Adds one argument by name.
-    pub fn kwarg(mut self, name: impl Into<String>, value: impl Serialize) -> Result<Self, JsonError> {
-        self.kwargs.push((name.into(), RawJson::from(&value)?));
-        Ok(self)
+    pub fn kwarg(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
+        if let Some(json) = self.encode(&value) {
+            self.kwargs.push((name.into(), json));
+        }
+        self
     }
 
     /// Sets the arguments as they stand, e.g. from a command line.
@@ -132,9 +138,11 @@ impl Signature {
     }
 
     /// Adds a header of one's own, which the task reads and every retry keeps.
-    pub fn header(mut self, name: impl Into<String>, value: impl Serialize) -> Result<Self, JsonError> {
-        self.options.headers.push((name.into(), RawJson::from(&value)?));
-        Ok(self)
+    pub fn header(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
+        if let Some(json) = self.encode(&value) {
+            self.options.headers.push((name.into(), json));
+        }
+        self
     }
 
     /// Sends it as the child of a running task: same root, this parent.
@@ -153,5 +161,9 @@ impl Signature {
     /// The task's name.
     pub fn task(&self) -> &str {
         &self.task
+    }
+
+    fn encode(&mut self, value: &impl Serialize) -> Option<RawJson> {
+        RawJson::from(value).map_err(|error| self.broken.get_or_insert(error)).ok()
     }
 }

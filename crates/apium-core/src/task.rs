@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apium_protocol::RawJson;
-use futures_util::future::BoxFuture;
+pub use futures_util::future::BoxFuture;
 
 use crate::context::Context;
 use crate::error::TaskError;
@@ -65,6 +65,19 @@ pub struct TaskOptions {
     pub ignore_result: bool,
     /// How long its results are kept. `None`: the worker's setting decides (one day).
     pub result_expires: Option<Duration>,
+}
+
+/// Runs blocking work on the pool kept for it, so that it never holds up the runtime. It cannot be cut
+/// off: at a hard time limit the attempt ends, and the work goes on unheard until it returns.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Only a runtime that is being dropped cancels blocking work: nobody is left to answer.
+            Err(_) => std::future::pending().await,
+        },
+    }
 }
 
 impl Default for TaskOptions {

@@ -1,1 +1,37 @@
-//! placeholder
+//! `#[task]`: one attribute on one function; it writes the `Task` that one could as well write by hand.
+
+mod expand;
+mod options;
+mod parameter;
+
+use proc_macro::TokenStream;
+use syn::{ItemFn, parse_macro_input};
+
+/// Makes a task of a function.
+///
+/// ```ignore
+/// #[task(name = "app.add", max_retries = 3, autoretry)]
+/// async fn add(x: i64, #[default(1)] y: i64, mail: State<Mailer>) -> Result<i64, TaskError> { … }
+/// ```
+///
+/// The function's parameters are the task's arguments: a caller passes them by position or by name.
+/// `Option<T>` may be left out, and so may one with `#[default(value)]`. Parameters of type `Context` or
+/// `State<T>`, or marked `#[context]`, come from the attempt instead. What does not fit is a `TypeError`.
+///
+/// A function that is not `async` runs on the pool for blocking work. A return type named `Result` may fail;
+/// its error becomes the exception a Python caller sees.
+///
+/// Options, by Celery's names: `name`, `queue`, `max_retries`, `autoretry`, `retry_backoff`,
+/// `retry_backoff_max`, `retry_jitter`, `acks_late`, `time_limit`, `soft_time_limit`, `track_started`,
+/// `ignore_result`, `result_expires`; times in seconds. `crate` names where `apium_core` is found.
+///
+/// The function's name becomes a type: `add::s(2, 2)` is a signature to send, `add::run(…)` calls the
+/// function directly, and `add` itself is what `App::task` takes.
+#[proc_macro_attribute]
+pub fn task(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let function = parse_macro_input!(item as ItemFn);
+    options::Options::parse(attribute.into())
+        .and_then(|options| expand::expand(&options, function))
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}

@@ -29,10 +29,10 @@ pub struct Subject {
     pub keep: Box<dyn std::any::Any + Send + Sync>,
 }
 
-/// Makes one test of each promise, on subjects that `$make` (an async function) builds.
+/// Makes one test of each promise, on subjects that `$make` (an async function in this module) builds.
 #[macro_export]
 macro_rules! conformance_tests {
-    ($make:path) => {
+    ($make:ident) => {
         $crate::conformance_tests!(@suite broker $make:
             publishes_in_order, serves_low_priorities_first, claims_from_several_queues, claims_no_more_than_asked,
             keeps_bytes, hands_a_message_to_one_worker_only, settles_once, restores_an_expired_lease,
@@ -46,11 +46,11 @@ macro_rules! conformance_tests {
         $crate::conformance_tests!(@suite fleet $make:
             shows_the_living, a_silent_worker_is_gone, a_leaver_is_gone, tells_revocations_once, wakes_on_revoke, remembers_revocations);
     };
-    (@suite $suite:ident $make:path: $($promise:ident),+ $(,)?) => {
+    (@suite $suite:ident $make:ident: $($promise:ident),+ $(,)?) => {
         mod $suite {
             $(#[tokio::test]
             async fn $promise() {
-                let subject = $make().await;
+                let subject = super::$make().await;
                 $crate::conformance::$suite::$promise(&subject).await;
             })+
         }

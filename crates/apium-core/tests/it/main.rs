@@ -1,0 +1,6 @@
+//! The doors of apium-core: the in-memory ports under their suites, argument binding, what a client sends.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod arguments;
+mod memory;
+mod sending;

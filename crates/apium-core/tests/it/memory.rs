@@ -1,0 +1,24 @@
+//! The in-memory ports keep every promise.
+
+use std::sync::Arc;
+
+use apium_core::conformance::Subject;
+use apium_core::memory::Memory;
+use apium_core::{Clock, SystemClock, TestClock};
+
+async fn subject() -> Subject {
+    let clock = Arc::new(TestClock::at(SystemClock.now()));
+    let memory = Memory::with_clock(clock.clone());
+    Subject {
+        broker: Arc::new(memory.clone()),
+        results: Arc::new(memory.clone()),
+        other: Arc::new(memory),
+        advance: Box::new(move |by| {
+            clock.advance(by);
+            Box::pin(std::future::ready(()))
+        }),
+        keep: Box::new(()),
+    }
+}
+
+apium_core::conformance_tests!(subject);

@@ -1,0 +1,105 @@
+//! What a client publishes, and what it makes of the records that come back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apium_core::client::value_of;
+use apium_core::memory::Memory;
+use apium_core::protocol::{ExceptionRecord, Message, RawJson, ResultRecord};
+use apium_core::{Broker, Claim, Client, Lookup, ResultError, ResultStore, Routes, SendError, Signature, StoredResult};
+
+fn client(memory: &Memory) -> Client {
+    let mut routes = Routes::default();
+    routes.by_task.insert("app.mail".to_owned(), "email".to_owned());
+    Client::new(Arc::new(memory.clone()), Arc::new(memory.clone()), routes)
+}
+
+async fn published(memory: &Memory, queue: &str) -> Message {
+    let queues = [queue.to_owned()];
+    let claim = Claim { queues: &queues, max: 1, lease: Duration::from_secs(1) };
+    let delivery = memory.claim(&claim).await.unwrap().pop().unwrap();
+    Message::decode(&delivery.bytes).unwrap()
+}
+
+#[tokio::test]
+async fn a_message_carries_what_the_signature_says() {
+    let memory = Memory::default();
+    let signature = Signature::new("app.add")
+        .arg(1)
+        .kwarg("y", "é")
+        .priority(5)
+        .countdown(Duration::from_secs(10))
+        .expires_in(Duration::from_secs(60))
+        .time_limit(Duration::from_secs(30))
+        .header("x-tenant", 7)
+        .remember(Duration::from_secs(3600));
+    let pending = client(&memory).send(&signature).await.unwrap();
+    let message = published(&memory, "celery").await;
+    assert_eq!(message.headers.id, pending.id());
+    assert_eq!(message.headers.root_id.as_deref(), Some(pending.id()));
+    assert_eq!(message.headers.timelimit, (Some(30.0), None));
+    assert_eq!(message.headers.argsrepr.as_deref(), Some("(1,)"));
+    assert_eq!(message.headers.kwargsrepr.as_deref(), Some("{'y': 'é'}"));
+    assert!(message.headers.eta.as_ref().unwrap().ends_with("+00:00"));
+    let headers: Vec<_> = message.headers.other.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(headers, [("x-tenant", "7"), ("apium_remember", "3600")]);
+    assert_eq!(message.properties.delivery_info.routing_key, "celery");
+    assert_eq!(message.properties.expiration.as_deref(), Some("60000"));
+    let payload = Message::decode(&message.encode()).unwrap().payload().unwrap();
+    assert_eq!((payload.args.as_str(), payload.kwargs.as_str()), ("[1]", "{\"y\": \"\\u00e9\"}"));
+    assert!(matches!(pending.lookup().await.unwrap(), Lookup::Waiting));
+}
+
+#[tokio::test]
+async fn routes_decide_the_queue_unless_the_sender_does() {
+    let memory = Memory::default();
+    let client = client(&memory);
+    client.send(&Signature::new("app.mail")).await.unwrap();
+    client.send(&Signature::new("app.mail").queue("fast")).await.unwrap();
+    assert_eq!(published(&memory, "email").await.properties.delivery_info.routing_key, "email");
+    assert_eq!(published(&memory, "fast").await.headers.task, "app.mail");
+}
+
+#[tokio::test]
+async fn an_argument_json_cannot_hold_is_told_by_name() {
+    let pairs = std::collections::BTreeMap::from([((1, 2), 3)]);
+    let error = client(&Memory::default()).send(&Signature::new("app.add").arg(pairs)).await.err().unwrap();
+    assert!(matches!(error, SendError::Unencodable { .. }));
+    assert!(error.to_string().starts_with("app.add was not sent: "), "{error}");
+}
+
+#[tokio::test]
+async fn a_result_is_waited_for() {
+    let memory = Memory::default();
+    let pending = client(&memory).pending("a");
+    assert!(matches!(pending.get::<i64>(Duration::from_millis(10)).await, Err(ResultError::TimedOut(_))));
+    let record = ResultRecord::new("a", "SUCCESS", RawJson::from(&3).unwrap());
+    memory.store(&StoredResult::of(&record, None)).await.unwrap();
+    assert_eq!(pending.get::<i64>(Duration::from_secs(5)).await.unwrap(), 3);
+    assert!(matches!(pending.get::<String>(Duration::from_secs(5)).await, Err(ResultError::Unexpected(_))));
+}
+
+#[tokio::test]
+async fn a_failure_names_its_exception() {
+    let told = ExceptionRecord::new("app.errors", "QuotaExceeded", "8 a minute");
+    let mut record = ResultRecord::new("a", "FAILURE", told.to_json());
+    record.traceback = Some("Traceback…".to_owned());
+    let error = value_of(&record).unwrap_err();
+    assert_eq!(error.to_string(), "the task failed with QuotaExceeded: 8 a minute");
+    let ResultError::Failed { exception, traceback } = error else { panic!("not a failure") };
+    assert_eq!(exception.exc_module.as_deref(), Some("app.errors"));
+    assert_eq!(traceback.as_deref(), Some("Traceback…"));
+}
+
+#[tokio::test]
+async fn a_revoke_reaches_the_fleet_and_the_caller_but_not_what_has_ended() {
+    let memory = Memory::default();
+    let client = client(&memory);
+    assert!(client.revoke("waiting").await.unwrap());
+    assert!(matches!(client.pending("waiting").get::<i64>(Duration::from_secs(1)).await, Err(ResultError::Revoked(_))));
+    let done = ResultRecord::new("done", "SUCCESS", RawJson::from(&3).unwrap());
+    memory.store(&StoredResult::of(&done, None)).await.unwrap();
+    assert!(!client.revoke("done").await.unwrap());
+    let told = apium_core::Fleet::revocations(&memory, 0, Duration::from_secs(1)).await.unwrap();
+    assert_eq!(told.ids, ["waiting"]);
+}

@@ -1,0 +1,117 @@
+//! The code a task becomes: a type named like the function, its `Task`, and a typed signature.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
+use syn::{ItemFn, Path, ReturnType, parse_quote};
+
+use crate::options::Options;
+use crate::parameter::{Parameter, last_segment};
+
+/// Writes the task.
+pub(crate) fn expand(options: &Options, mut function: ItemFn) -> syn::Result<TokenStream> {
+    if !function.sig.generics.params.is_empty() {
+        return Err(syn::Error::new_spanned(&function.sig.generics, "a task cannot be generic: messages carry no types"));
+    }
+    let parameters = function.sig.inputs.iter_mut().map(Parameter::take).collect::<syn::Result<Vec<_>>>()?;
+    let name = std::mem::replace(&mut function.sig.ident, format_ident!("run"));
+    let visibility = std::mem::replace(&mut function.vis, parse_quote!(pub));
+    let docs: Vec<_> = function.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect();
+    let core = &options.core;
+    let signature = signature(core, &name, &parameters);
+    let implementation = implementation(options, &name, &function, &parameters);
+    let declarations = parameters.iter().filter(|p| p.is_argument()).map(|p| p.declaration(core));
+    let task_name = task_name(options, &name);
+    Ok(quote! {
+        #(#docs)*
+        #[allow(non_camel_case_types)]
+        #[derive(Debug, Clone, Copy, Default)]
+        #visibility struct #name;
+
+        impl #name {
+            const PARAMETERS: &'static [#core::argument::Parameter] = &[#(#declarations),*];
+
+            /// The name messages call this task by.
+            pub fn task_name() -> &'static str {
+                #task_name
+            }
+
+            #signature
+
+            #[allow(clippy::unused_async, reason = "a task may be async without awaiting")]
+            #function
+        }
+
+        #implementation
+    })
+}
+
+fn task_name(options: &Options, function: &Ident) -> TokenStream {
+    if let Some(name) = &options.name {
+        return quote!(#name);
+    }
+    let function = function.to_string();
+    quote! {
+        static NAME: ::std::sync::LazyLock<::std::string::String> =
+            ::std::sync::LazyLock::new(|| ::std::format!("{}.{}", ::std::module_path!().replace("::", "."), #function));
+        &NAME
+    }
+}
+
+fn signature(core: &Path, function: &Ident, parameters: &[Parameter]) -> TokenStream {
+    let arguments: Vec<_> = parameters.iter().filter(|p| p.is_argument()).collect();
+    let idents: Vec<_> = arguments.iter().map(|p| &p.ident).collect();
+    let types = arguments.iter().map(|p| &p.ty);
+    let doc = format!("A call of `{function}` with these arguments, not yet sent.");
+    quote! {
+        #[doc = #doc]
+        #[allow(clippy::needless_pass_by_value, reason = "the types are the task's own")]
+        pub fn s(#(#idents: #types),*) -> #core::Signature {
+            #core::Signature::new(Self::task_name())#(.arg(#idents))*
+        }
+    }
+}
+
+fn implementation(options: &Options, name: &Ident, function: &ItemFn, parameters: &[Parameter]) -> TokenStream {
+    let core = &options.core;
+    let fields = &options.fields;
+    let python_name = name.to_string();
+    let bindings = parameters.iter().map(|p| p.binding(core));
+    let idents: Vec<_> = parameters.iter().map(|p| &p.ident).collect();
+    let run = if function.sig.asyncness.is_some() {
+        quote!(#name::run(#(#idents),*).await)
+    } else {
+        quote!(#core::task::blocking(move || #name::run(#(#idents),*)).await)
+    };
+    let finish = match &function.sig.output {
+        ReturnType::Type(_, ty) if last_segment(ty).as_deref() == Some("Result") => quote! {
+            match #run {
+                ::std::result::Result::Ok(value) => #core::argument::to_result(&value),
+                ::std::result::Result::Err(error) => ::std::result::Result::Err(#core::TaskError::from(error)),
+            }
+        },
+        _ => quote!(#core::argument::to_result(&#run)),
+    };
+    quote! {
+        impl #core::Task for #name {
+            fn name(&self) -> &str {
+                Self::task_name()
+            }
+
+            #[allow(clippy::needless_update, reason = "every option may have been given")]
+            fn options(&self) -> #core::TaskOptions {
+                #core::TaskOptions { #(#fields,)* ..::std::default::Default::default() }
+            }
+
+            fn call(&self, call: #core::Call) -> #core::task::BoxFuture<'static, #core::TaskResult> {
+                ::std::boxed::Box::pin(async move {
+                    #[allow(unused_variables, reason = "not every task reads its context")]
+                    let #core::Call { args, kwargs, context } = call;
+                    #[allow(unused_mut, reason = "not every task has arguments")]
+                    let mut bound = #core::argument::Bound::bind(#python_name, #name::PARAMETERS, args, kwargs)?;
+                    #(#bindings)*
+                    #finish
+                })
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What stands in the attribute's parentheses.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::meta::ParseNestedMeta;
+use syn::parse::Parser;
+use syn::{Expr, LitStr, Path, parse_quote};
+
+/// The attribute, read.
+pub(crate) struct Options {
+    /// The task's name; `None`: module path and function name.
+    pub(crate) name: Option<LitStr>,
+    /// Where `apium_core` is found.
+    pub(crate) core: Path,
+    /// `field: value` for the task's options.
+    pub(crate) fields: Vec<TokenStream>,
+}
+
+impl Options {
+    /// Reads the attribute; an unknown option is an error that lists the known ones.
+    pub(crate) fn parse(attribute: TokenStream) -> syn::Result<Self> {
+        let mut options = Self { name: None, core: parse_quote!(::apium::core), fields: Vec::new() };
+        syn::meta::parser(|meta| options.option(&meta)).parse2(attribute)?;
+        Ok(options)
+    }
+
+    fn option(&mut self, meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
+        let key = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
+        let field = meta.path.get_ident().cloned();
+        match key.as_str() {
+            "name" => self.name = Some(meta.value()?.parse()?),
+            "crate" => self.core = meta.value()?.call(Path::parse_mod_style)?,
+            "queue" => {
+                let queue: LitStr = meta.value()?.parse()?;
+                self.fields.push(quote!(queue: ::std::option::Option::Some(::std::string::String::from(#queue))));
+            }
+            "max_retries" => {
+                let value: Expr = meta.value()?.parse()?;
+                self.fields.push(quote!(max_retries: #value));
+            }
+            "autoretry" | "retry_jitter" | "acks_late" | "ignore_result" => {
+                let value = flag(meta)?;
+                self.fields.push(quote!(#field: #value));
+            }
+            "track_started" => {
+                let value = flag(meta)?;
+                self.fields.push(quote!(track_started: ::std::option::Option::Some(#value)));
+            }
+            "retry_backoff" | "retry_backoff_max" => {
+                let span = seconds(meta)?;
+                self.fields.push(quote!(#field: #span));
+            }
+            "time_limit" | "soft_time_limit" | "result_expires" => {
+                let span = seconds(meta)?;
+                self.fields.push(quote!(#field: ::std::option::Option::Some(#span)));
+            }
+            _ => {
+                return Err(meta.error(
+                    "unknown task option; known are name, queue, max_retries, autoretry, retry_backoff, \
+                     retry_backoff_max, retry_jitter, acks_late, time_limit, soft_time_limit, track_started, \
+                     ignore_result, result_expires, crate",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `autoretry` alone means true.
+fn flag(meta: &ParseNestedMeta<'_>) -> syn::Result<Expr> {
+    if meta.input.peek(syn::Token![=]) { meta.value()?.parse() } else { Ok(parse_quote!(true)) }
+}
+
+fn seconds(meta: &ParseNestedMeta<'_>) -> syn::Result<TokenStream> {
+    let value: syn::Lit = meta.value()?.parse()?;
+    let seconds: f64 = match &value {
+        syn::Lit::Int(number) => number.base10_parse()?,
+        syn::Lit::Float(number) => number.base10_parse()?,
+        other => return Err(syn::Error::new_spanned(other, "expected a number of seconds, such as 30 or 0.5")),
+    };
+    Ok(quote!(::std::time::Duration::from_secs_f64(#seconds)))
+}

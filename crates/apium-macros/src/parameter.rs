@@ -1,0 +1,100 @@
+//! One parameter of the function: an argument of the message, or something from the attempt's context.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Attribute, Expr, FnArg, Ident, Meta, Pat, Path, Type};
+
+/// A parameter, sorted.
+pub(crate) struct Parameter {
+    pub(crate) ident: Ident,
+    pub(crate) ty: Type,
+    pub(crate) source: Source,
+}
+
+/// Where its value comes from.
+pub(crate) enum Source {
+    /// The message, always.
+    Required,
+    /// The message, else this expression.
+    Default(TokenStream),
+    /// The attempt's context.
+    Context,
+}
+
+impl Parameter {
+    /// Sorts one parameter and takes our own attributes off it.
+    pub(crate) fn take(argument: &mut FnArg) -> syn::Result<Self> {
+        let FnArg::Typed(typed) = argument else {
+            return Err(syn::Error::new_spanned(argument, "a task is a free function: it takes no self"));
+        };
+        let Pat::Ident(pattern) = &*typed.pat else {
+            return Err(syn::Error::new_spanned(&typed.pat, "a task's parameter is a plain name, by which callers pass it"));
+        };
+        let source = source(&typed.attrs, &typed.ty)?;
+        typed.attrs.retain(|attribute| !is_ours(attribute));
+        Ok(Self { ident: pattern.ident.clone(), ty: (*typed.ty).clone(), source })
+    }
+
+    /// True for what callers pass.
+    pub(crate) fn is_argument(&self) -> bool {
+        !matches!(self.source, Source::Context)
+    }
+
+    /// The entry in the table of parameters.
+    pub(crate) fn declaration(&self, core: &Path) -> TokenStream {
+        let name = self.ident.to_string();
+        let optional = matches!(self.source, Source::Default(_));
+        quote!(#core::argument::Parameter { name: #name, optional: #optional })
+    }
+
+    /// `let x: T = …;`
+    pub(crate) fn binding(&self, core: &Path) -> TokenStream {
+        let Self { ident, ty, source } = self;
+        let name = ident.to_string();
+        match source {
+            Source::Required => quote!(let #ident: #ty = bound.required(#name)?;),
+            Source::Default(value) => quote! {
+                let #ident: #ty = match bound.take(#name)? {
+                    ::std::option::Option::Some(given) => given,
+                    ::std::option::Option::None => #value,
+                };
+            },
+            Source::Context => quote!(let #ident: #ty = #core::context::FromContext::from_context(&context)?;),
+        }
+    }
+}
+
+fn source(attributes: &[Attribute], ty: &Type) -> syn::Result<Source> {
+    for attribute in attributes {
+        if attribute.path().is_ident("context") {
+            return Ok(Source::Context);
+        }
+        if attribute.path().is_ident("default") {
+            return match &attribute.meta {
+                Meta::Path(_) => Ok(Source::Default(quote!(::std::default::Default::default()))),
+                Meta::List(_) => {
+                    let value: Expr = attribute.parse_args()?;
+                    Ok(Source::Default(quote!(#value)))
+                }
+                Meta::NameValue(pair) => Err(syn::Error::new_spanned(pair, "write #[default(value)]")),
+            };
+        }
+    }
+    Ok(match last_segment(ty).as_deref() {
+        Some("Context" | "State") => Source::Context,
+        Some("Option") => Source::Default(quote!(::std::option::Option::None)),
+        _ => Source::Required,
+    })
+}
+
+fn is_ours(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("context") || attribute.path().is_ident("default")
+}
+
+/// `Result` of `std::result::Result<A, B>`.
+pub(crate) fn last_segment(ty: &Type) -> Option<String> {
+    match ty {
+        Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
+        _ => None,
+    }
+}
