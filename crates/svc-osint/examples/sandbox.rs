@@ -1,0 +1,11 @@
+//! Try a parser by hand: `cargo run -p svc-osint --example sandbox -- sandbox-parse < photo.jpg`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(svc_osint::sandbox::ARGUMENT) {
+        return svc_osint::sandbox::child_main();
+    }
+    eprintln!("usage: sandbox {} [MEMORY_BYTES] [CPU_SECONDS] < FILE", svc_osint::sandbox::ARGUMENT);
+    ExitCode::FAILURE
+}

@@ -1,0 +1,85 @@
+//! What a fetch is given and gives back.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use url::Url;
+
+/// The headers worth keeping: what says something about the server or the document.
+pub(super) const KEPT_HEADERS: [&str; 9] = [
+    "content-disposition",
+    "content-language",
+    "content-type",
+    "date",
+    "etag",
+    "last-modified",
+    "retry-after",
+    "server",
+    "x-powered-by",
+];
+
+/// How much of a stranger's answer is taken.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Largest body in bytes, after unpacking. Default: 10 MiB.
+    pub body: usize,
+    /// Longest time for everything, redirects included. Default: 30 s.
+    pub total: Duration,
+    /// Longest silence: until the first byte of an answer and between two pieces. Default: 10 s.
+    pub idle: Duration,
+    /// Redirects followed. Default: 5.
+    pub redirects: usize,
+}
+
+/// An answer, whatever its status.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// The address that answered, after redirects, without fragment.
+    pub url: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The `content-type` as the server claims it; proves nothing.
+    pub content_type: Option<String>,
+    /// Headers of interest, names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// The body, unpacked.
+    pub body: Vec<u8>,
+    /// The addresses that redirected here, oldest first.
+    pub trail: Vec<String>,
+    /// How long it all took.
+    pub took: Duration,
+}
+
+/// An answer that does not know yet how it was reached.
+pub(super) struct Page {
+    pub(super) status: u16,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { body: 10 << 20, total: Duration::from_secs(30), idle: Duration::from_secs(10), redirects: 5 }
+    }
+}
+
+impl Fetched {
+    /// Requests that were sent for it.
+    pub fn requests(&self) -> u32 {
+        u32::try_from(self.trail.len()).unwrap_or(u32::MAX).saturating_add(1)
+    }
+}
+
+impl Page {
+    pub(super) fn at(self, url: &Url, trail: Vec<String>, took: Duration) -> Fetched {
+        Fetched {
+            url: url.to_string(),
+            status: self.status,
+            content_type: self.headers.get("content-type").cloned(),
+            headers: self.headers,
+            body: self.body,
+            trail,
+            took,
+        }
+    }
+}

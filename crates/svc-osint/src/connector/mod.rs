@@ -1,0 +1,190 @@
+//! The one door to the outside: fetches a public web address and can be led nowhere else.
+//!
+//! A scan asks for addresses that strangers write, so each step is judged by itself and again after
+//! each redirect: how the address is written, its port, every address its name leads to. The
+//! connection then goes to *those* addresses without a second look-up, so a name that changes its
+//! mind in between gains nothing. Size, time and redirects are bounded; nothing is unpacked beyond
+//! the bound, no cookie is kept, no proxy of the environment is used.
+
+mod address;
+mod error;
+mod fetched;
+mod hop;
+mod lookup;
+mod spelling;
+mod tls;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use tokio::time::{Instant, timeout};
+use url::{Host, Url};
+
+pub use address::is_forbidden;
+pub use error::FetchError;
+pub use fetched::{Fetched, Limits};
+pub use lookup::{DnsLookup, Lookup};
+
+use hop::Answer;
+
+/// Addresses of one name that are tried at most.
+const MAX_ADDRESSES: usize = 8;
+
+/// What an operator may set about the door. The default is the strict one.
+#[derive(Clone)]
+pub struct ConnectorSettings {
+    /// DNS servers to ask (`OSINT_RESOLVERS`); empty means the system's.
+    pub resolvers: Vec<SocketAddr>,
+    /// Asked instead of DNS when set.
+    pub lookup: Option<Arc<dyn Lookup>>,
+    /// Further addresses never to contact, such as this host's public one behind a NAT. Those of its
+    /// interfaces are refused in any case.
+    pub refuse: Vec<IpAddr>,
+    /// Exact sockets that may be contacted although the rules say no: for fakes on loopback in
+    /// tests, empty in any real installation.
+    pub allow_loopback: Vec<SocketAddr>,
+    /// A PEM file with authorities to trust besides the system's.
+    pub extra_authorities: Option<PathBuf>,
+    /// What the door calls itself to servers.
+    pub user_agent: String,
+}
+
+/// The door. Cheap to share by reference; one serves the whole process.
+pub struct Connector {
+    settings: ConnectorSettings,
+    lookup: Arc<dyn Lookup>,
+    trust: OnceLock<Result<ClientConfig, String>>,
+    blocked: AtomicU64,
+}
+
+impl Default for ConnectorSettings {
+    fn default() -> Self {
+        Self {
+            resolvers: Vec::new(),
+            lookup: None,
+            refuse: Vec::new(),
+            allow_loopback: Vec::new(),
+            extra_authorities: None,
+            user_agent: concat!("apium-osint/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+impl Connector {
+    /// A door with these settings. Nothing is read or contacted yet.
+    pub fn new(settings: ConnectorSettings) -> Self {
+        // The HTTP client panics without a process-wide provider. Whoever came first has installed
+        // the same one, so "already there" is no failure.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let lookup = settings.lookup.clone();
+        let lookup = lookup.unwrap_or_else(|| Arc::new(DnsLookup::new(settings.resolvers.clone())));
+        Self { settings, lookup, trust: OnceLock::new(), blocked: AtomicU64::new(0) }
+    }
+
+    /// Fetches `url` with GET, following redirects, and answers with whatever status came last.
+    ///
+    /// # Errors
+    /// [`FetchError`] when the address or one it redirects to is refused, cannot be reached, is not
+    /// HTTP, or goes beyond `limits`.
+    pub async fn fetch(&self, url: &str, limits: &Limits) -> Result<Fetched, FetchError> {
+        let mut asked = String::new();
+        let outcome = match timeout(limits.total, self.follow(url, limits, &mut asked)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(FetchError::Timeout { host: asked, limit: limits.total }),
+        };
+        if let Err(FetchError::Forbidden { .. } | FetchError::Scheme(_) | FetchError::Port(_)) = &outcome {
+            self.blocked.fetch_add(1, Ordering::Relaxed);
+        }
+        outcome
+    }
+
+    /// Fetches refused by policy since the start of the process.
+    pub fn blocked(&self) -> u64 {
+        self.blocked.load(Ordering::Relaxed)
+    }
+
+    async fn follow(&self, first: &str, limits: &Limits, asked: &mut String) -> Result<Fetched, FetchError> {
+        let started = Instant::now();
+        let mut url = spelling::first(first)?;
+        let mut trail = Vec::new();
+        loop {
+            url.host_str().unwrap_or_default().clone_into(asked);
+            let addresses = self.admit(&url).await?;
+            let client = hop::client(self, &url, &addresses, limits)?;
+            let location = match hop::ask(&client, &url, limits).await? {
+                Answer::Page(page) => return Ok(page.at(&url, trail, started.elapsed())),
+                Answer::Redirect(location) => location,
+            };
+            let next = spelling::next(&url, &location)?;
+            trail.push(url.to_string());
+            if trail.len() > limits.redirects {
+                return Err(FetchError::Redirects { why: format!("hay más de {}", limits.redirects) });
+            }
+            if trail.iter().any(|seen| seen == next.as_str()) {
+                return Err(FetchError::Redirects { why: "da vueltas en círculo".to_owned() });
+            }
+            url = next;
+        }
+    }
+
+    /// The addresses that may be connected to for `url`; never empty.
+    async fn admit(&self, url: &Url) -> Result<Vec<SocketAddr>, FetchError> {
+        let port = url.port_or_known_default().unwrap_or_default();
+        let named = matches!(port, 80 | 443);
+        if !named && !self.settings.allow_loopback.iter().any(|socket| socket.port() == port) {
+            return Err(FetchError::Port(port));
+        }
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let found = match url.host() {
+            Some(Host::Ipv4(ip)) => vec![IpAddr::V4(ip)],
+            Some(Host::Ipv6(ip)) => vec![IpAddr::V6(ip)],
+            Some(Host::Domain(name)) => {
+                let asked = self.lookup.addresses(name).await;
+                asked.map_err(|why| FetchError::Dns { host: host.clone(), why: error::quoted(&why) })?
+            }
+            None => Vec::new(),
+        };
+        let own = address::own_addresses();
+        let mut refused = None;
+        let mut admitted = Vec::new();
+        for ip in found {
+            let socket = SocketAddr::new(ip, port);
+            match self.judge(socket, &own) {
+                Some(why) => refused = refused.or(Some((ip, why))),
+                None if !named && !self.settings.allow_loopback.contains(&socket) => {
+                    return Err(FetchError::Port(port));
+                }
+                None => admitted.push(socket),
+            }
+        }
+        admitted.truncate(MAX_ADDRESSES);
+        match refused {
+            _ if !admitted.is_empty() => Ok(admitted),
+            Some((ip, why)) if host == ip.to_string() => Err(FetchError::Forbidden { what: host, why }),
+            Some((ip, why)) => Err(FetchError::Forbidden { what: format!("{host} → {ip}"), why }),
+            None => Err(FetchError::Dns { host, why: "no tiene direcciones".to_owned() }),
+        }
+    }
+
+    fn judge(&self, socket: SocketAddr, own: &[IpAddr]) -> Option<&'static str> {
+        if self.settings.allow_loopback.contains(&socket) {
+            return None;
+        }
+        let ip = socket.ip();
+        is_forbidden(ip)
+            .or_else(|| own.contains(&ip).then_some("es una dirección de esta máquina"))
+            .or_else(|| self.settings.refuse.contains(&ip).then_some("está excluida por el administrador"))
+    }
+
+    fn trust(&self, host: &str) -> Result<ClientConfig, FetchError> {
+        let trust = self.trust.get_or_init(|| tls::trusting(self.settings.extra_authorities.as_deref()));
+        trust.clone().map_err(|why| FetchError::Tls { host: host.to_owned(), why })
+    }
+}
+
+/// How long connecting alone may take within a fetch: the shorter of this and the idle limit.
+const CONNECT: Duration = Duration::from_secs(10);

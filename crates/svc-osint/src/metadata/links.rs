@@ -1,0 +1,123 @@
+//! Where pages, `robots.txt` and sitemaps point to, read tolerantly and in one pass.
+//!
+//! Only the values of a few attributes matter, and a wrong guess costs one address that is judged
+//! again before it is fetched; a parser for all of HTML would be more code facing hostile bytes, for
+//! nothing.
+
+use url::Url;
+
+/// Most addresses taken from one text.
+const MAX_LINKS: usize = 2_000;
+
+/// What a sitemap lists.
+pub(super) struct Sitemap {
+    /// True for a list of further sitemaps.
+    pub(super) is_index: bool,
+    /// The addresses, as written.
+    pub(super) addresses: Vec<String>,
+}
+
+/// The addresses a page refers to by `href` or `src`, absolute, in order, without repetition.
+pub(super) fn of_page(html: &str, page: &Url) -> Vec<Url> {
+    let mut base = page.clone();
+    let mut links = Vec::new();
+    let mut rest = html;
+    while let Some((_, after)) = rest.split_once('<') {
+        let (tag, next) = split_tag(after);
+        rest = next;
+        let name = tag.split(|c: char| c.is_whitespace() || c == '/').next().unwrap_or_default();
+        if name.eq_ignore_ascii_case("base") {
+            base = attribute(tag, "href").and_then(|href| page.join(&href).ok()).unwrap_or(base);
+            continue;
+        }
+        let values = ["href", "src"].into_iter().filter_map(|wanted| attribute(tag, wanted));
+        for mut link in values.filter_map(|value| base.join(&value).ok()) {
+            link.set_fragment(None);
+            if !links.contains(&link) {
+                links.push(link);
+            }
+        }
+        if links.len() >= MAX_LINKS {
+            break;
+        }
+    }
+    links
+}
+
+/// The `Sitemap:` lines of a `robots.txt`.
+pub(super) fn of_robots(text: &str) -> Vec<String> {
+    text.lines()
+        .filter_map(|line| line.split_once(':'))
+        .filter(|(key, _)| key.trim().eq_ignore_ascii_case("sitemap"))
+        .map(|(_, value)| value.trim().to_owned())
+        .take(MAX_LINKS)
+        .collect()
+}
+
+/// The `<loc>` entries of a sitemap or an index of them, image ones included.
+pub(super) fn of_sitemap(xml: &str) -> Sitemap {
+    let mut addresses = Vec::new();
+    let mut rest = xml;
+    while let Some((_, after)) = rest.split_once("loc>") {
+        let Some((value, next)) = after.split_once('<') else {
+            break;
+        };
+        // The closing tag ends in `loc>` as well; what follows it is white space.
+        let value = value.trim();
+        if !value.is_empty() {
+            addresses.push(unescape(value));
+        }
+        if addresses.len() >= MAX_LINKS {
+            break;
+        }
+        rest = next;
+    }
+    Sitemap { is_index: xml.contains("<sitemapindex"), addresses }
+}
+
+/// A tag's text up to its `>`, quotes respected, and what follows.
+fn split_tag(text: &str) -> (&str, &str) {
+    let mut quote = None;
+    for (at, c) in text.char_indices() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            None if c == '"' || c == '\'' => quote = Some(c),
+            None if c == '>' => return (&text[..at], &text[at + 1..]),
+            // A quote left open somewhere must not swallow the rest of the page.
+            None if c == '<' => return (&text[..at], &text[at..]),
+            Some(_) | None => {}
+        }
+    }
+    (text, "")
+}
+
+fn attribute(tag: &str, wanted: &str) -> Option<String> {
+    let mut rest = tag;
+    while let Some((before, after)) = rest.split_once('=') {
+        let name = before.trim_end().rsplit(|c: char| c.is_whitespace() || c == '"' || c == '\'').next();
+        let after = after.trim_start();
+        let (value, next) = match after.chars().next() {
+            Some(quote @ ('"' | '\'')) => after[1..].split_once(quote).unwrap_or((&after[1..], "")),
+            _ => after.split_at(after.find(char::is_whitespace).unwrap_or(after.len())),
+        };
+        if name.is_some_and(|name| name.eq_ignore_ascii_case(wanted)) {
+            return Some(unescape(value.trim()));
+        }
+        rest = next;
+    }
+    None
+}
+
+/// The five entities an address may need; anything rarer does not occur in one.
+fn unescape(text: &str) -> String {
+    if !text.contains('&') {
+        return text.to_owned();
+    }
+    text.replace("&quot;", "\"")
+        .replace("&apos;", "'")
+        .replace("&#39;", "'")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&#38;", "&")
+        .replace("&amp;", "&")
+}
