@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apium_protocol::{
-    DeliveryInfo, Embed, ExceptionRecord, Headers, JsonError, Message, Payload, Properties, RawJson, ResultRecord, python_repr,
+    DeliveryInfo, Embed, ExceptionRecord, Headers, JsonError, Message, Payload, Properties, RawJson, ResultRecord,
+    python_repr,
 };
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;

@@ -44,6 +44,8 @@ pub enum Remedy {
     Fail,
     /// Give the message up: no retry, the message becomes a dead letter.
     Reject,
+    /// The arguments do not fit: no attempt can succeed, the message becomes a dead letter.
+    Refuse,
     /// Put the message back at the end of its queue.
     Requeue,
     /// Store nothing and acknowledge.
@@ -63,7 +65,7 @@ impl TaskError {
 
     /// Wrong arguments: what Python raises as `TypeError`. Never retried, kept as a dead letter.
     pub fn arguments(message: impl AsRef<str>) -> Self {
-        Self::of(ExceptionRecord::new("builtins", "TypeError", message.as_ref()), Remedy::Reject)
+        Self::of(ExceptionRecord::new("builtins", "TypeError", message.as_ref()), Remedy::Refuse)
     }
 
     /// Gives the message up; it is kept as a dead letter.

@@ -43,9 +43,10 @@ pub struct Call {
 pub struct TaskOptions {
     /// The queue that clients of this program send it to; `None`: the routes decide.
     pub queue: Option<String>,
-    /// Retries after the first attempt. Default 0: an error is a failure at once.
+    /// Retries after the first attempt, of errors that are to be retried. Default 3.
     pub max_retries: u32,
-    /// Retry after every error that is not `fatal()` (Celery's `autoretry_for=(Exception,)`). Default false.
+    /// Retry after every error that is not `fatal()` (Celery's `autoretry_for=(Exception,)`). Default false:
+    /// only errors marked `retryable()` or `retry_in()` are.
     pub autoretry: bool,
     /// The back-off before the first retry, doubled each time. Default 1 s.
     pub retry_backoff: Duration,
@@ -84,7 +85,7 @@ impl Default for TaskOptions {
     fn default() -> Self {
         Self {
             queue: None,
-            max_retries: 0,
+            max_retries: 3,
             autoretry: false,
             retry_backoff: Duration::from_secs(1),
             retry_backoff_max: Duration::from_secs(600),

@@ -1,1 +1,31 @@
-//! placeholder
+//! One process's work: consume, attempt, settle, keep limits, beat the heart, stop well.
+//!
+//! The heart is three files: [`consumer`](self) claims and judges, `executor` runs one attempt, `outcome` is the
+//! table of verdicts. Around them stand one file a loop (`leases`, `revoked`, `recovery`, `heart`, `settler`) and
+//! one file a policy (`retry`, `limits`).
+
+mod consumer;
+mod executor;
+mod outcome;
+
+mod judge;
+mod limits;
+mod retry;
+
+mod heart;
+mod leases;
+mod recovery;
+mod revoked;
+mod settler;
+
+mod job;
+mod options;
+mod station;
+mod stop;
+mod vitals;
+mod worker;
+
+pub use options::WorkerOptions;
+pub use stop::Stop;
+pub use vitals::Vitals;
+pub use worker::Worker;

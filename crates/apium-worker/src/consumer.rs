@@ -1,0 +1,115 @@
+//! The loop: claim deliveries while there is room, judge each, hand it on.
+//!
+//! A delivery comes here from the broker (`apium-core/src/broker.rs`) and goes on to [`crate::executor`], or, when it
+//! must not run, straight to [`crate::settler`] with the verdict of [`crate::judge`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apium_core::{BackendError, Claim, Delivery};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
+
+use crate::job::Reason;
+use crate::judge::{Judgement, judge};
+use crate::retry::Backoff;
+use crate::station::Station;
+use crate::stop::Stop;
+use crate::{executor, outcome};
+
+/// How long attempts that were told to stop get to be settled before the worker leaves without them.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Claims and hands on until asked to stop; returns when nothing runs any more.
+pub(crate) async fn run(station: Arc<Station>, stop: Stop) {
+    let slots = Arc::new(Semaphore::new(station.options.concurrency));
+    let attempts = TaskTracker::new();
+    let mut trouble = Backoff::reconnecting();
+    while let Some(free) = free_slots(&slots, &stop).await {
+        match claim(&station, free.len()).await {
+            Ok(deliveries) if deliveries.is_empty() => {
+                drop(free);
+                idle(&station, &stop, &mut trouble).await;
+            }
+            Ok(deliveries) => {
+                trouble.over();
+                for (delivery, slot) in deliveries.into_iter().zip(free) {
+                    hand_on(&station, &attempts, delivery, slot);
+                }
+            }
+            Err(error) => {
+                drop(free);
+                rest(&stop, &mut trouble, &error).await;
+            }
+        }
+    }
+    drain(&station, &attempts, &stop).await;
+}
+
+/// Waits for at least one free slot and takes all that are free; `None` once a stop is asked for.
+async fn free_slots(slots: &Arc<Semaphore>, stop: &Stop) -> Option<Vec<OwnedSemaphorePermit>> {
+    let first = tokio::select! {
+        biased;
+        () = stop.requested() => return None,
+        slot = slots.clone().acquire_owned() => slot.ok()?,
+    };
+    let rest = std::iter::from_fn(|| slots.clone().try_acquire_owned().ok());
+    Some(std::iter::once(first).chain(rest).collect())
+}
+
+/// Never cancelled half-way: a claim whose answer is dropped would be nobody's until its lease ran out.
+async fn claim(station: &Station, max: usize) -> Result<Vec<Delivery>, BackendError> {
+    let options = &station.options;
+    let claimed = station.broker().claim(&Claim { queues: &options.queues, max, lease: options.lease }).await?;
+    station.vitals.claimed();
+    Ok(claimed)
+}
+
+fn hand_on(station: &Arc<Station>, attempts: &TaskTracker, delivery: Delivery, slot: OwnedSemaphorePermit) {
+    let station = station.clone();
+    attempts.spawn(async move {
+        match judge(&station, delivery) {
+            Judgement::Run(job) => executor::attempt(&station, *job).await,
+            Judgement::Settle(verdict) => outcome::without_attempt(&station, *verdict).await,
+        }
+        drop(slot);
+    });
+}
+
+async fn idle(station: &Station, stop: &Stop, trouble: &mut Backoff) {
+    let woken = tokio::select! {
+        () = stop.requested() => return,
+        woken = station.broker().wait(&station.options.queues, station.options.poll_interval) => woken,
+    };
+    match woken {
+        Ok(()) => trouble.over(),
+        Err(error) => rest(stop, trouble, &error).await,
+    }
+}
+
+async fn rest(stop: &Stop, trouble: &mut Backoff, error: &BackendError) {
+    let delay = trouble.next_delay();
+    tracing::warn!(%error, retry_in_seconds = delay.as_secs_f64(), "the broker did not answer; trying again");
+    tokio::select! {
+        () = stop.requested() => {}
+        () = tokio::time::sleep(delay) => {}
+    }
+}
+
+/// Warm: wait for what runs, to the deadline. Then, or at once when cold: stop it and give it back.
+async fn drain(station: &Station, attempts: &TaskTracker, stop: &Stop) {
+    attempts.close();
+    if !attempts.is_empty() {
+        tracing::info!(running = attempts.len(), "stopping: waiting for running tasks");
+    }
+    tokio::select! {
+        () = attempts.wait() => return,
+        () = stop.cold() => {}
+        () = tokio::time::sleep(station.options.stop_timeout) => {}
+    }
+    tracing::warn!(running = attempts.len(), "stopping: giving running tasks back to their queues");
+    station.leases.call_off_all(Reason::Stopping);
+    if tokio::time::timeout(LAST_WORDS, attempts.wait()).await.is_err() {
+        tracing::error!(running = attempts.len(), "stopped without settling; others take over when the leases run out");
+    }
+}

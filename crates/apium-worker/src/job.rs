@@ -1,0 +1,55 @@
+//! A delivery that may run: the message read, its task known.
+
+use std::sync::{Arc, OnceLock};
+
+use apium_core::protocol::{Message, Payload};
+use apium_core::{Delivery, Task, TaskOptions};
+use tokio_util::sync::CancellationToken;
+
+/// What an attempt needs to know of its delivery.
+pub(crate) struct Job {
+    pub(crate) delivery: Delivery,
+    pub(crate) message: Message,
+    pub(crate) payload: Payload,
+    pub(crate) task: Arc<dyn Task>,
+    pub(crate) options: TaskOptions,
+    pub(crate) call_off: CallOff,
+}
+
+/// Calls an attempt off from outside, once, with the first reason given.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CallOff {
+    token: CancellationToken,
+    reason: Arc<OnceLock<Reason>>,
+}
+
+/// Why an attempt was called off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// Somebody revoked the task.
+    Revoked,
+    /// Another worker holds the message now.
+    LeaseLost,
+    /// This worker stops.
+    Stopping,
+}
+
+impl CallOff {
+    /// Calls it off, unless that was done already.
+    pub(crate) fn because(&self, reason: Reason) {
+        // A second reason comes too late: the first one is being acted on.
+        let _ = self.reason.set(reason);
+        self.token.cancel();
+    }
+
+    /// Resolves with the reason once called off.
+    pub(crate) async fn called_off(&self) -> Reason {
+        self.token.cancelled().await;
+        *self.reason.get_or_init(|| Reason::Stopping)
+    }
+
+    /// The token a task may watch.
+    pub(crate) fn token(&self) -> &CancellationToken {
+        &self.token
+    }
+}

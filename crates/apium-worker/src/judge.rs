@@ -1,0 +1,91 @@
+//! Before an attempt: may this delivery run at all, and if not, what becomes of it.
+
+use apium_core::client::parse_iso;
+use apium_core::protocol::{DecodeError, ExceptionRecord, Headers, Message};
+use apium_core::{DeadReason, Delivery, TaskError};
+use jiff::Timestamp;
+
+use crate::job::{CallOff, Job};
+use crate::outcome::{Outcome, Subject};
+use crate::station::Station;
+
+/// What is to be done with a delivery.
+pub(crate) enum Judgement {
+    /// Run it.
+    Run(Box<Job>),
+    /// Do not: settle it so.
+    Settle(Box<Verdict>),
+}
+
+/// A delivery that does not run, and why.
+pub(crate) struct Verdict {
+    pub(crate) subject: Subject,
+    pub(crate) outcome: Outcome,
+}
+
+/// Judges in Celery's order: readable, known, not expired, not revoked, due.
+pub(crate) fn judge(station: &Station, delivery: Delivery) -> Judgement {
+    let message = match Message::decode(&delivery.bytes) {
+        Ok(message) => message,
+        Err(error) => return undecodable(delivery, None, &error),
+    };
+    let Some(task) = station.registry.get(&message.headers.task).cloned() else {
+        return unknown(delivery, message);
+    };
+    let times = (moment(&message.headers, "eta"), moment(&message.headers, "expires"));
+    let (eta, expires) = match times {
+        (Ok(eta), Ok(expires)) => (eta, expires),
+        (Err(error), _) | (_, Err(error)) => return invalid(delivery, message, error),
+    };
+    let payload = match message.payload() {
+        Ok(payload) => payload,
+        Err(error) => return undecodable(delivery, Some(message), &error),
+    };
+    let now = Timestamp::now();
+    if expires.is_some_and(|at| at <= now) {
+        return settle(delivery, message, Outcome::Revoked("expired"));
+    }
+    if station.revoked.contains(&message.headers.id) {
+        return settle(delivery, message, Outcome::Revoked("revoked"));
+    }
+    if let Some(due) = eta.filter(|due| *due > now) {
+        return settle(delivery, message, Outcome::Deferred(due));
+    }
+    let options = task.options();
+    let call_off = CallOff::default();
+    Judgement::Run(Box::new(Job { delivery, message, payload, task, options, call_off }))
+}
+
+fn settle(delivery: Delivery, message: Message, outcome: Outcome) -> Judgement {
+    let subject = Subject { delivery, headers: message.headers.clone(), message: Some(message) };
+    Judgement::Settle(Box::new(Verdict { subject, outcome }))
+}
+
+fn unknown(delivery: Delivery, message: Message) -> Judgement {
+    let name = message.headers.task.clone();
+    let error = TaskError::exception("celery.exceptions", "NotRegistered", name);
+    settle(delivery, message, Outcome::Dead(DeadReason::Unknown, error))
+}
+
+fn invalid(delivery: Delivery, message: Message, sentence: String) -> Judgement {
+    let error = TaskError::exception("celery.exceptions", "InvalidTaskError", sentence);
+    settle(delivery, message, Outcome::Dead(DeadReason::Undecodable, error))
+}
+
+/// A message that cannot be read may still tell its id, and then its caller gets an answer.
+fn undecodable(delivery: Delivery, message: Option<Message>, error: &DecodeError) -> Judgement {
+    let told = ExceptionRecord::new("kombu.exceptions", "DecodeError", &error.to_string());
+    let outcome = Outcome::Dead(DeadReason::Undecodable, TaskError::from_exception(told));
+    let headers = message.as_ref().map_or_else(
+        || Headers::new(error.task_name().unwrap_or_default(), error.task_id().unwrap_or_default()),
+        |message| message.headers.clone(),
+    );
+    Judgement::Settle(Box::new(Verdict { subject: Subject { delivery, headers, message }, outcome }))
+}
+
+fn moment(headers: &Headers, name: &str) -> Result<Option<Timestamp>, String> {
+    let text = if name == "eta" { &headers.eta } else { &headers.expires };
+    let read =
+        |text: &String| parse_iso(text).ok_or_else(|| format!("invalid {name} value {text:?}: not an ISO 8601 time"));
+    text.as_ref().map(read).transpose()
+}

@@ -1,0 +1,91 @@
+//! The lease loop: what this worker holds is renewed every third of the lease; what was lost is called off.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use apium_core::Receipt;
+use tokio_util::sync::CancellationToken;
+
+use crate::job::{CallOff, Job, Reason};
+use crate::station::Station;
+
+/// Every delivery in an attempt, by its receipt.
+#[derive(Clone, Default)]
+pub(crate) struct Leases(Arc<Mutex<HashMap<Receipt, Held>>>);
+
+struct Held {
+    task_id: String,
+    call_off: CallOff,
+    /// False once acknowledged early: it can still be called off, but there is nothing to renew.
+    leased: bool,
+}
+
+/// Forgets the delivery when the attempt ends, however it ends.
+pub(crate) struct Hold {
+    leases: Leases,
+    receipt: Receipt,
+}
+
+impl Leases {
+    /// Keeps a delivery's lease alive until the hold is dropped.
+    pub(crate) fn hold(&self, job: &Job) -> Hold {
+        let receipt = job.delivery.receipt.clone();
+        let held = Held { task_id: job.message.headers.id.clone(), call_off: job.call_off.clone(), leased: true };
+        self.open().insert(receipt.clone(), held);
+        Hold { leases: self.clone(), receipt }
+    }
+
+    /// Stops renewing a delivery that was acknowledged early.
+    pub(crate) fn release(&self, receipt: &Receipt) {
+        if let Some(held) = self.open().get_mut(receipt) {
+            held.leased = false;
+        }
+    }
+
+    /// Calls off every attempt of a task.
+    pub(crate) fn call_off(&self, task_id: &str, reason: Reason) {
+        self.open().values().filter(|held| held.task_id == task_id).for_each(|held| held.call_off.because(reason));
+    }
+
+    /// Calls off everything.
+    pub(crate) fn call_off_all(&self, reason: Reason) {
+        self.open().values().for_each(|held| held.call_off.because(reason));
+    }
+
+    fn receipts(&self) -> Vec<Receipt> {
+        self.open().iter().filter(|(_, held)| held.leased).map(|(receipt, _)| receipt.clone()).collect()
+    }
+
+    fn lost(&self, receipt: &Receipt) {
+        // One that was settled while the renewal was under way is not lost: it is no longer here.
+        if let Some(held) = self.open().get(receipt) {
+            held.call_off.because(Reason::LeaseLost);
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<Receipt, Held>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.leases.open().remove(&self.receipt);
+    }
+}
+
+/// Renews until told to end; runs on through a drain, because what drains still holds its leases.
+pub(crate) async fn run(station: Arc<Station>, end: CancellationToken) {
+    let mut every = tokio::time::interval(station.options.lease / 3);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while end.run_until_cancelled(every.tick()).await.is_some() {
+        let receipts = station.leases.receipts();
+        if receipts.is_empty() {
+            continue;
+        }
+        match station.broker().renew(&receipts, station.options.lease).await {
+            Ok(lost) => lost.iter().for_each(|receipt| station.leases.lost(receipt)),
+            Err(error) => tracing::warn!(%error, held = receipts.len(), "leases were not renewed"),
+        }
+    }
+}

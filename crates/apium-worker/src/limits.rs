@@ -1,0 +1,138 @@
+//! Time limits and calling off: how an attempt ends when it does not end by itself.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use apium_core::protocol::{ExceptionRecord, Headers, RawJson};
+use apium_core::task::BoxFuture;
+use apium_core::{Context, TaskError, TaskOptions, TaskResult};
+use tokio::task::JoinHandle;
+
+use crate::job::{CallOff, Reason};
+
+/// How long a dropped attempt gets to let go before it counts as stuck.
+const LETTING_GO: Duration = Duration::from_secs(1);
+
+/// The limits of one attempt.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    soft: Option<Duration>,
+    hard: Option<Duration>,
+}
+
+/// How an attempt ended.
+pub(crate) enum Ending {
+    /// By itself.
+    Returned(TaskResult),
+    /// By a panic, with its text.
+    Panicked(String),
+    /// At the soft limit, which the task did not heed.
+    SoftLimit,
+    /// At the hard limit.
+    HardLimit(Duration),
+    /// From outside.
+    CalledOff(Reason),
+}
+
+impl Limits {
+    /// The message's limits where it has them, else the task's.
+    pub(crate) fn of(headers: &Headers, options: &TaskOptions) -> Self {
+        let given =
+            |seconds: Option<f64>| seconds.filter(|s| *s > 0.0).and_then(|s| Duration::try_from_secs_f64(s).ok());
+        Self {
+            soft: given(headers.timelimit.1).or(options.soft_time_limit),
+            hard: given(headers.timelimit.0).or(options.time_limit),
+        }
+    }
+}
+
+/// Runs a call on a task of its own, so that limits hold even while it does not await, and a panic stays its own.
+pub(crate) async fn run(
+    call: BoxFuture<'static, TaskResult>,
+    limits: Limits,
+    context: &Context,
+    call_off: &CallOff,
+) -> Ending {
+    let mut running = tokio::spawn(call);
+    let ending = tokio::select! {
+        biased;
+        joined = &mut running => return returned(joined),
+        reason = call_off.called_off() => Ending::CalledOff(reason),
+        limit = pass(limits.hard) => Ending::HardLimit(limit),
+        () = soft(limits.soft, context) => Ending::SoftLimit,
+    };
+    context.cancelled().cancel();
+    let_go(running, context).await;
+    ending
+}
+
+/// Celery's `SoftTimeLimitExceeded`.
+pub(crate) fn soft_limit_exceeded() -> TaskError {
+    let told = ExceptionRecord {
+        exc_type: "SoftTimeLimitExceeded".to_owned(),
+        exc_message: RawJson::array(&[]),
+        exc_module: Some("billiard.exceptions".to_owned()),
+    };
+    TaskError::from_exception(told)
+}
+
+/// Celery's `TimeLimitExceeded`, whose one argument is the limit in seconds.
+pub(crate) fn time_limit_exceeded(limit: Duration) -> TaskError {
+    let whole = limit.subsec_nanos() == 0;
+    let seconds = if whole { RawJson::from(&limit.as_secs()) } else { RawJson::from(&limit.as_secs_f64()) };
+    let exc_message = RawJson::array(&[seconds.unwrap_or_else(|_| RawJson::null())]);
+    let told = ExceptionRecord {
+        exc_type: "TimeLimitExceeded".to_owned(),
+        exc_message,
+        exc_module: Some("billiard.exceptions".to_owned()),
+    };
+    TaskError::from_exception(told)
+}
+
+/// Resolves when the soft limit cuts the attempt off; never, when the task has asked to end by itself.
+async fn soft(limit: Option<Duration>, context: &Context) {
+    pass(limit).await;
+    let attempt = context.attempt();
+    attempt.soft_limit.cancel();
+    if attempt.heeds_soft_limit.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn pass(limit: Option<Duration>) -> Duration {
+    match limit {
+        Some(limit) => {
+            tokio::time::sleep(limit).await;
+            limit
+        }
+        None => std::future::pending().await,
+    }
+}
+
+fn returned(joined: Result<TaskResult, tokio::task::JoinError>) -> Ending {
+    match joined {
+        Ok(result) => Ending::Returned(result),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => Ending::Panicked(panic_text(&*panic)),
+            Err(_) => Ending::CalledOff(Reason::Stopping),
+        },
+    }
+}
+
+/// Drops the call at its next await. One that does not come to an await holds its thread; its slot is freed all the same.
+async fn let_go(running: JoinHandle<TaskResult>, context: &Context) {
+    running.abort();
+    if tokio::time::timeout(LETTING_GO, running).await.is_err() {
+        tracing::error!(
+            task = context.headers().task,
+            id = context.task_id(),
+            "stuck: the task does not let go of its thread"
+        );
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text =
+        panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "the task panicked".to_owned())
+}

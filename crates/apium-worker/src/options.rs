@@ -1,0 +1,42 @@
+//! What can be set about a worker; the command line, the environment and `apium.toml` fill it in.
+
+use std::time::Duration;
+
+use apium_core::client::hostname;
+
+/// A worker's settings, with Celery's defaults where it has one.
+#[derive(Debug, Clone)]
+pub struct WorkerOptions {
+    /// The node name. Default `celery@<host>`.
+    pub name: String,
+    /// The queues to consume, in the order they are looked at. Default `celery`.
+    pub queues: Vec<String>,
+    /// Attempts at once. Default: the number of cores.
+    pub concurrency: usize,
+    /// How long a claim lasts unless renewed (it is, every third of it): after this long the work of a worker
+    /// that died is taken up by another. Default 30 s.
+    pub lease: Duration,
+    /// How long results are kept; `None`: for ever. Default one day.
+    pub result_expires: Option<Duration>,
+    /// Store STARTED when an attempt begins. Default false.
+    pub track_started: bool,
+    /// How long a warm stop waits for what runs before it is given back. Default 30 s.
+    pub stop_timeout: Duration,
+    /// The longest an idle worker sleeps before it looks again, should a wake-up get lost. Default 5 s.
+    pub poll_interval: Duration,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        Self {
+            name: format!("celery@{}", hostname()),
+            queues: vec!["celery".to_owned()],
+            concurrency: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            lease: Duration::from_secs(30),
+            result_expires: Some(Duration::from_secs(24 * 3600)),
+            track_started: false,
+            stop_timeout: Duration::from_secs(30),
+            poll_interval: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The recovery loop: what dead workers left is put back, a bounded batch at a time.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::station::Station;
+
+/// Looks six times a lease, so that a dead worker's messages wait little longer than its last lease.
+pub(crate) async fn run(station: Arc<Station>, end: CancellationToken) {
+    let mut every = tokio::time::interval(station.options.lease / 6);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while end.run_until_cancelled(every.tick()).await.is_some() {
+        match recover_all(&station).await {
+            Ok(0) => {}
+            Ok(messages) => {
+                station.vitals.recovered(messages);
+                tracing::warn!(messages, "put back what a dead worker left");
+            }
+            Err(error) => tracing::warn!(%error, "could not look for what dead workers left"),
+        }
+    }
+}
+
+async fn recover_all(station: &Station) -> Result<usize, apium_core::BackendError> {
+    let mut total = 0;
+    loop {
+        match station.broker().recover().await? {
+            0 => return Ok(total),
+            some => total += some,
+        }
+    }
+}

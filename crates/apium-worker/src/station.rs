@@ -1,0 +1,30 @@
+//! What all loops of one worker share.
+
+use std::sync::Arc;
+
+use apium_core::context::States;
+use apium_core::{Broker, Client, Registry};
+
+use crate::leases::Leases;
+use crate::options::WorkerOptions;
+use crate::revoked::Revoked;
+use crate::settler::Settler;
+use crate::vitals::Vitals;
+
+/// One worker's belongings.
+pub(crate) struct Station {
+    pub(crate) options: WorkerOptions,
+    pub(crate) registry: Registry,
+    pub(crate) states: States,
+    pub(crate) client: Client,
+    pub(crate) leases: Leases,
+    pub(crate) revoked: Revoked,
+    pub(crate) settler: Settler,
+    pub(crate) vitals: Arc<Vitals>,
+}
+
+impl Station {
+    pub(crate) fn broker(&self) -> &dyn Broker {
+        &**self.client.broker()
+    }
+}

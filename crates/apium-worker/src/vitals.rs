@@ -1,0 +1,106 @@
+//! What a worker can say of itself at any moment: counts, durations, and when it last heard from its broker.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// A worker's counters. Registered once, read by `/metrics`, `/readyz` and the heartbeat.
+#[derive(Debug)]
+pub struct Vitals {
+    born: Instant,
+    last_claim_ms: AtomicI64,
+    processed: AtomicU64,
+    active: Gauge,
+    ended: Family<Ended, Counter>,
+    seconds: Family<Named, Histogram>,
+    lost: Counter,
+    recovered: Counter,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ended {
+    task: String,
+    state: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Named {
+    task: String,
+}
+
+impl Default for Vitals {
+    fn default() -> Self {
+        Self {
+            born: Instant::now(),
+            last_claim_ms: AtomicI64::new(-1),
+            processed: AtomicU64::new(0),
+            active: Gauge::default(),
+            ended: Family::default(),
+            seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 10))),
+            lost: Counter::default(),
+            recovered: Counter::default(),
+        }
+    }
+}
+
+impl Vitals {
+    /// Names the metrics in a registry.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register("apium_tasks", "Attempts ended, by task and state", self.ended.clone());
+        registry.register("apium_task_duration_seconds", "How long attempts took", self.seconds.clone());
+        registry.register("apium_tasks_active", "Attempts running now", self.active.clone());
+        registry.register("apium_leases_lost", "Attempts whose lease another took", self.lost.clone());
+        registry.register("apium_deliveries_recovered", "Messages put back for dead workers", self.recovered.clone());
+    }
+
+    /// How long ago the broker last answered a claim; `None` before the first.
+    pub fn last_claim_age(&self) -> Option<Duration> {
+        let at = u64::try_from(self.last_claim_ms.load(Ordering::Relaxed)).ok()?;
+        Some(self.born.elapsed().saturating_sub(Duration::from_millis(at)))
+    }
+
+    /// Attempts ended since the start.
+    pub fn processed(&self) -> u64 {
+        self.processed.load(Ordering::Relaxed)
+    }
+
+    /// Attempts running now.
+    pub fn active(&self) -> u32 {
+        u32::try_from(self.active.get()).unwrap_or(0)
+    }
+
+    pub(crate) fn claimed(&self) {
+        let at = i64::try_from(self.born.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.last_claim_ms.store(at, Ordering::Relaxed);
+    }
+
+    pub(crate) fn began(&self) {
+        self.active.inc();
+    }
+
+    /// `task` must be a registered name: labels are bounded, so what nobody knows is counted as one.
+    pub(crate) fn ended(&self, task: &str, state: &str, took: Duration) {
+        self.active.dec();
+        self.processed.fetch_add(1, Ordering::Relaxed);
+        self.count(task, state);
+        self.seconds.get_or_create(&Named { task: task.to_owned() }).observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn count(&self, task: &str, state: &str) {
+        self.ended.get_or_create(&Ended { task: task.to_owned(), state: state.to_owned() }).inc();
+    }
+
+    pub(crate) fn lost(&self) {
+        self.lost.inc();
+    }
+
+    pub(crate) fn recovered(&self, messages: usize) {
+        self.recovered.inc_by(messages as u64);
+    }
+}
