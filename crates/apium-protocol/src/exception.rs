@@ -28,7 +28,7 @@ impl ExceptionRecord {
     /// arguments, as old peers write it, counts as the only one.
     pub fn from_result(result: &RawJson) -> Option<Self> {
         let exc_type = result.member("exc_type")?.to().ok()?;
-        let message = result.member("exc_message").unwrap_or_default();
+        let message = result.member("exc_message").unwrap_or_else(RawJson::empty_array);
         Some(Self {
             exc_type,
             exc_message: if message.is_array() { message } else { RawJson::array(&[message]) },
@@ -55,9 +55,9 @@ impl ExceptionRecord {
                 // Python shows the missing key quoted.
                 Ok(key) if self.exc_type == "KeyError" => python_repr::string(&key),
                 Ok(text) => text,
-                Err(_) => python_repr::value(only),
+                Err(_) => python_repr::full_value(only),
             },
-            _ => python_repr::args(&self.exc_message),
+            _ => python_repr::full_args(&self.exc_message),
         }
     }
 }

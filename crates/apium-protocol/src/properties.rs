@@ -80,9 +80,9 @@ impl Properties {
         let mut object = ObjectWriter::new();
         object.optional("correlation_id", self.correlation_id.as_deref());
         object.optional("reply_to", self.reply_to.as_deref());
-        object.optional("expiration", self.expiration.as_deref());
         object.members(&self.other);
         object.display("delivery_mode", Some(self.delivery_mode));
+        object.optional("expiration", self.expiration.as_deref());
         object.raw("delivery_info", &self.delivery_info.write());
         if self.priority.is_some() {
             object.display("priority", self.priority);

@@ -12,9 +12,6 @@ use crate::{RawJson, json::number, tagged::Tagged};
 /// How many characters are shown, about.
 pub const LIMIT: usize = 1024;
 
-/// How many containers may be open around a value.
-const LEVELS: usize = 3;
-
 /// Positional arguments, an array, as a tuple: `(1, 2)`, `(1,)`, `()`.
 pub fn args(args: &RawJson) -> String {
     shortened(|repr| match args.elements() {
@@ -31,6 +28,17 @@ pub fn kwargs(kwargs: &RawJson) -> String {
 /// Any value; a result, for example.
 pub fn value(value: &RawJson) -> String {
     shortened(|repr| repr.value(value))
+}
+
+/// Arguments in full, as Python's own `repr` shows a tuple.
+pub(crate) fn full_args(args: &RawJson) -> String {
+    let items = args.elements().unwrap_or_default();
+    show(Style::Full, |repr| repr.tuple(&items))
+}
+
+/// A value in full, as Python's own `repr` shows it.
+pub(crate) fn full_value(value: &RawJson) -> String {
+    show(Style::Full, |repr| repr.value(value))
 }
 
 /// A string as Python's own `repr` shows it: in the quotes it chooses, with control characters escaped.
@@ -55,18 +63,51 @@ pub(crate) fn string(value: &str) -> String {
     out
 }
 
-fn shortened(show: impl FnOnce(&mut Repr) -> Result<(), Full>) -> String {
-    let mut repr = Repr { out: String::new(), left: LIMIT, level: 0 };
+fn shortened(what: impl FnOnce(&mut Repr) -> Result<(), Full>) -> String {
+    show(Style::Short, what)
+}
+
+fn show(style: Style, what: impl FnOnce(&mut Repr) -> Result<(), Full>) -> String {
+    let mut repr = Repr {
+        out: String::new(),
+        style,
+        left: match style {
+            Style::Short => LIMIT,
+            Style::Full => usize::MAX,
+        },
+        level: 0,
+    };
     // Full is how the end of the space unwinds the open containers; the text is complete either way.
-    let _ = show(&mut repr);
+    let _ = what(&mut repr);
     repr.out
+}
+
+/// Whose `repr` is meant.
+#[derive(Clone, Copy, PartialEq)]
+enum Style {
+    /// Celery's, shortened.
+    Short,
+    /// Python's own.
+    Full,
 }
 
 /// There is no room left; the open containers are to be closed and nothing more shown.
 struct Full;
 
+impl Style {
+    /// How many containers may be open around a value that is shown.
+    fn levels(self) -> usize {
+        match self {
+            Self::Short => 3,
+            // Python knows no limit; this one keeps a hostile exception from taking long.
+            Self::Full => 32,
+        }
+    }
+}
+
 struct Repr {
     out: String,
+    style: Style,
     left: usize,
     level: usize,
 }
@@ -84,6 +125,9 @@ impl Repr {
     }
 
     fn string(&mut self, value: &str) -> Result<(), Full> {
+        if self.style == Style::Full {
+            return self.token(&string(value));
+        }
         let shown = cut(value, self.left).replace('\'', "\\'");
         self.token(&format!("'{shown}'"))
     }
@@ -124,7 +168,7 @@ impl Repr {
         items: &[T],
         show: impl Fn(&mut Self, &T) -> Result<(), Full>,
     ) -> Result<(), Full> {
-        if self.level == LEVELS {
+        if self.level == self.style.levels() {
             return self.token(&format!("{opening}...{closing}"));
         }
         self.token(opening)?;

@@ -113,6 +113,8 @@ fn write<S: Serializer, T: Serialize + ?Sized>(serializer: S, tag: &str, value: 
 pub(crate) struct Tagged {
     tag: Option<String>,
     value: String,
+    /// The plain value was a number.
+    number: bool,
 }
 
 impl Tagged {
@@ -144,6 +146,11 @@ impl Tagged {
             Some(tag) if !tags.contains(&tag.as_str()) => {
                 Err(E::custom(format!("expected a value of type {}, found {tag}", tags.join(" or "))))
             }
+            None if self.number && tags != ["decimal"] => Err(E::custom(format!(
+                "expected a value of type {}, found the number {}",
+                tags.join(" or "),
+                self.value
+            ))),
             _ => Ok(self.value),
         }
     }
@@ -160,7 +167,7 @@ struct TaggedVisitor;
 macro_rules! plain_number {
     ($($method:ident: $type:ty,)*) => {$(
         fn $method<E>(self, value: $type) -> Result<Tagged, E> {
-            Ok(Tagged { tag: None, value: value.to_string() })
+            Ok(Tagged { tag: None, value: value.to_string(), number: true })
         }
     )*};
 }
@@ -173,7 +180,7 @@ impl<'de> Visitor<'de> for TaggedVisitor {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Tagged, E> {
-        Ok(Tagged { tag: None, value: value.to_owned() })
+        Ok(Tagged { tag: None, value: value.to_owned(), number: false })
     }
 
     plain_number! {
@@ -197,7 +204,7 @@ impl<'de> Visitor<'de> for TaggedVisitor {
             }
         }
         match (tag, value) {
-            (Some(tag), Some(value)) => Ok(Tagged { tag: Some(tag), value }),
+            (Some(tag), Some(value)) => Ok(Tagged { tag: Some(tag), value, number: false }),
             _ => Err(A::Error::custom("expected __type__ and __value__")),
         }
     }

@@ -1,2 +1,18 @@
 //! The crate seen from outside.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+// Floats are to be read exactly.
+#![allow(clippy::float_cmp)]
+
+mod dialect;
+mod exceptions;
+mod golden;
+mod laws;
+mod messages;
+mod nesting;
+mod payloads;
+mod python_repr;
+mod raw_json;
+mod redelivered;
+mod regressions;
+mod results;
+mod tagged;
