@@ -1,1 +1,21 @@
-//! placeholder
+//! The ports kept on Redis, in exactly the key layout a Celery peer expects.
+//!
+//! Read in this order: [`keys`](self) (what lies where), `connection` (one line to Redis that mends itself),
+//! `backend` (what is opened), `broker` (publish, claim, renew), `settle`, `recover`, `wake` (how a waiter
+//! learns of a change), `results`, `fleet`, `dead`. What must happen in one step is a script in `scripts/`.
+
+mod address;
+mod backend;
+mod broker;
+mod connection;
+mod dead;
+mod depths;
+mod fleet;
+mod keys;
+mod recover;
+mod results;
+mod scripts;
+mod settle;
+mod wake;
+
+pub use backend::{RedisBackend, RedisSettings};

@@ -1,0 +1,172 @@
+//! What is opened: one Redis as broker, fleet and result store, cheap to clone.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use apium_core::BackendError;
+
+use crate::address::Address;
+use crate::connection::Link;
+use crate::keys;
+use crate::wake::Wake;
+
+/// The oldest Redis that has every command used here.
+const OLDEST: (u32, u32) = (6, 2);
+
+/// What can be set about a Redis backend.
+#[derive(Debug, Clone)]
+pub struct RedisSettings {
+    /// After how long a delivery of a *Python* worker counts as lost: Celery's `visibility_timeout`, which all
+    /// peers should agree on. Our own deliveries go by their leases. Default: one hour.
+    pub visibility_timeout: Duration,
+    /// Milliseconds added to the server's clock wherever it is read. Tests step time with it; default 0.
+    pub clock_offset: Arc<AtomicI64>,
+}
+
+/// Broker, fleet and result store on one Redis database. Clones share their connections.
+#[derive(Clone)]
+pub struct RedisBackend {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) home: String,
+    pub(crate) settings: RedisSettings,
+    /// Claims, publishing, everything asked in passing.
+    pub(crate) link: Link,
+    /// Settlements have their own connection: Redis settles one batch while the next is on its way.
+    pub(crate) settling: Link,
+    /// Where waiters are told of changes.
+    pub(crate) wake: Wake,
+    /// Sets this process's tags apart from every other's.
+    pub(crate) instance: String,
+    pub(crate) numbers: AtomicU64,
+    bound: Mutex<(u64, HashSet<String>)>,
+    /// Queues that Python peers have bound, and when they were looked up: that takes a walk over all keys.
+    pub(crate) bindings: Mutex<Option<(Instant, Vec<String>)>>,
+}
+
+impl RedisBackend {
+    /// Connects and makes sure that what answers can keep the ports.
+    ///
+    /// `url` is what Celery calls `broker_url`: `redis://:password@host:port/db`, `rediss://…` for TLS or
+    /// `redis+socket:///path?virtual_host=db`. Fails with [`BackendError::Unavailable`] where trying later may
+    /// help, else with [`BackendError::Broken`]; neither shows the password.
+    pub async fn connect(url: &str, settings: RedisSettings) -> Result<Self, BackendError> {
+        let address = Address::read(url)?;
+        let backend = Self {
+            inner: Arc::new(Inner {
+                home: address.home.clone(),
+                settings,
+                link: Link::new(&address, None),
+                settling: Link::new(&address, None),
+                wake: Wake::new(&address),
+                instance: uuid::Uuid::new_v4().simple().to_string().chars().take(16).collect(),
+                numbers: AtomicU64::new(1),
+                bound: Mutex::default(),
+                bindings: Mutex::default(),
+            }),
+        };
+        backend.inspect().await?;
+        Ok(backend)
+    }
+
+    /// Refuses a server that is too old; warns of one that would throw queued tasks away.
+    async fn inspect(&self) -> Result<(), BackendError> {
+        let info: String = self.inner.link.command(&redis::cmd("INFO")).await?;
+        let field = |name: &str| {
+            info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim).unwrap_or_default()
+        };
+        let home = &self.inner.home;
+        let version = field("redis_version");
+        let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
+        let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        if !version.is_empty() && found < OLDEST {
+            let (major, minor) = OLDEST;
+            return Err(BackendError::Broken(format!(
+                "Redis at {home} is version {version}; Apium needs {major}.{minor} or newer"
+            )));
+        }
+        let policy = field("maxmemory_policy");
+        if !policy.is_empty() && policy != "noeviction" {
+            tracing::warn!(
+                redis = %home,
+                policy,
+                "this Redis throws keys away when its memory is full, waiting tasks among them; \
+                 set maxmemory-policy noeviction"
+            );
+        }
+        Ok(())
+    }
+
+    /// Tells peers of queues, once each: kombu finds a queue through the binding of its exchange.
+    pub(crate) async fn bind<'a>(&self, queues: impl Iterator<Item = &'a str>) -> Result<(), BackendError> {
+        let fresh = self.unbound(queues);
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let mut pipe = redis::pipe();
+        pipe.atomic();
+        for queue in &fresh {
+            let member = keys::binding_member(queue);
+            pipe.cmd("SADD").arg(keys::binding(queue)).arg(&member).ignore();
+            pipe.cmd("SADD").arg(keys::binding_permanent(queue)).arg(&member).ignore();
+            pipe.cmd("SADD").arg(keys::QUEUES).arg(queue).ignore();
+        }
+        self.inner.link.pipeline::<()>(&pipe).await?;
+        self.inner.bound.lock().unwrap_or_else(PoisonError::into_inner).1.extend(fresh);
+        Ok(())
+    }
+
+    /// Which of these were not bound yet since the connection was last opened.
+    fn unbound<'a>(&self, queues: impl Iterator<Item = &'a str>) -> Vec<String> {
+        let opened = self.inner.link.opened();
+        let mut bound = self.inner.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        if bound.0 != opened {
+            *bound = (opened, HashSet::new());
+        }
+        let mut fresh: Vec<String> =
+            queues.filter(|queue| !bound.1.contains(*queue)).map(ToOwned::to_owned).collect();
+        fresh.sort();
+        fresh.dedup();
+        fresh
+    }
+
+    /// A tag no one else makes, of a message that waits for its time.
+    pub(crate) fn delayed_tag(&self, queue: &str, step: u8) -> String {
+        let number = self.inner.numbers.fetch_add(1, Ordering::Relaxed);
+        format!("{}{}:{number}:{step}:{queue}", keys::DELAYED, self.inner.instance)
+    }
+
+    /// What scripts add to the server's clock, in seconds.
+    pub(crate) fn offset(&self) -> String {
+        seconds(self.inner.settings.clock_offset.load(Ordering::Relaxed))
+    }
+}
+
+impl Default for RedisSettings {
+    fn default() -> Self {
+        Self { visibility_timeout: Duration::from_secs(3_600), clock_offset: Arc::default() }
+    }
+}
+
+impl fmt::Debug for RedisBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisBackend").field("home", &self.inner.home).finish_non_exhaustive()
+    }
+}
+
+/// Milliseconds as seconds with a fraction.
+fn seconds(millis: i64) -> String {
+    let sign = if millis < 0 { "-" } else { "" };
+    let millis = millis.unsigned_abs();
+    format!("{sign}{}.{:03}", millis / 1_000, millis % 1_000)
+}
+
+/// A span as Redis's `PX` takes it: whole milliseconds, at least one.
+pub(crate) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX).clamp(1, 10_u64.pow(15))
+}

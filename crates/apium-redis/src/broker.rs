@@ -1,0 +1,238 @@
+//! The broker port: publishing, claiming and renewing stand here; settling, recovering, dead letters and depths
+//! in the files of their names.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use apium_core::broker::QueueDepth;
+use apium_core::{
+    BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Outgoing, Receipt, Settled, Settlement,
+};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use redis::{Pipeline, Value};
+
+use crate::backend::RedisBackend;
+use crate::keys::{self, STEPS};
+use crate::scripts;
+use crate::wake::Look;
+
+/// Tags in one call of the renewing script: Lua cannot hand over arbitrarily many arguments.
+const RENEW_AT_ONCE: usize = 1_000;
+/// What a restored message of a Python worker carries, as kombu writes it.
+const REDELIVERED_MARK: &str = "\"redelivered\": true";
+
+#[async_trait]
+impl Broker for RedisBackend {
+    fn home(&self) -> &str {
+        &self.inner.home
+    }
+
+    async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        self.bind(messages.iter().map(|message| message.queue.as_str())).await?;
+        let mut pipe = redis::pipe();
+        pipe.atomic();
+        self.push_waiting(&mut pipe, messages);
+        for message in messages {
+            if let Some(due) = message.not_before {
+                self.push_delayed(&mut pipe, message, due);
+            }
+        }
+        self.inner.link.pipeline(&pipe).await
+    }
+
+    async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Delivery>, BackendError> {
+        if claim.max == 0 || claim.queues.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.bind(claim.queues.iter().map(String::as_str)).await?;
+        self.pop(claim).await
+    }
+
+    async fn wait(&self, queues: &[String], at_most: Duration) -> Result<(), BackendError> {
+        let lists = keys::lists(queues);
+        let delayed: Vec<String> = queues.iter().map(|queue| keys::delayed(queue)).collect();
+        let watched = lists.iter().chain(&delayed).cloned().collect();
+        let (lists, delayed) = (&lists, &delayed);
+        self.inner.wake.until(watched, at_most, || self.look(lists, delayed)).await.map(|_| ())
+    }
+
+    async fn renew(&self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>, BackendError> {
+        let mut lost = Vec::new();
+        for part in receipts.chunks(RENEW_AT_ONCE) {
+            let mut script = scripts::RENEW.key(keys::INDEX);
+            script.arg(self.offset()).arg(lease.as_secs_f64());
+            for receipt in part {
+                script.arg(&receipt.tag);
+            }
+            let held: Vec<bool> = self.inner.link.script(&script).await?;
+            lost.extend(part.iter().zip(held).filter(|(_, held)| !held).map(|(receipt, _)| receipt.clone()));
+        }
+        Ok(lost)
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, BackendError> {
+        self.settle_all(&settlements).await
+    }
+
+    async fn recover(&self) -> Result<usize, BackendError> {
+        self.restore_overdue().await
+    }
+
+    async fn depths(&self, queues: &[String]) -> Result<Vec<QueueDepth>, BackendError> {
+        self.count(queues).await
+    }
+
+    async fn purge(&self, queue: &str) -> Result<u64, BackendError> {
+        self.throw_away(queue).await
+    }
+
+    async fn dead_letters(&self, filter: &DeadFilter) -> Result<Vec<DeadLetter>, BackendError> {
+        self.letters(filter).await
+    }
+
+    async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, BackendError> {
+        self.letter(id).await
+    }
+
+    async fn replay(&self, id: &str) -> Result<bool, BackendError> {
+        self.send_again(id).await
+    }
+}
+
+impl RedisBackend {
+    /// One LPUSH a list, so that a thousand messages to one queue are one command.
+    fn push_waiting(&self, pipe: &mut Pipeline, messages: &[Outgoing]) {
+        let mut lists: Vec<(String, Vec<&[u8]>)> = Vec::new();
+        for message in messages.iter().filter(|message| message.not_before.is_none()) {
+            let name = keys::list(&message.queue, keys::step_of(message.priority.into()));
+            match lists.iter_mut().find(|(list, _)| *list == name) {
+                Some((_, bytes)) => bytes.push(&message.bytes),
+                None => lists.push((name, vec![&message.bytes])),
+            }
+        }
+        for (list, bytes) in lists {
+            pipe.cmd("LPUSH").arg(list).arg(bytes).ignore();
+        }
+    }
+
+    /// Kept in `unacked` until its time, so that a Python peer would restore it if every Apium worker vanished.
+    fn push_delayed(&self, pipe: &mut Pipeline, message: &Outgoing, due: Timestamp) {
+        let tag = self.delayed_tag(&message.queue, keys::step_of(message.priority.into()));
+        let due = moment(due);
+        pipe.cmd("HSET").arg(keys::UNACKED).arg(&tag).arg(whole(message)).ignore();
+        pipe.cmd("ZADD").arg(keys::INDEX).arg(&due).arg(&tag).ignore();
+        pipe.cmd("ZADD").arg(keys::delayed(&message.queue)).arg(&due).arg(&tag).ignore();
+    }
+
+    async fn pop(&self, claim: &Claim<'_>) -> Result<Vec<Delivery>, BackendError> {
+        let max = u64::try_from(claim.max).unwrap_or(u64::MAX).min(100_000);
+        let first = self.inner.numbers.fetch_add(max, Ordering::Relaxed);
+        let prefix = format!("{}{}:", keys::CLAIMED, self.inner.instance);
+        let mut script = scripts::CLAIM.key(keys::UNACKED);
+        script.key(keys::INDEX).key(keys::REDELIVERED);
+        for queue in claim.queues {
+            script.key(keys::delayed(queue));
+        }
+        script.key(keys::lists(claim.queues));
+        script.arg(self.offset()).arg(claim.queues.len()).arg(max).arg(claim.lease.as_secs_f64());
+        script.arg(&prefix).arg(first);
+        for queue in claim.queues {
+            script.arg(keys::ending(queue));
+        }
+        let places: Vec<(u8, &String)> =
+            STEPS.iter().flat_map(|step| claim.queues.iter().map(|queue| (*step, queue))).collect();
+        for (step, queue) in &places {
+            script.arg(format!(":{step}:{queue}"));
+        }
+        let answer: Vec<Value> = self.inner.link.script(&script).await?;
+        let mut deliveries = Vec::with_capacity(answer.len() / 3);
+        let mut fields = answer.into_iter();
+        let mut number = first;
+        while let (Some(place), Some(before), Some(message)) = (fields.next(), fields.next(), fields.next()) {
+            let (Value::Int(place), Value::Int(before), Value::BulkString(bytes)) = (place, before, message) else {
+                return Err(self.nonsense("claim"));
+            };
+            let place = usize::try_from(place).ok().and_then(|place| places.get(place.checked_sub(1)?));
+            let Some((step, queue)) = place else { return Err(self.nonsense("claim")) };
+            let receipt = Receipt { queue: (*queue).clone(), tag: format!("{prefix}{number}:{step}:{queue}") };
+            let redelivered = before == 1 || is_marked(&bytes);
+            deliveries.push(Delivery { receipt, bytes: bytes.into(), priority: *step, redelivered });
+            number += 1;
+        }
+        Ok(deliveries)
+    }
+
+    /// One look at the queues through the tracked connection: whatever is read here is pushed when it changes.
+    async fn look(&self, lists: &[String], delayed: &[String]) -> Result<Look<()>, BackendError> {
+        let link = &self.inner.wake.link;
+        if lists.is_empty() {
+            return Ok(Look::Nothing);
+        }
+        let mut pipe = redis::pipe();
+        pipe.cmd("EXISTS").arg(lists).cmd("EXISTS").arg(delayed);
+        let (waiting, later): (u64, u64) = link.pipeline(&pipe).await?;
+        if waiting > 0 {
+            return Ok(Look::Found(()));
+        }
+        if later == 0 {
+            return Ok(Look::Nothing);
+        }
+        let mut pipe = redis::pipe();
+        pipe.cmd("TIME");
+        for set in delayed {
+            pipe.cmd("ZRANGE").arg(set).arg(0).arg(0).arg("WITHSCORES");
+        }
+        let answer: Vec<Value> = link.pipeline(&pipe).await?;
+        let mut answer = answer.into_iter();
+        let now = self.time(answer.next().unwrap_or_default())?;
+        let due = answer.filter_map(first_score).fold(f64::INFINITY, f64::min);
+        if due <= now {
+            return Ok(Look::Found(()));
+        }
+        // A little later than due, because Redis's clock decides and ours may run faster.
+        let span = Duration::try_from_secs_f64(due - now).unwrap_or(Duration::MAX);
+        Ok(Look::After(span.saturating_add(Duration::from_millis(1))))
+    }
+
+    /// What `TIME` answered, as seconds since 1970 on the clock the scripts go by.
+    pub(crate) fn time(&self, answer: Value) -> Result<f64, BackendError> {
+        let (whole, micros): (f64, f64) = redis::from_redis_value(answer).map_err(|_| self.nonsense("TIME"))?;
+        let offset = self.inner.settings.clock_offset.load(Ordering::Relaxed);
+        Ok(whole + micros / 1e6 + offset as f64 / 1e3)
+    }
+
+    /// An answer no Redis gives.
+    pub(crate) fn nonsense(&self, asked: &str) -> BackendError {
+        BackendError::Broken(format!("Redis at {} answered nonsense to {asked}", self.inner.home))
+    }
+}
+
+/// A message as it lies in `unacked`, spliced as text: its bytes are never written anew.
+pub(crate) fn whole(message: &Outgoing) -> Vec<u8> {
+    let ending = keys::ending(&message.queue);
+    let mut whole = Vec::with_capacity(message.bytes.len() + ending.len() + 1);
+    whole.push(b'[');
+    whole.extend_from_slice(&message.bytes);
+    whole.extend_from_slice(ending.as_bytes());
+    whole
+}
+
+/// A moment as a score: seconds since 1970 with microseconds.
+pub(crate) fn moment(at: Timestamp) -> String {
+    let micros = at.as_microsecond().max(0);
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}
+
+fn is_marked(message: &[u8]) -> bool {
+    std::str::from_utf8(message).is_ok_and(|text| text.contains(REDELIVERED_MARK))
+}
+
+/// The score of the only member of a ZRANGE answer; RESP3 pairs members with scores.
+fn first_score(answer: Value) -> Option<f64> {
+    let pairs: Vec<(String, f64)> = redis::from_redis_value(answer).ok()?;
+    pairs.first().map(|(_, score)| *score)
+}

@@ -1,0 +1,242 @@
+//! One connection to Redis that many tasks share and that mends itself.
+//!
+//! A command that was under way when the connection broke is not repeated here: whether Redis carried it out
+//! is unknown, and only the caller can tell whether twice is harm. The next command reconnects, with back-off.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use apium_core::BackendError;
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, Pipeline, PushInfo, PushKind, RedisError,
+    ScriptInvocation, ServerErrorKind,
+};
+use tokio::time::Instant;
+
+use crate::address::Address;
+use crate::wake::Watchers;
+
+/// How long Redis may take to accept a connection.
+const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+/// How long Redis may take to answer before the connection counts as dead. (The client's own default of half
+/// a second would break connections whenever Redis saves or a script takes long.)
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// The first pause after a failed attempt to connect, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// A connection that is opened when first needed and again whenever it broke.
+pub(crate) struct Link {
+    client: Client,
+    home: Arc<str>,
+    line: Arc<Line>,
+    dialling: tokio::sync::Mutex<Dialling>,
+}
+
+/// What the connection's own task must reach too: it is told when the connection ends.
+struct Line {
+    home: Arc<str>,
+    live: Mutex<Option<(u64, MultiplexedConnection)>>,
+    opened: AtomicU64,
+    watchers: Option<Arc<Watchers>>,
+}
+
+#[derive(Default)]
+struct Dialling {
+    failures: u32,
+    last: Option<(Instant, BackendError)>,
+}
+
+impl Link {
+    /// A link that has not connected yet. With `watchers`, Redis is asked to track what is read through it
+    /// and they are told what changed.
+    pub(crate) fn new(address: &Address, watchers: Option<Arc<Watchers>>) -> Self {
+        let home: Arc<str> = address.home.as_str().into();
+        let line =
+            Line { home: home.clone(), live: Mutex::new(None), opened: AtomicU64::new(0), watchers };
+        Self { client: address.client.clone(), home, line: Arc::new(line), dialling: tokio::sync::Mutex::default() }
+    }
+
+    /// Runs one command.
+    pub(crate) async fn command<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, BackendError> {
+        let (serial, mut connection) = self.connection().await?;
+        command.query_async(&mut connection).await.map_err(|error| self.fault(serial, &error))
+    }
+
+    /// Runs several commands in one round trip.
+    pub(crate) async fn pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, BackendError> {
+        let (serial, mut connection) = self.connection().await?;
+        pipeline.query_async(&mut connection).await.map_err(|error| self.fault(serial, &error))
+    }
+
+    /// Runs a script, which is loaded first where Redis does not know it yet.
+    pub(crate) async fn script<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, BackendError> {
+        let (serial, mut connection) = self.connection().await?;
+        script.invoke_async(&mut connection).await.map_err(|error| self.fault(serial, &error))
+    }
+
+    /// How often this link has connected: what was written once a connection is to be written again when
+    /// this has changed, because the Redis behind may be another or an empty one.
+    pub(crate) fn opened(&self) -> u64 {
+        self.line.opened.load(Ordering::Relaxed)
+    }
+
+    async fn connection(&self) -> Result<(u64, MultiplexedConnection), BackendError> {
+        if let Some(live) = self.line.live() {
+            return Ok(live);
+        }
+        let asked = Instant::now();
+        let mut dialling = self.dialling.lock().await;
+        if let Some(live) = self.line.live() {
+            return Ok(live);
+        }
+        if let Some((failed, error)) = &dialling.last {
+            // Whoever queued up behind a failing attempt shares its failure, else they would fail one by one.
+            if *failed > asked {
+                return Err(error.clone());
+            }
+            let pause = FIRST_PAUSE.saturating_mul(1 << dialling.failures.min(10)).min(LONGEST_PAUSE);
+            tokio::time::sleep_until(*failed + pause).await;
+        }
+        match self.dial().await {
+            Ok(connection) => {
+                if dialling.failures > 0 {
+                    tracing::info!(redis = %self.home, "connected again");
+                }
+                *dialling = Dialling::default();
+                Ok(connection)
+            }
+            Err(error) => {
+                dialling.failures = dialling.failures.saturating_add(1);
+                dialling.last = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    async fn dial(&self) -> Result<(u64, MultiplexedConnection), BackendError> {
+        let serial = self.line.opened.fetch_add(1, Ordering::Relaxed) + 1;
+        // Weak, or the connection's task would keep the connection, and so itself, alive.
+        let line = Arc::downgrade(&self.line);
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_WITHIN))
+            .set_response_timeout(Some(ANSWER_WITHIN))
+            .set_push_sender(move |push: PushInfo| {
+                if let Some(line) = line.upgrade() {
+                    line.told(serial, &push);
+                }
+                Ok::<(), redis::aio::SendError>(())
+            });
+        let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
+        let mut connection = connecting.await.map_err(|error| unreachable(&self.home, &error))?;
+        if self.line.watchers.is_some() {
+            let tracking = redis::cmd("CLIENT").arg("TRACKING").arg("ON").query_async::<()>(&mut connection).await;
+            tracking.map_err(|error| unreachable(&self.home, &error))?;
+        }
+        *self.line.shelf() = Some((serial, connection.clone()));
+        Ok((serial, connection))
+    }
+
+    /// Says in a sentence what went wrong, and lets go of the connection where it is no good any more.
+    fn fault(&self, serial: u64, error: &RedisError) -> BackendError {
+        let home = &self.home;
+        match error.kind() {
+            ErrorKind::Server(ServerErrorKind::BusyLoading) => {
+                BackendError::Unavailable(format!("Redis at {home} is still loading its data"))
+            }
+            // A replica after a fail-over: the name may lead to the new master by now.
+            ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) => {
+                self.line.lost(serial);
+                BackendError::Unavailable(format!("Redis at {home} is a replica and takes no writes: {error}"))
+            }
+            ErrorKind::Server(ServerErrorKind::TryAgain | ServerErrorKind::ClusterDown) => {
+                BackendError::Unavailable(format!("Redis at {home} cannot serve now: {error}"))
+            }
+            _ if matches!(error.code(), Some("OOM")) => BackendError::Unavailable(format!(
+                "Redis at {home} has reached its maxmemory and takes nothing more until memory is freed"
+            )),
+            _ if matches!(error.code(), Some("BUSY" | "MISCONF")) => {
+                BackendError::Unavailable(format!("Redis at {home} refuses to write now: {error}"))
+            }
+            _ if error.is_timeout() => {
+                self.line.lost(serial);
+                BackendError::Unavailable(format!("Redis at {home} did not answer within {ANSWER_WITHIN:?}"))
+            }
+            _ if error.is_io_error() || error.is_unrecoverable_error() => {
+                self.line.lost(serial);
+                BackendError::Unavailable(format!("the connection to Redis at {home} was lost: {error}"))
+            }
+            _ => BackendError::Broken(format!("Redis at {home} refused a command: {error}")),
+        }
+    }
+}
+
+impl Line {
+    fn shelf(&self) -> MutexGuard<'_, Option<(u64, MultiplexedConnection)>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn live(&self) -> Option<(u64, MultiplexedConnection)> {
+        self.shelf().clone()
+    }
+
+    fn lost(&self, serial: u64) {
+        let gone = self.shelf().take_if(|(live, _)| *live == serial);
+        if gone.is_some() {
+            tracing::warn!(redis = %self.home, "connection lost");
+        }
+        // Nobody will push to those who wait on this connection: they look again, which reconnects.
+        if let Some(watchers) = &self.watchers {
+            watchers.all_changed();
+        }
+    }
+
+    fn told(&self, serial: u64, push: &PushInfo) {
+        match (&push.kind, &self.watchers) {
+            (PushKind::Disconnection, _) => self.lost(serial),
+            (PushKind::Invalidate, Some(watchers)) => watchers.changed(&push.data),
+            _ => {}
+        }
+    }
+}
+
+/// Why no connection could be made, for the person who must act.
+fn unreachable(home: &str, error: &RedisError) -> BackendError {
+    let told = error.to_string();
+    match error.code() {
+        Some("WRONGPASS") => {
+            return BackendError::Broken(format!(
+                "Redis at {home} refused the user name or password; check them in the URL"
+            ));
+        }
+        Some("NOAUTH") => {
+            return BackendError::Broken(format!("Redis at {home} wants a password, but the URL gives none"));
+        }
+        Some("NOPERM") => {
+            return BackendError::Broken(format!("the Redis user at {home} may not do what Apium needs: {told}"));
+        }
+        Some("LOADING") => return BackendError::Unavailable(format!("Redis at {home} is still loading its data")),
+        _ => {}
+    }
+    match error.kind() {
+        ErrorKind::RESP3NotSupported => {
+            BackendError::Broken(format!("the server at {home} is too old: Apium needs Redis 6.2 or newer"))
+        }
+        ErrorKind::AuthenticationFailed => {
+            BackendError::Broken(format!("Redis at {home} refused the login; check user and password in the URL"))
+        }
+        ErrorKind::Parse => BackendError::Broken(format!(
+            "what answers at {home} does not speak Redis's protocol; check host and port in the URL"
+        )),
+        ErrorKind::Server(ServerErrorKind::ResponseError) if told.contains("database") => {
+            BackendError::Broken(format!("Redis at {home} has no such database: {told}"))
+        }
+        ErrorKind::Server(_) => BackendError::Unavailable(format!("Redis at {home} refused the connection: {told}")),
+        _ if error.is_timeout() => {
+            BackendError::Unavailable(format!("Redis at {home} did not accept a connection within {CONNECT_WITHIN:?}"))
+        }
+        _ => BackendError::Unavailable(format!("Redis at {home} cannot be reached: {told}")),
+    }
+}

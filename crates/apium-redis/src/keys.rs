@@ -1,0 +1,125 @@
+//! Every name this crate uses in Redis: kombu's own, as its peers write them, and ours under `apium:`.
+//!
+//! | key | type | what |
+//! | --- | --- | --- |
+//! | `<queue>`, `<queue>\x06\x163` `6` `9` | list | waiting messages, a list a priority step |
+//! | `unacked` | hash | tag → `[<message>, "<exchange>", "<routing key>"]` |
+//! | `unacked_index` | zset | tag → moment from which it may be restored |
+//! | `_kombu.binding.<queue>`, `_kombu.binding_permanent.<queue>` | set | how peers find the queue |
+//! | `celery-task-meta-<id>` | string | a result; its channel has the same name |
+//! | `apium:delayed:<queue>` | zset | tag of a message held in `unacked` → when it is due |
+//! | `apium:redelivered` | zset | SHA-1 of a waiting message that was handed out before → when it came back |
+//! | `apium:known:<id>` | string | `sent` or `ended`: an id announced by its sender |
+//! | `apium:dead`, `apium:dead:letters` | zset, hash | dead letters by time; id → letter |
+//! | `apium:workers`, `apium:worker:cards` | zset, hash | worker → until when it counts as alive; its card |
+//! | `apium:revoked`, `apium:revoked:until` | zset, zset | revoked id → cursor; → until when it is remembered |
+//! | `apium:queues` | set | queues an Apium process has used |
+
+/// Unsettled messages.
+pub(crate) const UNACKED: &str = "unacked";
+/// When each of them may be restored.
+pub(crate) const INDEX: &str = "unacked_index";
+/// Waiting messages that were handed out before.
+pub(crate) const REDELIVERED: &str = "apium:redelivered";
+/// Dead letters by time.
+pub(crate) const DEAD: &str = "apium:dead";
+/// Dead letters by id.
+pub(crate) const LETTERS: &str = "apium:dead:letters";
+/// Who is alive.
+pub(crate) const WORKERS: &str = "apium:workers";
+/// What the living said of themselves.
+pub(crate) const CARDS: &str = "apium:worker:cards";
+/// Revoked ids by cursor.
+pub(crate) const REVOKED: &str = "apium:revoked";
+/// Revoked ids by the end of their memory.
+pub(crate) const REVOKED_UNTIL: &str = "apium:revoked:until";
+/// Queues an Apium process has used.
+pub(crate) const QUEUES: &str = "apium:queues";
+/// What kombu's binding tables begin with.
+pub(crate) const BINDING: &str = "_kombu.binding.";
+/// How the tag of a claim begins. Python's tags are UUIDs, so none begins like this.
+pub(crate) const CLAIMED: &str = "apium:";
+/// How the tag of a message that waits for its time begins.
+pub(crate) const DELAYED: &str = "apium-delayed:";
+/// Kombu's separator in list names and binding members.
+pub(crate) const SEPARATOR: &str = "\u{6}\u{16}";
+/// Kombu's priority steps, in serving order.
+pub(crate) const STEPS: [u8; 4] = [0, 3, 6, 9];
+
+/// The step a priority belongs to: 0 to 2 → 0, 3 to 5 → 3, 6 to 8 → 6, above → 9.
+pub(crate) fn step_of(priority: u64) -> u8 {
+    match priority {
+        0..=2 => 0,
+        3..=5 => 3,
+        6..=8 => 6,
+        _ => 9,
+    }
+}
+
+/// The list of one priority step of a queue.
+pub(crate) fn list(queue: &str, step: u8) -> String {
+    if step == 0 { queue.to_owned() } else { format!("{queue}{SEPARATOR}{step}") }
+}
+
+/// The lists of queues in kombu's serving order: all queues at step 0, all at 3, …
+pub(crate) fn lists(queues: &[String]) -> Vec<String> {
+    STEPS.iter().flat_map(|step| queues.iter().map(|queue| list(queue, *step))).collect()
+}
+
+/// Where a queue's messages that wait for their time are listed.
+pub(crate) fn delayed(queue: &str) -> String {
+    format!("apium:delayed:{queue}")
+}
+
+/// Where a result lies, and on which channel it is told.
+pub(crate) fn meta(task_id: &str) -> String {
+    format!("celery-task-meta-{task_id}")
+}
+
+/// Where it is remembered that an id was announced.
+pub(crate) fn known(task_id: &str) -> String {
+    format!("apium:known:{task_id}")
+}
+
+/// What an exchange's queues are looked up in.
+pub(crate) fn binding(exchange: &str) -> String {
+    format!("{BINDING}{exchange}")
+}
+
+/// The same for queues that never expire: keeps peers from sweeping the binding away.
+pub(crate) fn binding_permanent(exchange: &str) -> String {
+    format!("_kombu.binding_permanent.{exchange}")
+}
+
+/// The member that binds a queue to the exchange of its own name: routing key, pattern, queue.
+pub(crate) fn binding_member(queue: &str) -> String {
+    format!("{queue}{SEPARATOR}{SEPARATOR}{queue}")
+}
+
+/// How the value in `unacked` ends after the message: no exchange, the queue as routing key.
+pub(crate) fn ending(queue: &str) -> String {
+    format!(", \"\", {}]", apium_protocol::RawJson::string(queue).as_str())
+}
+
+/// What a tag of ours tells: `<kind><instance>:<number>:<step>:<queue>`.
+pub(crate) struct Tag<'a> {
+    /// It waits for its time.
+    pub(crate) delayed: bool,
+    /// The priority step it came from.
+    pub(crate) step: u8,
+    /// The queue it came from.
+    pub(crate) queue: &'a str,
+}
+
+impl<'a> Tag<'a> {
+    /// Reads a tag; `None` for a tag of another's.
+    pub(crate) fn read(tag: &'a str) -> Option<Self> {
+        let (delayed, rest) = match tag.strip_prefix(DELAYED) {
+            Some(rest) => (true, rest),
+            None => (false, tag.strip_prefix(CLAIMED)?),
+        };
+        let mut parts = rest.splitn(4, ':').skip(2);
+        let step = parts.next()?.parse().ok()?;
+        Some(Self { delayed, step, queue: parts.next()? })
+    }
+}

@@ -1,0 +1,213 @@
+//! Putting back what nobody works on any more: our own deliveries when their lease ends, a Python worker's when
+//! the visibility timeout has passed, and messages whose time has come in queues that no Apium worker claims from.
+
+use std::collections::BTreeSet;
+
+use apium_core::BackendError;
+use apium_protocol::{Message, RawJson};
+use redis::ScriptInvocation;
+
+use crate::backend::RedisBackend;
+use crate::keys::{self, SEPARATOR, STEPS, Tag};
+use crate::scripts;
+
+/// Messages put back in one call.
+const AT_ONCE: usize = 100;
+/// How many deliveries of others are looked through for ours.
+const DEPTH: usize = 20_000;
+
+/// Something in `unacked` that is overdue.
+struct Overdue {
+    tag: String,
+    /// As Redis wrote it: compared as text when it is put back.
+    score: String,
+    value: Vec<u8>,
+}
+
+/// What is to be done with it.
+enum Remedy {
+    /// Back into these lists.
+    Restore { lists: Vec<String>, message: Vec<u8>, remember: bool },
+    /// It cannot be read or has no queue; it stays where it is.
+    Postpone,
+}
+
+impl RedisBackend {
+    /// See [`apium_core::Broker::recover`].
+    pub(crate) async fn restore_overdue(&self) -> Result<usize, BackendError> {
+        let (now, overdue) = self.overdue().await?;
+        let visible = now - self.inner.settings.visibility_timeout.as_secs_f64();
+        let mut due = BTreeSet::new();
+        let mut remedies = Vec::new();
+        // Latest claim first: each goes to the front, so the earliest ends up ahead.
+        for lost in overdue {
+            match Tag::read(&lost.tag) {
+                // So long overdue that its delayed set must have been lost: put back like any other.
+                Some(tag) if tag.delayed && lost.score.parse().unwrap_or(0.0) > visible => {
+                    due.insert(tag.queue.to_owned());
+                }
+                Some(tag) => remedies.push((ours(&lost.value, &tag), lost)),
+                None => remedies.push((self.theirs(&lost).await?, lost)),
+            }
+        }
+        for queue in due {
+            self.promote(&queue).await?;
+        }
+        if remedies.is_empty() { Ok(0) } else { self.restore(&remedies).await }
+    }
+
+    async fn overdue(&self) -> Result<(f64, Vec<Overdue>), BackendError> {
+        let mut script = scripts::OVERDUE.key(keys::INDEX);
+        script.key(keys::UNACKED).arg(self.offset()).arg(self.inner.settings.visibility_timeout.as_secs_f64());
+        script.arg(AT_ONCE).arg(DEPTH);
+        let answer: Vec<Vec<u8>> = self.inner.link.script(&script).await?;
+        let mut fields = answer.into_iter();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).ok();
+        let now = fields.next().and_then(text).and_then(|now| now.parse().ok());
+        let mut overdue = Vec::new();
+        while let (Some(tag), Some(score), Some(value)) = (fields.next(), fields.next(), fields.next()) {
+            let (Some(tag), Some(score)) = (text(tag), text(score)) else { continue };
+            overdue.push(Overdue { tag, score, value });
+        }
+        Ok((now.ok_or_else(|| self.nonsense("TIME"))?, overdue))
+    }
+
+    async fn promote(&self, queue: &str) -> Result<(), BackendError> {
+        let mut script = scripts::PROMOTE.key(keys::UNACKED);
+        script.key(keys::INDEX).key(keys::delayed(queue));
+        for step in STEPS {
+            script.key(keys::list(queue, step));
+        }
+        script.arg(self.offset()).arg(keys::ending(queue)).arg(AT_ONCE);
+        self.inner.link.script::<i64>(&script).await.map(|_| ())
+    }
+
+    async fn restore(&self, remedies: &[(Remedy, Overdue)]) -> Result<usize, BackendError> {
+        let mut script = scripts::RESTORE.key(keys::INDEX);
+        script.key(keys::UNACKED).key(keys::REDELIVERED).arg(self.offset()).arg(remedies.len());
+        for (remedy, lost) in remedies {
+            script.arg(&lost.tag).arg(&lost.score);
+            self.add_remedy(&mut script, remedy, lost);
+        }
+        let restored: Vec<usize> = self.inner.link.script(&script).await?;
+        Ok(restored.iter().sum())
+    }
+
+    fn add_remedy(&self, script: &mut ScriptInvocation<'_>, remedy: &Remedy, lost: &Overdue) {
+        match remedy {
+            Remedy::Restore { lists, message, remember } => {
+                script.arg("restore").arg(u8::from(*remember)).arg(message).arg(lists.len()).key(lists);
+            }
+            Remedy::Postpone => {
+                tracing::warn!(
+                    redis = %self.inner.home,
+                    tag = lost.tag,
+                    "an overdue delivery in `unacked` cannot be put back: it is unreadable or its exchange has no queue"
+                );
+                script.arg("postpone").arg(self.inner.settings.visibility_timeout.as_secs_f64());
+            }
+        }
+    }
+
+    /// What a Python worker left: put back as kombu would, with its mark, into the queues its exchange leads to.
+    async fn theirs(&self, lost: &Overdue) -> Result<Remedy, BackendError> {
+        if lost.value.is_empty() {
+            return Ok(nothing());
+        }
+        let Some((message, exchange, routing_key)) = unwrapped(&lost.value) else { return Ok(Remedy::Postpone) };
+        let queues = match exchange.as_str() {
+            "" => vec![routing_key],
+            exchange => self.queues_of(exchange, &routing_key).await?,
+        };
+        if queues.is_empty() {
+            return Ok(Remedy::Postpone);
+        }
+        let priority = message.member("properties").and_then(|properties| properties.member("priority"));
+        let priority = priority.and_then(|priority| priority.to::<u64>().ok()).unwrap_or(0);
+        let lists = queues.iter().map(|queue| keys::list(queue, keys::step_of(priority))).collect();
+        let bytes = message.as_str().as_bytes();
+        let message = Message::redelivered(bytes).unwrap_or_else(|| bytes.to_vec());
+        Ok(Remedy::Restore { lists, message, remember: false })
+    }
+
+    /// The queues bound to an exchange under a routing key. Redis does not say of which type an exchange is:
+    /// bindings equal to the key count (direct); failing that, those whose pattern it fits (topic).
+    async fn queues_of(&self, exchange: &str, routing_key: &str) -> Result<Vec<String>, BackendError> {
+        let mut members = redis::cmd("SMEMBERS");
+        let members: Vec<String> = self.inner.link.command(members.arg(keys::binding(exchange))).await?;
+        let bindings: Vec<(&str, &str)> = members
+            .iter()
+            .filter_map(|member| {
+                let mut parts = member.split(SEPARATOR);
+                Some((parts.next()?, parts.nth(1)?))
+            })
+            .collect();
+        let queues = |fits: &dyn Fn(&str) -> bool| -> Vec<String> {
+            bindings.iter().filter(|(key, _)| fits(key)).map(|(_, queue)| (*queue).to_owned()).collect()
+        };
+        let direct = queues(&|key| key == routing_key);
+        Ok(if direct.is_empty() { queues(&|key| fits_topic(key, routing_key)) } else { direct })
+    }
+}
+
+/// What one of us left: the bytes as they came, that it came back is remembered beside.
+fn ours(value: &[u8], tag: &Tag<'_>) -> Remedy {
+    let ending = keys::ending(tag.queue);
+    let message = value.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(ending.as_bytes()));
+    match message {
+        Some(message) => Remedy::Restore {
+            lists: vec![keys::list(tag.queue, tag.step)],
+            message: message.to_vec(),
+            remember: !tag.delayed,
+        },
+        None if value.is_empty() => nothing(),
+        None => Remedy::Postpone,
+    }
+}
+
+/// A score without a message: nothing to put back, and nothing to keep.
+fn nothing() -> Remedy {
+    Remedy::Restore { lists: Vec::new(), message: Vec::new(), remember: false }
+}
+
+/// `[message, exchange, routing key]`, the message as the text it is.
+fn unwrapped(value: &[u8]) -> Option<(RawJson, String, String)> {
+    let parts = RawJson::parse(std::str::from_utf8(value).ok()?).ok()?.elements().ok()?;
+    let [message, exchange, routing_key] = parts.as_slice() else { return None };
+    let text = |part: &RawJson| part.to::<Option<String>>().ok().map(Option::unwrap_or_default);
+    Some((message.clone(), text(exchange)?, text(routing_key)?))
+}
+
+/// Whether a binding key such as `media.*` or `#.log` fits a routing key, word by word, as kombu's pattern does:
+/// `*` is one word, `#` any run of characters.
+fn fits_topic(binding: &str, routing_key: &str) -> bool {
+    fn words(binding: &[&str], key: &[&str]) -> bool {
+        match binding.split_first() {
+            None => key.is_empty(),
+            Some((&"#", rest)) => (0..=key.len()).any(|taken| words(rest, &key[taken..])),
+            Some((word, rest)) => key
+                .split_first()
+                .is_some_and(|(first, others)| (*word == "*" || word == first) && words(rest, others)),
+        }
+    }
+    words(&binding.split('.').collect::<Vec<_>>(), &routing_key.split('.').collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits_topic;
+
+    #[test]
+    fn topics_fit_word_by_word() {
+        for (binding, key, fits) in [
+            ("media.*", "media.video", true),
+            ("media.*", "media.video.hd", false),
+            ("media.#", "media.video.hd", true),
+            ("#", "anything.at.all", true),
+            ("*.log", "web.log", true),
+            ("media.video", "media.audio", false),
+        ] {
+            assert_eq!(fits_topic(binding, key), fits, "{binding} and {key}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The scripts, each read once; what they do is told in their own first lines.
+
+use std::sync::LazyLock;
+
+use redis::Script;
+
+macro_rules! scripts {
+    ($($name:ident = $($file:literal)+;)+) => {
+        $(pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
+            Script::new(concat!($(include_str!(concat!("scripts/", $file, ".lua"))),+))
+        });)+
+    };
+}
+
+scripts! {
+    BEAT = "beat";
+    CLAIM = "promote" "claim";
+    DEPTHS = "depths";
+    OVERDUE = "overdue";
+    PROMOTE = "promote" "promote_due";
+    PURGE = "purge";
+    RENEW = "renew";
+    REPLAY = "replay";
+    RESTORE = "restore";
+    REVOKE = "revoke";
+    SETTLE = "settle";
+    WORKERS = "workers";
+}

@@ -1,0 +1,63 @@
+-- Takes waiting messages and registers each in `unacked` and `unacked_index`, in one step: a worker that dies
+-- in between loses nothing. The score of a claim is the moment its lease ends.
+-- KEYS: unacked, unacked_index, redelivered, the delayed sets of n queues, then the queues' lists: all at step
+--       0, all at 3, all at 6, all at 9.
+-- ARGV: clock offset, n, at most so many, lease in seconds, how the tags begin, the first tag's number, then
+--       the endings of the n queues' values in `unacked`, then how the tags of each list end.
+-- Answer: for each message the place of its list, 1 if it was handed out before, and the message.
+local unacked, index, redelivered = KEYS[1], KEYS[2], KEYS[3]
+local queues, left = tonumber(ARGV[2]), tonumber(ARGV[3])
+local number = tonumber(ARGV[6])
+local now = server_time(ARGV[1])
+local score = string.format('%.6f', now + tonumber(ARGV[4]))
+
+for queue = 1, queues do
+  local first = 3 + queues + queue
+  local lists = {
+    ['0'] = KEYS[first],
+    ['3'] = KEYS[first + queues],
+    ['6'] = KEYS[first + 2 * queues],
+    ['9'] = KEYS[first + 3 * queues],
+  }
+  promote(unacked, index, KEYS[3 + queue], lists, ARGV[6 + queue], now, left)
+end
+
+-- A set that is nearly always empty must cost the hot path one look, not one a message.
+local any_redelivered = redis.call('EXISTS', redelivered) == 1
+local answer, values, scores = {}, {}, {}
+
+-- Lua can hand over some thousand arguments at once; larger claims are written in parts.
+local function write()
+  if #values > 0 then
+    redis.call('HSET', unacked, unpack(values))
+    redis.call('ZADD', index, unpack(scores))
+    values, scores = {}, {}
+  end
+end
+
+for place = 1, 4 * queues do
+  if left <= 0 then break end
+  local popped = redis.call('RPOP', KEYS[3 + queues + place], left)
+  if popped then
+    local ending = ARGV[6 + (place - 1) % queues + 1]
+    local tag_ending = ARGV[6 + queues + place]
+    for _, message in ipairs(popped) do
+      local tag = ARGV[5] .. string.format('%d', number) .. tag_ending
+      number, left = number + 1, left - 1
+      local before = 0
+      if any_redelivered then
+        before = redis.call('ZREM', redelivered, redis.sha1hex(message))
+      end
+      values[#values + 1] = tag
+      values[#values + 1] = '[' .. message .. ending
+      scores[#scores + 1] = score
+      scores[#scores + 1] = tag
+      answer[#answer + 1] = place
+      answer[#answer + 1] = before
+      answer[#answer + 1] = message
+      if #values >= 2000 then write() end
+    end
+  end
+end
+write()
+return answer

@@ -1,0 +1,14 @@
+-- Throws away what waits in a queue, a bounded part of the delayed ones a call.
+-- KEYS: unacked, unacked_index, the delayed set, the lists. ARGV: at most so many delayed ones.
+-- Answer: how many, and how many delayed ones are left.
+local gone = 0
+for i = 4, #KEYS do
+  gone = gone + redis.call('LLEN', KEYS[i])
+  redis.call('UNLINK', KEYS[i])
+end
+for _, tag in ipairs(redis.call('ZRANGE', KEYS[3], 0, tonumber(ARGV[1]) - 1)) do
+  gone = gone + redis.call('HDEL', KEYS[1], tag)
+  redis.call('ZREM', KEYS[2], tag)
+  redis.call('ZREM', KEYS[3], tag)
+end
+return { gone, redis.call('ZCARD', KEYS[3]) }

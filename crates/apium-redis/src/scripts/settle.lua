@@ -1,0 +1,108 @@
+-- Settles deliveries, each with everything its attempt caused: result, messages sent on, dead letter. Nothing
+-- of it is written when the delivery is no longer ours. Redis runs a script to its end with nobody in between,
+-- so a crash of the worker can repeat an attempt, never half of its consequences.
+--
+-- KEYS and ARGV are read from left to right, as `settle.rs` writes them.
+-- KEYS: unacked, unacked_index, redelivered, dead, dead letters; then as they come below.
+-- Answer: for each settlement 0 lost, 1 written, 2 written but the stored result did not give way.
+local next_key, next_arg = 0, 0
+local function key()
+  next_key = next_key + 1
+  return KEYS[next_key]
+end
+local function arg()
+  next_arg = next_arg + 1
+  return ARGV[next_arg]
+end
+
+local unacked, index, redelivered, dead, letters = key(), key(), key(), key(), key()
+local time = redis.call('TIME')
+local now = string.format('%.6f', tonumber(time[1]) + tonumber(time[2]) / 1000000 + tonumber(arg()))
+local a_day_ago = string.format('%.6f', tonumber(now) - 86400)
+
+-- Whether what is stored gives way (state.rs: `gives_way`). A record begins with its status; what stands in
+-- the task's own result further on must not be taken for it.
+local function gives_way(meta, rule)
+  local head = redis.call('GETRANGE', meta, 0, 63)
+  if head == '' then return true end
+  local status = string.match(head, '^%s*{%s*"status"%s*:%s*"([^"]*)"') or 'UNREADABLE'
+  if rule == 'waiting' then
+    return status == 'PENDING' or status == 'RECEIVED' or status == 'RETRY'
+  end
+  return status ~= 'SUCCESS'
+end
+
+local answer = {}
+for i = 1, tonumber(arg()) do
+  local tag, disposition = arg(), arg()
+  local held, value = true, nil
+  if tag ~= '' then
+    if disposition == 'front' or disposition == 'back' or disposition == 'defer' then
+      value = redis.call('HGET', unacked, tag)
+    end
+    held = redis.call('HDEL', unacked, tag) == 1
+    if held then redis.call('ZREM', index, tag) end
+  end
+
+  if disposition == 'front' or disposition == 'back' then
+    local list, ending = key(), tonumber(arg())
+    if held and value then
+      local message = string.sub(value, 2, -(ending + 1))
+      redis.call(disposition == 'front' and 'RPUSH' or 'LPUSH', list, message)
+      -- The bytes stay as they are, so that it came back is remembered beside.
+      redis.call('ZADD', redelivered, now, redis.sha1hex(message))
+      redis.call('ZREMRANGEBYSCORE', redelivered, '-inf', a_day_ago)
+      redis.call('EXPIRE', redelivered, 86400)
+    end
+  elseif disposition == 'defer' then
+    local delayed, due, waiting = key(), arg(), arg()
+    if held and value then
+      redis.call('HSET', unacked, waiting, value)
+      redis.call('ZADD', index, due, waiting)
+      redis.call('ZADD', delayed, due, waiting)
+    end
+  elseif disposition == 'dead' then
+    local id, letter = arg(), arg()
+    if held then
+      redis.call('HSET', letters, id, letter)
+      redis.call('ZADD', dead, now, id)
+    end
+  end
+
+  local written = held and 1 or 0
+  if arg() == 'result' then
+    local meta, rule, expires, record = key(), arg(), arg(), arg()
+    local known, remember = key(), arg()
+    if held then
+      if gives_way(meta, rule) then
+        if expires == '' then
+          redis.call('SET', meta, record)
+        else
+          redis.call('SET', meta, record, 'PX', expires)
+        end
+        redis.call('PUBLISH', meta, record)
+        if remember ~= '' then
+          redis.call('SET', known, 'ended', 'PX', remember)
+        end
+      else
+        written = 2
+      end
+    end
+  end
+
+  for _ = 1, tonumber(arg()) do
+    if arg() == 'now' then
+      local list, message = key(), arg()
+      if held then redis.call('LPUSH', list, message) end
+    else
+      local delayed, due, waiting, whole = key(), arg(), arg(), arg()
+      if held then
+        redis.call('HSET', unacked, waiting, whole)
+        redis.call('ZADD', index, due, waiting)
+        redis.call('ZADD', delayed, due, waiting)
+      end
+    end
+  end
+  answer[i] = written
+end
+return answer

@@ -1,0 +1,132 @@
+//! Settling: everything an attempt caused is written in one step, many attempts in one round trip.
+
+use apium_core::broker::{Disposition, Settled, Settlement};
+use apium_core::results::StoredResult;
+use apium_core::state::Overwrite;
+use apium_core::{BackendError, Outgoing};
+use redis::ScriptInvocation;
+
+use crate::backend::{RedisBackend, millis};
+use crate::broker::{moment, whole};
+use crate::keys::{self, Tag};
+use crate::scripts;
+
+/// Settlements in one run of the script: Redis serves nobody else meanwhile.
+const AT_ONCE: usize = 100;
+
+/// What the script answers for one settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// The lease was lost: nothing was written.
+    Lost,
+    /// All of it.
+    Whole,
+    /// All but the result, because the stored one did not give way.
+    ButResult,
+}
+
+impl RedisBackend {
+    /// Settles in batches; see [`apium_core::Broker::settle`].
+    pub(crate) async fn settle_all(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, BackendError> {
+        let sent = settlements.iter().flat_map(|settlement| &settlement.send);
+        self.bind(sent.map(|message| message.queue.as_str())).await?;
+        let mut settled = Vec::with_capacity(settlements.len());
+        for batch in settlements.chunks(AT_ONCE) {
+            let written = self.write(batch).await?;
+            settled.extend(written.iter().map(|written| match written {
+                Written::Lost => Settled::Lost,
+                Written::Whole | Written::ButResult => Settled::Done,
+            }));
+        }
+        Ok(settled)
+    }
+
+    /// Runs the script once.
+    pub(crate) async fn write(&self, batch: &[Settlement]) -> Result<Vec<Written>, BackendError> {
+        let mut script = scripts::SETTLE.key(keys::UNACKED);
+        script.key(keys::INDEX).key(keys::REDELIVERED).key(keys::DEAD).key(keys::LETTERS);
+        script.arg(self.offset()).arg(batch.len());
+        for settlement in batch {
+            self.add(&mut script, settlement)?;
+        }
+        let answer: Vec<i64> = self.inner.settling.script(&script).await?;
+        if answer.len() != batch.len() {
+            return Err(self.nonsense("settle"));
+        }
+        Ok(answer
+            .into_iter()
+            .map(|code| match code {
+                0 => Written::Lost,
+                1 => Written::Whole,
+                _ => Written::ButResult,
+            })
+            .collect())
+    }
+
+    /// Writes one settlement in the order `settle.lua` reads it.
+    fn add(&self, script: &mut ScriptInvocation<'_>, settlement: &Settlement) -> Result<(), BackendError> {
+        let receipt = settlement.receipt.as_ref();
+        let queue = receipt.map_or("", |receipt| &receipt.queue);
+        let step = receipt.and_then(|receipt| Tag::read(&receipt.tag)).map_or(0, |tag| tag.step);
+        script.arg(receipt.map_or("", |receipt| &receipt.tag));
+        match &settlement.disposition {
+            Disposition::DeadLetter(letter) => {
+                let text = serde_json::to_vec(letter)
+                    .map_err(|error| BackendError::Broken(format!("a dead letter cannot be written: {error}")))?;
+                script.arg("dead").arg(&letter.id).arg(text);
+            }
+            // Without a receipt there is no message to put back.
+            _ if receipt.is_none() => {
+                script.arg("ack");
+            }
+            Disposition::Ack => {
+                script.arg("ack");
+            }
+            Disposition::Requeue => {
+                script.arg("front").key(keys::list(queue, step)).arg(keys::ending(queue).len());
+            }
+            Disposition::RequeueLast => {
+                script.arg("back").key(keys::list(queue, step)).arg(keys::ending(queue).len());
+            }
+            Disposition::Defer(until) => {
+                let waiting = self.delayed_tag(queue, step);
+                script.arg("defer").key(keys::delayed(queue)).arg(moment(*until)).arg(waiting);
+            }
+        }
+        add_result(script, settlement.result.as_ref());
+        script.arg(settlement.send.len());
+        for message in &settlement.send {
+            self.add_message(script, message);
+        }
+        Ok(())
+    }
+
+    fn add_message(&self, script: &mut ScriptInvocation<'_>, message: &Outgoing) {
+        let step = keys::step_of(message.priority.into());
+        match message.not_before {
+            None => {
+                script.arg("now").key(keys::list(&message.queue, step)).arg(&message.bytes);
+            }
+            Some(due) => {
+                let waiting = self.delayed_tag(&message.queue, step);
+                script.arg("later").key(keys::delayed(&message.queue)).arg(moment(due)).arg(waiting);
+                script.arg(whole(message));
+            }
+        }
+    }
+}
+
+fn add_result(script: &mut ScriptInvocation<'_>, result: Option<&StoredResult>) {
+    let Some(result) = result else {
+        script.arg("none");
+        return;
+    };
+    let rule = match result.over {
+        Overwrite::Unsuccessful => "unsuccessful",
+        Overwrite::Waiting => "waiting",
+    };
+    let remember = result.remember.filter(|_| result.state.is_ready());
+    let span = |span: Option<std::time::Duration>| span.map(|span| millis(span).to_string()).unwrap_or_default();
+    script.arg("result").key(keys::meta(&result.task_id)).arg(rule).arg(span(result.expires));
+    script.arg(&result.record).key(keys::known(&result.task_id)).arg(span(remember));
+}

@@ -1,0 +1,10 @@
+//! Everything about Redis is tested on real, private Redis servers; see `server.rs`.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod conformance;
+mod layout;
+mod outage;
+mod python;
+mod refusals;
+mod server;
+mod waking;

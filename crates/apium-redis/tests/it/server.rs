@@ -1,0 +1,150 @@
+//! A real Redis of a test's own: on a free port, in a temporary folder, killed when dropped.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use apium_redis::{RedisBackend, RedisSettings};
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, FromRedisValue};
+use tempfile::TempDir;
+
+/// How long a server may take to come up on a busy machine.
+const UP_WITHIN: Duration = Duration::from_secs(20);
+
+pub(crate) struct Server {
+    child: Child,
+    port: u16,
+    folder: TempDir,
+    arguments: Vec<String>,
+    /// What moves the time of every backend opened with [`Server::backend`].
+    pub(crate) offset: Arc<AtomicI64>,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// A server with further options, e.g. `["--requirepass", "secret"]`.
+    pub(crate) async fn with(arguments: &[&str]) -> Self {
+        let port = free_port();
+        let folder = tempfile::tempdir().unwrap();
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        let child = spawn(port, &folder, &arguments);
+        let server = Self { child, port, folder, arguments, offset: Arc::default() };
+        server.up().await;
+        server
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) async fn backend(&self) -> RedisBackend {
+        let settings = RedisSettings { clock_offset: self.offset.clone(), ..RedisSettings::default() };
+        RedisBackend::connect(&self.url(), settings).await.unwrap()
+    }
+
+    /// Kills it as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again on the same port and folder.
+    pub(crate) async fn start_again(&mut self) {
+        self.child = spawn(self.port, &self.folder, &self.arguments);
+        self.up().await;
+    }
+
+    /// A plain connection, to look at Redis as a peer sees it.
+    pub(crate) async fn peer(&self) -> Peer {
+        let client = redis::Client::open(self.url()).unwrap();
+        Peer(client.get_multiplexed_async_connection().await.unwrap())
+    }
+
+    /// Steps time: the clock the scripts read, and the expiry of what real Redis expires by itself.
+    pub(crate) async fn advance(&self, by: Duration) {
+        advance(self.url(), self.offset.clone(), by).await;
+    }
+
+    async fn up(&self) {
+        let deadline = Instant::now() + UP_WITHIN;
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(Instant::now() < deadline, "redis-server did not come up on port {}", self.port);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Asks Redis directly.
+pub(crate) struct Peer(MultiplexedConnection);
+
+impl Peer {
+    pub(crate) async fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> T {
+        command.query_async(&mut self.0).await.unwrap()
+    }
+
+    pub(crate) async fn run<T: FromRedisValue>(&mut self, words: &[&str]) -> T {
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        self.ask(&command).await
+    }
+
+    pub(crate) async fn keys(&mut self) -> Vec<String> {
+        let mut keys: Vec<String> = self.run(&["KEYS", "*"]).await;
+        keys.sort();
+        keys
+    }
+}
+
+pub(crate) async fn advance(url: String, offset: Arc<AtomicI64>, by: Duration) {
+    let by = i64::try_from(by.as_millis()).unwrap();
+    offset.fetch_add(by, Ordering::SeqCst);
+    let client = redis::Client::open(url).unwrap();
+    let mut peer = Peer(client.get_multiplexed_async_connection().await.unwrap());
+    for key in peer.keys().await {
+        let left: i64 = peer.run(&["PTTL", &key]).await;
+        if left >= 0 {
+            // A PEXPIRE into the past deletes the key.
+            let () = peer.ask(redis::cmd("PEXPIRE").arg(&key).arg(left - by)).await;
+        }
+    }
+}
+
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn spawn(port: u16, folder: &TempDir, arguments: &[String]) -> Child {
+    let program = std::env::var("APIUM_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
+    Command::new(&program)
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+        .arg("--dir")
+        .arg(folder.path())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| {
+            panic!(
+                "these tests need a Redis server, but `{program}` cannot be started ({error}): \
+                 run `apt-get install redis-server`, or name one in APIUM_REDIS_SERVER"
+            )
+        })
+}
