@@ -1,1 +1,34 @@
-//! placeholder
+//! What a Rust program depends on: an [`App`] of tasks, a [`Client`] that sends them, a worker that runs them.
+//!
+//! ```
+//! use apium::prelude::*;
+//!
+//! #[task(name = "demo.add")]
+//! async fn add(x: i64, #[default(1)] y: i64) -> i64 {
+//!     x + y
+//! }
+//!
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! let app = App::new("demo").task(add);
+//! let backend = apium::open("memory://", None).await?;
+//! let stop = Stop::new();
+//! let worker = tokio::spawn(app.worker(&backend, WorkerOptions::default()).run(stop.clone()));
+//! let sum: i64 = app.client(&backend).send(&add::s(2, 3)).await?.get(Duration::from_secs(5)).await?;
+//! assert_eq!(sum, 5);
+//! stop.request();
+//! worker.await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+
+mod app;
+mod backend;
+
+pub mod prelude;
+
+pub use apium_core as core;
+pub use apium_core::{BackendError, Client, Context, ResultError, SendError, Signature, State, TaskError};
+pub use apium_macros::task;
+pub use apium_worker::{Stop, Vitals, Worker, WorkerOptions};
+pub use app::App;
+pub use backend::{Backend, BackendSettings, open, open_with, redact};

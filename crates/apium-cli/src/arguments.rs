@@ -1,0 +1,184 @@
+//! The command line: its commands and their own flags; the flags of settings come from their table.
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use crate::settings::{SETTINGS, Scope};
+
+/// The whole command line.
+pub(crate) fn command(name: &str) -> Command {
+    Command::new(name.to_owned())
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Tasks that are not lost: Celery's wire protocol, one binary")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .global(true)
+                .value_name("FILE")
+                .env("APIUM_CONFIG")
+                .help("The settings file [default: ./apium.toml, if there]"),
+        )
+        .arg(switch("json", "Print JSON, for machines").global(true))
+        .subcommands([
+            with(
+                Command::new("up").about("Serve the API and work, in one process"),
+                &[Scope::Listen, Scope::Work, Scope::Services],
+            ),
+            with(
+                Command::new("serve").about("Serve the API; workers run elsewhere"),
+                &[Scope::Listen, Scope::Services],
+            ),
+            with(
+                Command::new("worker").about("Work; with --listen, also answer /livez, /readyz and /metrics"),
+                &[Scope::Work, Scope::Listen, Scope::Services],
+            ),
+            with(call(), &[]),
+            with(result(), &[]),
+            with(Command::new("queues").about("How the queues stand").arg(queues_argument()), &[]),
+            with(purge(), &[]),
+            dead(),
+            Command::new("settings")
+                .about("Show every setting and where its value comes from")
+                .args(settings_of(&[Scope::All, Scope::Listen, Scope::Work, Scope::Services]))
+                .arg(switch("manual", "Print the manual page of settings")),
+        ])
+}
+
+/// The value a flag of a setting has in these matches, if the command knows it.
+pub(crate) fn flag(matches: &ArgMatches, key: &str) -> Option<String> {
+    matches.try_get_one::<String>(key).ok().flatten().cloned()
+}
+
+fn with(command: Command, scopes: &[Scope]) -> Command {
+    command.args(settings_of(scopes)).args(settings_of(&[Scope::All]))
+}
+
+fn settings_of(scopes: &[Scope]) -> Vec<Arg> {
+    let known = SETTINGS.iter().filter(|setting| scopes.contains(&setting.scope));
+    known
+        .map(|setting| {
+            let env = setting.env.first().map(|name| format!(" [env: {name}]")).unwrap_or_default();
+            let default = setting.default.map(|default| format!(" [default: {default}]")).unwrap_or_default();
+            let arg = Arg::new(setting.key)
+                .long(setting.flag())
+                .value_name(setting.value)
+                .help(format!("{}{default}{env}", setting.help));
+            match setting.short {
+                Some(short) => arg.short(short),
+                None => arg,
+            }
+        })
+        .collect()
+}
+
+fn call() -> Command {
+    Command::new("call")
+        .about("Send a task")
+        .arg(Arg::new("task").required(true).value_name("NAME").help("The task's name"))
+        .arg(
+            Arg::new("args")
+                .long("args")
+                .short('a')
+                .value_name("JSON")
+                .default_value("[]")
+                .help("Positional arguments, a JSON list"),
+        )
+        .arg(
+            Arg::new("kwargs")
+                .long("kwargs")
+                .short('k')
+                .value_name("JSON")
+                .default_value("{}")
+                .help("Arguments by name, a JSON object"),
+        )
+        .arg(Arg::new("queue").long("queue").value_name("QUEUE").help("The queue; else the task's own, else celery"))
+        .arg(
+            Arg::new("countdown")
+                .long("countdown")
+                .value_name("SECONDS")
+                .value_parser(value_parser!(f64))
+                .conflicts_with("eta")
+                .help("Not before this many seconds from now"),
+        )
+        .arg(
+            Arg::new("eta").long("eta").value_name("TIME").help("Not before this time, e.g. 2026-12-24T18:00:00+01:00"),
+        )
+        .arg(
+            Arg::new("expires")
+                .long("expires")
+                .value_name("SECONDS")
+                .value_parser(value_parser!(f64))
+                .help("Not begun any more this many seconds from now"),
+        )
+        .arg(
+            Arg::new("priority")
+                .long("priority")
+                .value_name("0-9")
+                .value_parser(value_parser!(u8).range(0..=9))
+                .help("Lowest first"),
+        )
+        .arg(Arg::new("task-id").long("task-id").value_name("ID").help("The id to send it under; else a fresh one"))
+        .args(waiting())
+}
+
+fn result() -> Command {
+    Command::new("result")
+        .about("Show the result of a task")
+        .arg(Arg::new("id").required(true).value_name("ID").help("The task's id"))
+        .args(waiting())
+}
+
+fn waiting() -> [Arg; 2] {
+    [
+        switch("wait", "Wait for the result and print it; exits with 1 when the task failed"),
+        Arg::new("timeout")
+            .long("timeout")
+            .value_name("SECONDS")
+            .default_value("60")
+            .value_parser(value_parser!(f64))
+            .help("How long to wait at the most"),
+    ]
+}
+
+fn purge() -> Command {
+    Command::new("purge")
+        .about("Throw away the waiting messages of queues; asks first")
+        .arg(queues_argument().required(true))
+        .arg(switch("force", "Do not ask").short('f'))
+}
+
+fn dead() -> Command {
+    let id = || Arg::new("id").required(true).value_name("ID").num_args(1..).help("The dead letter's id");
+    Command::new("dead")
+        .about("Messages given up, kept with their reason")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands([
+            with(
+                Command::new("list")
+                    .about("List dead letters, newest first")
+                    .arg(Arg::new("queue").long("queue").value_name("QUEUE").help("Only of this queue"))
+                    .arg(Arg::new("task").long("task").value_name("NAME").help("Only of this task"))
+                    .arg(
+                        Arg::new("limit")
+                            .long("limit")
+                            .value_name("N")
+                            .default_value("50")
+                            .value_parser(value_parser!(usize))
+                            .help("At most so many"),
+                    ),
+                &[],
+            ),
+            with(Command::new("show").about("Show one dead letter, with its message").arg(id()), &[]),
+            with(Command::new("replay").about("Put the original message back into its queue").arg(id()), &[]),
+        ])
+}
+
+fn queues_argument() -> Arg {
+    Arg::new("queue").value_name("QUEUE").num_args(1..).help("The queues")
+}
+
+fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+}

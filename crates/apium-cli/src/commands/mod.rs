@@ -1,0 +1,114 @@
+//! The commands: each role of the executable in a file of its own; here they are only told apart.
+
+mod call;
+mod dead;
+mod queues;
+mod roles;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use apium::{App, Backend, Client};
+use clap::ArgMatches;
+
+use crate::failure::Failure;
+use crate::services::Service;
+use crate::settings::{Scope, Settings, manual, resolve};
+use crate::{arguments, logging, output};
+
+/// What a command works with.
+pub(crate) struct Invocation {
+    pub(crate) app: App,
+    pub(crate) services: &'static [Service],
+    pub(crate) settings: Settings,
+    pub(crate) matches: ArgMatches,
+    pub(crate) json: bool,
+}
+
+/// Reads the command line and runs the command.
+pub(crate) fn run(app: App, services: &'static [Service]) -> ExitCode {
+    // Before anything else, settings included: this child reads an untrusted file and must know nothing.
+    if std::env::args_os().nth(1).is_some_and(|first| first == "sandbox-parse") {
+        return svc_osint::sandbox::child_main();
+    }
+    let matches = arguments::command(app.name()).get_matches();
+    match start(app, services, &matches) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(app: App, services: &'static [Service], matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    let Some((name, own)) = matches.subcommand() else { return Ok(ExitCode::FAILURE) };
+    let (name, own) = match own.subcommand() {
+        Some((inner, innermost)) => (format!("{name} {inner}"), innermost),
+        None => (name.to_owned(), own),
+    };
+    let file = own.get_one::<String>("config").map(Path::new);
+    let settings = resolve(|key| arguments::flag(own, key), |name| std::env::var(name).ok(), file)?;
+    if name == "settings" {
+        return show_settings(&settings, own.get_flag("manual"));
+    }
+    logging::start(settings.text("loglevel").unwrap_or("info"), settings.text("log_format").unwrap_or("text"))?;
+    let app = register(app, services, &settings)?;
+    let json = own.get_flag("json");
+    let invocation = Invocation { app, services, settings, matches: own.clone(), json };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("threads cannot be started: {error}")))?;
+    let code = runtime.block_on(async {
+        match name.as_str() {
+            "up" => roles::up(invocation).await,
+            "serve" => roles::serve(invocation).await,
+            "worker" => roles::worker(invocation).await,
+            "call" => call::call(invocation).await,
+            "result" => call::result(invocation).await,
+            "queues" => queues::queues(invocation).await,
+            "purge" => queues::purge(invocation).await,
+            "dead list" => dead::list(invocation).await,
+            "dead show" => dead::show(invocation).await,
+            "dead replay" => dead::replay(invocation).await,
+            other => Err(Failure::new(format!("{other} is not a command"))),
+        }
+    });
+    // Blocking work that ignores its limits must not keep the process from ending.
+    runtime.shutdown_background();
+    code
+}
+
+fn register(app: App, services: &'static [Service], settings: &Settings) -> Result<App, Failure> {
+    let lookup = |name: &str| settings.by_environment_name(name).or_else(|| std::env::var(name).ok());
+    services.iter().try_fold(app, |app, service| (service.register)(app, &lookup))
+}
+
+fn show_settings(settings: &Settings, manual_page: bool) -> Result<ExitCode, Failure> {
+    if manual_page {
+        output::line(manual().trim_end())?;
+    } else {
+        let all = settings.told(&[Scope::All, Scope::Listen, Scope::Work, Scope::Services]);
+        all.iter().try_for_each(|told| output::line(told))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Invocation {
+    /// Opens the broker and the result store the settings name.
+    pub(crate) async fn open(&self) -> Result<Backend, Failure> {
+        let (broker, results) = (self.settings.broker(), self.settings.text("result_backend"));
+        Ok(apium::open_with(&broker, results, self.settings.backend()).await?)
+    }
+
+    /// A client on it.
+    pub(crate) async fn client(&self) -> Result<Client, Failure> {
+        Ok(self.app.client(&self.open().await?))
+    }
+
+    /// The words given for an argument that takes several.
+    pub(crate) fn words(&self, name: &str) -> Vec<String> {
+        self.matches.get_many::<String>(name).map(|words| words.cloned().collect()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,121 @@
+//! The long-running roles: `up`, `serve`, `worker`. Each only wires.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use apium::{Backend, Stop, Vitals, Worker, redact};
+use axum::Router;
+use tokio::net::TcpListener;
+
+use super::Invocation;
+use crate::failure::Failure;
+use crate::http::{self, Health};
+use crate::settings::Scope;
+use crate::signals;
+
+/// The API and a worker in one process.
+pub(crate) async fn up(invocation: Invocation) -> Result<ExitCode, Failure> {
+    let stop = stop_on_signals()?;
+    let listener = listen(&invocation).await?;
+    let backend = invocation.open().await?;
+    let worker = worker_on(&invocation, &backend);
+    let router = invocation.router(&backend, Some(worker.vitals()));
+    invocation.greet(Some(&listener), &[Scope::All, Scope::Listen, Scope::Work, Scope::Services], true);
+    let (served, ()) = tokio::join!(http::serve(listener, router, stop.clone()), worker.run(stop));
+    served?;
+    Ok(goodbye())
+}
+
+/// The API alone.
+pub(crate) async fn serve(invocation: Invocation) -> Result<ExitCode, Failure> {
+    let stop = stop_on_signals()?;
+    let listener = listen(&invocation).await?;
+    let backend = invocation.open().await?;
+    let router = invocation.router(&backend, None);
+    invocation.greet(Some(&listener), &[Scope::All, Scope::Listen, Scope::Services], false);
+    http::serve(listener, router, stop).await?;
+    Ok(goodbye())
+}
+
+/// A worker alone; it answers health checks where it is told to listen.
+pub(crate) async fn worker(invocation: Invocation) -> Result<ExitCode, Failure> {
+    let stop = stop_on_signals()?;
+    let listener = if invocation.settings.is_set("listen") { Some(listen(&invocation).await?) } else { None };
+    let backend = invocation.open().await?;
+    let worker = worker_on(&invocation, &backend);
+    let health = Health::new(backend, Some(worker.vitals())).router();
+    invocation.greet(listener.as_ref(), &[Scope::All, Scope::Work, Scope::Services], true);
+    let serving = async {
+        match listener {
+            Some(listener) => http::serve(listener, apium_web::manners(health), stop.clone()).await,
+            None => Ok(()),
+        }
+    };
+    let (served, ()) = tokio::join!(serving, worker.run(stop.clone()));
+    served?;
+    Ok(goodbye())
+}
+
+fn stop_on_signals() -> Result<Stop, Failure> {
+    let stop = Stop::new();
+    signals::listen(stop.clone())?;
+    Ok(stop)
+}
+
+async fn listen(invocation: &Invocation) -> Result<TcpListener, Failure> {
+    http::bind(invocation.settings.text("listen").unwrap_or_default()).await
+}
+
+fn worker_on(invocation: &Invocation, backend: &Backend) -> Worker {
+    invocation.app.worker(backend, invocation.settings.worker(invocation.app.queues()))
+}
+
+fn goodbye() -> ExitCode {
+    tracing::info!("stopped");
+    ExitCode::SUCCESS
+}
+
+impl Invocation {
+    fn router(&self, backend: &Backend, vitals: Option<Arc<Vitals>>) -> Router {
+        let client = self.app.client(backend);
+        let health = Health::new(backend.clone(), vitals).router();
+        let routes =
+            self.services.iter().fold(health, |router, service| router.merge((service.router)(client.clone())));
+        apium_web::manners(routes)
+    }
+
+    /// Says where it listens, what it serves, where its settings came from, and what to try.
+    fn greet(&self, listener: Option<&TcpListener>, scopes: &[Scope], works: bool) {
+        eprintln!("{} {}", self.app.name(), env!("CARGO_PKG_VERSION"));
+        let base = listener.and_then(|listener| listener.local_addr().ok()).map(|address| format!("http://{address}"));
+        if let Some(base) = &base {
+            let services: Vec<_> = self.services.iter().map(|service| service.name).collect();
+            let docs = if services.is_empty() {
+                String::new()
+            } else {
+                format!(", serving {}, documented at {base}/docs", services.join(", "))
+            };
+            eprintln!("  listening on {base}{docs}");
+        }
+        eprintln!("  broker {}", redact(&self.settings.broker()));
+        if works {
+            let options = self.settings.worker(self.app.queues());
+            eprintln!(
+                "  worker {} with {} slots on queues {}",
+                options.name,
+                options.concurrency,
+                options.queues.join(", ")
+            );
+            eprintln!("  tasks {}", self.app.registry().names().join(", "));
+        }
+        for told in self.settings.told(scopes) {
+            eprintln!("    {told}");
+        }
+        if let Some(base) = base.filter(|_| scopes.contains(&Scope::Listen)) {
+            for service in self.services {
+                eprintln!("Try it:\n  {}", (service.try_it)(&base));
+            }
+        }
+        eprintln!("Ctrl-C stops.");
+    }
+}

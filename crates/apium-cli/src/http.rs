@@ -1,0 +1,99 @@
+//! What every process that listens answers: `/livez`, `/readyz`, `/metrics`, beside the services' routes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apium::{Backend, Stop, Vitals};
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use prometheus_client::registry::Registry;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::failure::Failure;
+
+/// A worker that has not heard from its broker for longer than this is not ready.
+const STALE: Duration = Duration::from_secs(30);
+
+/// How long a process without a worker waits for its broker's answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the three routes look at.
+#[derive(Clone)]
+pub(crate) struct Health {
+    backend: Backend,
+    vitals: Option<Arc<Vitals>>,
+    registry: Arc<Registry>,
+}
+
+impl Health {
+    /// Looks at a worker's vitals where there is a worker, else at the broker.
+    pub(crate) fn new(backend: Backend, vitals: Option<Arc<Vitals>>) -> Self {
+        let mut registry = Registry::default();
+        if let Some(vitals) = &vitals {
+            vitals.register(&mut registry);
+        }
+        Self { backend, vitals, registry: Arc::new(registry) }
+    }
+
+    /// The three routes.
+    pub(crate) fn router(self) -> Router {
+        Router::new()
+            .route("/livez", get(|| async { "ok\n" }))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics))
+            .with_state(self)
+    }
+}
+
+/// Takes the address; a port that is taken is one sentence.
+pub(crate) async fn bind(address: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => Failure::new(format!(
+            "{address} is taken by another program; stop it or choose another with --listen HOST:PORT"
+        )),
+        std::io::ErrorKind::PermissionDenied => Failure::new(format!(
+            "listening on {address} is not allowed; choose a port above 1023 with --listen HOST:PORT"
+        )),
+        _ => Failure::new(format!("cannot listen on {address}: {error}")),
+    })
+}
+
+/// Serves until asked to stop; requests under way are answered.
+pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Stop) -> Result<(), Failure> {
+    let stopping = async move { stop.requested().await };
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stopping)
+        .await
+        .map_err(|error| Failure::new(format!("HTTP ended: {error}")))
+}
+
+/// Ready: the broker answered a claim of late; its age is told either way.
+async fn readyz(State(health): State<Health>) -> Response {
+    let (ready, told) = match &health.vitals {
+        Some(vitals) => {
+            let age = vitals.last_claim_age();
+            let seconds = age.map(|age| (age.as_secs_f64() * 1000.0).round() / 1000.0);
+            (age.is_some_and(|age| age < STALE), json!({"last_claim_age_seconds": seconds}))
+        }
+        None => match tokio::time::timeout(PATIENCE, health.backend.broker.workers()).await {
+            Ok(Ok(workers)) => (true, json!({"broker": "answers", "workers": workers.len()})),
+            Ok(Err(error)) => (false, json!({"broker": error.to_string()})),
+            Err(_) => (false, json!({"broker": "does not answer"})),
+        },
+    };
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, axum::Json(json!({"ready": ready, "detail": told}))).into_response()
+}
+
+async fn metrics(State(health): State<Health>) -> Response {
+    let mut text = String::new();
+    match prometheus_client::encoding::text::encode(&mut text, &health.registry) {
+        Ok(()) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+            .into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}

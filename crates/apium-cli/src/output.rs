@@ -1,0 +1,39 @@
+//! What commands print: tables for people, JSON for machines.
+
+use std::io::Write as _;
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// Prints one value as JSON.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::new(format!("cannot be shown as JSON: {error}")))?;
+    line(&text)
+}
+
+/// Prints one line; a reader that has gone away (`| head`) ends the program quietly.
+pub(crate) fn line(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => Err(Failure::new(format!("standard output cannot be written: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Prints rows under their headings, columns aligned.
+pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain(headings.get(column).map(|heading| heading.len())).max().unwrap_or(0)
+    };
+    let widths: Vec<_> = (0..headings.len()).map(width).collect();
+    let show = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded: Vec<_> = cells.zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        line(padded.join("  ").trim_end())
+    };
+    show(&mut headings.iter().copied())?;
+    rows.iter().try_for_each(|row| show(&mut row.iter().map(String::as_str)))
+}

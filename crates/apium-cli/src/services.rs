@@ -1,0 +1,22 @@
+//! The ready services: what each adds to the app, and the routes it serves.
+
+use apium::{App, Client};
+use axum::Router;
+
+use crate::failure::Failure;
+
+/// One service, as the executable sees it.
+pub struct Service {
+    /// Its name.
+    pub name: &'static str,
+    /// Adds its tasks and state to the app; reads its settings by their environment names.
+    pub register: fn(App, &dyn Fn(&str) -> Option<String>) -> Result<App, Failure>,
+    /// Its routes.
+    pub router: fn(Client) -> Router,
+    /// A command to try it with, at this base URL.
+    pub try_it: fn(&str) -> String,
+}
+
+/// Every service there is.
+pub const ALL: &[Service] = &[];
+

@@ -1,0 +1,49 @@
+//! The manual page of settings, made from the table.
+
+use std::fmt::Write as _;
+
+use super::table::{SETTINGS, Scope, Setting};
+
+/// `docs/SETTINGS.md`; a test holds the file to this text.
+pub fn manual() -> String {
+    let mut text = String::from(
+        "# Settings\n\n\
+         Made from the table in `crates/apium-cli/src/settings/table.rs` by `apium settings --manual`.\n\
+         A flag comes before the environment, the environment before `apium.toml` (or the file `--config` names),\n\
+         and that before the default. At start each value is printed with where it came from, passwords as `***`.\n\n\
+         | key in `apium.toml` | flag | environment | default | what it does | commands |\n\
+         | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for setting in SETTINGS {
+        let env: Vec<_> = setting.env.iter().map(|name| format!("`{name}`")).collect();
+        let default = setting.default.map_or_else(|| "—".to_owned(), |default| format!("`{default}`"));
+        let (help, commands) = (setting.help.replace('|', "\\|"), commands(setting.scope));
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {} | {default} | {help} | {commands} |",
+            setting.key,
+            flags(setting),
+            env.join(", ")
+        );
+    }
+    text.push_str(
+        "\nOf the brief's names, `CELERY_WORKER_MAX_TASKS_PER_CHILD` has no counterpart: tasks are not child\n\
+         processes here, so there is nothing to recycle.\n",
+    );
+    text
+}
+
+fn flags(setting: &Setting) -> String {
+    let value = setting.value.replace('|', "\\|");
+    let short = setting.short.map(|short| format!("`-{short}`, ")).unwrap_or_default();
+    format!("{short}`--{} {value}`", setting.flag())
+}
+
+fn commands(scope: Scope) -> &'static str {
+    match scope {
+        Scope::All => "all",
+        Scope::Work => "up, worker",
+        Scope::Listen | Scope::Services => "up, serve, worker",
+    }
+}

@@ -1,0 +1,139 @@
+//! Where values come from: flag before environment before `apium.toml` before default.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::table::{Kind, SETTINGS, Setting};
+use super::values::{Settings, Value};
+use crate::failure::Failure;
+
+/// The file that is read when nobody names another.
+const DEFAULT_FILE: &str = "apium.toml";
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The table.
+    Default,
+    /// A file.
+    File(PathBuf),
+    /// An environment variable.
+    Environment(&'static str),
+    /// The command line.
+    Flag,
+}
+
+/// Collects every setting from its sources and checks it.
+pub(crate) fn resolve(
+    flags: impl Fn(&str) -> Option<String>,
+    environment: impl Fn(&str) -> Option<String>,
+    file: Option<&Path>,
+) -> Result<Settings, Failure> {
+    let (path, filed) = read_file(file)?;
+    let mut values = BTreeMap::new();
+    for setting in SETTINGS {
+        let found = flags(setting.key)
+            .map(|text| (text, Origin::Flag))
+            .or_else(|| from_environment(setting, &environment))
+            .or_else(|| filed.get(setting.key).map(|text| (text.clone(), Origin::File(path.clone()))))
+            .or_else(|| setting.default.map(|text| (text.to_owned(), Origin::Default)));
+        if let Some((text, origin)) = found {
+            check(setting, &text).map_err(|why| Failure::new(format!("{} {why} ({origin})", setting.key)))?;
+            values.insert(setting.key, Value { text, origin });
+        }
+    }
+    Ok(Settings::new(values))
+}
+
+/// An empty variable counts as unset, as shells and compose files leave them.
+fn from_environment(setting: &Setting, environment: &impl Fn(&str) -> Option<String>) -> Option<(String, Origin)> {
+    let set = |name: &str| environment(name).filter(|text| !text.is_empty());
+    let named = setting.env.iter().find_map(|name| set(name).map(|text| (text, Origin::Environment(name))));
+    if setting.kind == Kind::Address && named.is_none() {
+        // Some shells export HOST as the machine's name: only an address counts as a wish to listen there.
+        let host = set("HOST").filter(|host| host.parse::<std::net::IpAddr>().is_ok());
+        let (default_host, default_port) = setting.default.and_then(|text| text.rsplit_once(':')).unwrap_or_default();
+        return match (host, set("PORT")) {
+            (None, None) => None,
+            (Some(host), None) => Some((join(&host, default_port), Origin::Environment("HOST"))),
+            (host, Some(port)) => {
+                Some((join(host.as_deref().unwrap_or(default_host), &port), Origin::Environment("PORT")))
+            }
+        };
+    }
+    named
+}
+
+fn join(host: &str, port: &str) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// Reads `apium.toml`; one that was named must be there, the default one need not.
+fn read_file(named: Option<&Path>) -> Result<(PathBuf, BTreeMap<String, String>), Failure> {
+    let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => {
+            return Err(Failure::new(format!("the settings file {} cannot be read: {error}", path.display())));
+        }
+    };
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        Failure::new(format!("the settings file {} is not TOML: {}", path.display(), error.to_string().trim_end()))
+    })?;
+    let mut values = BTreeMap::new();
+    for (key, value) in table {
+        let Some(setting) = Setting::of(&key) else {
+            let known: Vec<_> = SETTINGS.iter().map(|setting| setting.key).collect();
+            let sentence = format!("{key} in {} is not a setting; known are {}", path.display(), known.join(", "));
+            return Err(Failure::new(sentence));
+        };
+        let text = match value {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Float(number) => number.to_string(),
+            toml::Value::Boolean(switch) => switch.to_string(),
+            toml::Value::Array(items) => {
+                items.iter().map(|item| item.as_str().unwrap_or_default()).collect::<Vec<_>>().join(",")
+            }
+            toml::Value::Datetime(_) | toml::Value::Table(_) => {
+                return Err(Failure::new(format!("{} in {} must be a plain value", setting.key, path.display())));
+            }
+        };
+        values.insert(key, text);
+    }
+    Ok((path.to_owned(), values))
+}
+
+fn check(setting: &Setting, text: &str) -> Result<(), String> {
+    let seconds = || text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+    match setting.kind {
+        Kind::Text | Kind::Url if text.trim().is_empty() => Err("must not be empty".to_owned()),
+        Kind::Text | Kind::Url => Ok(()),
+        Kind::Count => match text.parse::<usize>() {
+            Ok(count) if count >= 1 => Ok(()),
+            _ => Err(format!("must be a whole number of at least 1, not {text:?}")),
+        },
+        Kind::Seconds => seconds().map(drop).ok_or_else(|| format!("must be a number of seconds, not {text:?}")),
+        Kind::Switch if matches!(text, "true" | "false" | "1" | "0") => Ok(()),
+        Kind::Switch => Err(format!("must be true or false, not {text:?}")),
+        Kind::Word(words) if words.contains(&text) => Ok(()),
+        Kind::Word(words) => Err(format!("must be {}, not {text:?}", words.join(" or "))),
+        Kind::Address => match text.rsplit_once(':') {
+            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(()),
+            _ => Err(format!("must be HOST:PORT, such as 127.0.0.1:8000, not {text:?}")),
+        },
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => write!(f, "from {}", path.display()),
+            Self::Environment(name) => write!(f, "from {name}"),
+            Self::Flag => f.write_str("from the command line"),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The values a command works with, checked, each with its origin.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use apium::{BackendSettings, WorkerOptions, redact};
+use apium_core::client::hostname;
+
+use super::sources::Origin;
+use super::table::{Kind, SETTINGS, Scope};
+
+/// Every setting that has a value.
+#[derive(Debug)]
+pub(crate) struct Settings(BTreeMap<&'static str, Value>);
+
+/// A value and where it came from.
+#[derive(Debug)]
+pub(crate) struct Value {
+    pub(crate) text: String,
+    pub(crate) origin: Origin,
+}
+
+impl Settings {
+    pub(crate) fn new(values: BTreeMap<&'static str, Value>) -> Self {
+        Self(values)
+    }
+
+    /// The text of a setting.
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(|value| value.text.as_str())
+    }
+
+    /// True when someone set it, rather than the table.
+    pub(crate) fn is_set(&self, key: &str) -> bool {
+        self.0.get(key).is_some_and(|value| value.origin != Origin::Default)
+    }
+
+    /// The value of the setting that this environment variable sets, wherever it came from.
+    pub(crate) fn by_environment_name(&self, name: &str) -> Option<String> {
+        let setting = SETTINGS.iter().find(|setting| setting.env.contains(&name))?;
+        self.text(setting.key).map(ToOwned::to_owned)
+    }
+
+    /// The broker's URL: as set, else the embedded store in the data folder.
+    pub(crate) fn broker(&self) -> String {
+        let embedded =
+            || format!("sqlite:{}", PathBuf::from(self.text("data").unwrap_or_default()).join("apium.db").display());
+        self.text("broker").map_or_else(embedded, ToOwned::to_owned)
+    }
+
+    /// What a worker is to be like; `queues` when none are set.
+    pub(crate) fn worker(&self, queues: Vec<String>) -> WorkerOptions {
+        let defaults = WorkerOptions::default();
+        let named = self.text("queues").map(|text| text.split(',').map(|queue| queue.trim().to_owned()));
+        let expires = self.seconds("result_expires").unwrap_or_default();
+        WorkerOptions {
+            name: node_name(self.text("hostname").unwrap_or("celery@%h"), &hostname()),
+            queues: named.map_or(queues, |named| named.filter(|queue| !queue.is_empty()).collect()),
+            concurrency: self
+                .text("concurrency")
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(defaults.concurrency.max(4)),
+            lease: self.seconds("lease").unwrap_or(defaults.lease).max(Duration::from_secs(1)),
+            result_expires: Some(expires).filter(|span| !span.is_zero()),
+            track_started: matches!(self.text("track_started"), Some("true" | "1")),
+            stop_timeout: self.seconds("stop_timeout").unwrap_or(defaults.stop_timeout),
+            ..defaults
+        }
+    }
+
+    /// What a backend is to be like.
+    pub(crate) fn backend(&self) -> BackendSettings {
+        let defaults = BackendSettings::default();
+        BackendSettings {
+            visibility_timeout: self.seconds("visibility_timeout").unwrap_or(defaults.visibility_timeout),
+        }
+    }
+
+    /// `key = value (origin)` for each setting of these scopes, without secrets.
+    pub(crate) fn told(&self, scopes: &[Scope]) -> Vec<String> {
+        let known = SETTINGS.iter().filter(|setting| scopes.contains(&setting.scope));
+        known
+            .filter_map(|setting| {
+                let value = self.0.get(setting.key)?;
+                let shown = if setting.kind == Kind::Url { redact(&value.text) } else { value.text.clone() };
+                Some(format!("{} = {shown} ({})", setting.key, value.origin))
+            })
+            .collect()
+    }
+
+    fn seconds(&self, key: &str) -> Option<Duration> {
+        self.text(key).and_then(|text| text.parse().ok()).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    }
+}
+
+/// Celery's node name format.
+fn node_name(format: &str, host: &str) -> String {
+    let (first, rest) = host.split_once('.').unwrap_or((host, ""));
+    let name = format.replace("%h", host).replace("%n", first).replace("%d", rest);
+    if name.contains('@') { name } else { format!("{name}@{host}") }
+}
