@@ -22,6 +22,7 @@ from pathlib import Path
 import celery
 import redis
 
+sys.dont_write_bytecode = True
 HERE = Path(__file__).resolve().parent
 GOLDEN = HERE.parent.parent / "crates/apium-protocol/tests/golden"
 OUT = GOLDEN / f"celery-{'.'.join(celery.__version__.split('.')[:2])}"
@@ -174,7 +175,8 @@ def start_worker(url, **environment):
     return subprocess.Popen(
         [sys.executable, "-m", "celery", "-A", "app", "worker", "-c", "1", "-n", "w1@lab", "-l", "ERROR",
          "--without-mingle", "--without-gossip", "--without-heartbeat"],
-        cwd=HERE, env={**os.environ, "CAPTURE_REDIS": url, "C_FORCE_ROOT": "1", **environment},
+        cwd=HERE, env={**os.environ, "CAPTURE_REDIS": url, "C_FORCE_ROOT": "1",
+                        "PYTHONDONTWRITEBYTECODE": "1", **environment},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )
 
