@@ -8,7 +8,11 @@ use utoipa::ToSchema;
 
 /// An error on its way to a client: a status, a code for programs, a sentence for people.
 #[derive(Debug, Clone)]
-pub struct ApiError {
+pub struct ApiError(Box<Parts>);
+
+/// Kept behind a pointer: errors are rare, and every `Result` of a handler has room for one.
+#[derive(Debug, Clone)]
+struct Parts {
     status: StatusCode,
     code: &'static str,
     message: String,
@@ -44,43 +48,47 @@ pub struct ErrorDetail {
 impl ApiError {
     /// An error with this status, code and sentence.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), more: Map::new(), headers: Vec::new() }
+        Self(Box::new(Parts { status, code, message: message.into(), more: Map::new(), headers: Vec::new() }))
     }
 
     /// Adds a member beside `code` and `message`.
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
-        self.more.insert(key.to_owned(), value.into());
+        self.0.more.insert(key.to_owned(), value.into());
         self
     }
 
     /// Adds a header to the answer.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+        self.0.headers.push((name, value));
         self
     }
 
     /// The status it is told with.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// The word for programs.
     pub fn code(&self) -> &'static str {
-        self.code
+        self.0.code
     }
 
     /// The envelope.
     pub fn body(&self) -> ErrorBody {
         ErrorBody {
-            error: ErrorDetail { code: self.code.to_owned(), message: self.message.clone(), more: self.more.clone() },
-            detail: self.message.clone(),
+            error: ErrorDetail {
+                code: self.0.code.to_owned(),
+                message: self.0.message.clone(),
+                more: self.0.more.clone(),
+            },
+            detail: self.0.message.clone(),
         }
     }
 }
 
 impl std::fmt::Display for ApiError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
@@ -88,8 +96,8 @@ impl std::error::Error for ApiError {}
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = (self.status, axum::Json(self.body())).into_response();
-        response.headers_mut().extend(self.headers);
+        let mut response = (self.0.status, axum::Json(self.body())).into_response();
+        response.headers_mut().extend(self.0.headers);
         response
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 /// How one source answered while a scan ran; the reader learns what could *not* be asked and why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceStatus {
     /// Answered and parsed, with something in it.
@@ -28,7 +29,7 @@ pub enum SourceStatus {
 }
 
 /// One row of the report a scan gives about its sources.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct SourceReport {
     /// What was asked, e.g. `dns:MX` or `https://example.com/robots.txt`.
     pub source: String,

@@ -1,0 +1,124 @@
+//! The table of collectors: what can be asked for, what it takes, and the way to its code.
+//!
+//! Only what really works stands here; the API lists this table and nothing else.
+
+use crate::connector::Connector;
+use crate::contract::CollectorCard;
+use crate::dns;
+use crate::metadata::{self, Input};
+use crate::model::Gathering;
+use crate::scan::Subject;
+use crate::settings::OsintSettings;
+use crate::target::{Target, TargetKind};
+
+/// One collector.
+#[derive(Debug)]
+pub struct Collector {
+    /// The word callers ask for it with.
+    pub name: &'static str,
+    /// The name of its class in the Python service.
+    pub class: &'static str,
+    /// What it does, in Spanish.
+    pub description: &'static str,
+    /// The kinds of target it takes; [`TargetKind::File`] stands for an upload.
+    pub accepts: &'static [TargetKind],
+    /// Whether it needs a provider's key.
+    pub needs_key: bool,
+    work: Work,
+}
+
+#[derive(Debug)]
+enum Work {
+    Dns,
+    Metadata,
+}
+
+/// Every collector there is.
+pub static COLLECTORS: [Collector; 2] = [
+    Collector {
+        name: "dns",
+        class: "DNSCollector",
+        description: "Registros DNS de un dominio o una dirección IP: direcciones, correo (SPF, DKIM, DMARC), \
+                      servidores de nombres, DNSSEC, comodines, transferencia de zona y nombres inversos.",
+        accepts: &dns::ACCEPTS,
+        needs_key: false,
+        work: Work::Dns,
+    },
+    Collector {
+        name: "metadata",
+        class: "MetadataCollector",
+        description: "Metadatos de documentos e imágenes (autor, programa, fechas, posición GPS): los que publica \
+                      un dominio, el de una URL o un fichero subido.",
+        accepts: &[TargetKind::Domain, TargetKind::Url, TargetKind::File],
+        needs_key: false,
+        work: Work::Metadata,
+    },
+];
+
+impl Collector {
+    /// The collector of this name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        COLLECTORS.iter().find(|collector| collector.name == name)
+    }
+
+    /// Every name, for sentences and answers.
+    pub fn names() -> Vec<&'static str> {
+        COLLECTORS.iter().map(|collector| collector.name).collect()
+    }
+
+    /// Whether it takes uploaded files.
+    pub fn takes_files(&self) -> bool {
+        self.accepts.contains(&TargetKind::File)
+    }
+
+    /// The kinds of target it takes as a text.
+    pub fn takes_texts(&self) -> Vec<TargetKind> {
+        self.accepts.iter().copied().filter(|kind| *kind != TargetKind::File).collect()
+    }
+
+    /// How the API shows it.
+    pub fn card(&self) -> CollectorCard {
+        CollectorCard {
+            collector_type: self.name,
+            class: self.class,
+            description: self.description,
+            accepts: self.accepts.iter().map(|kind| kind.as_str()).collect(),
+            needs_key: self.needs_key,
+            // A collector that needs no key has all it needs; those that do are not in the table yet.
+            configured: !self.needs_key,
+        }
+    }
+
+    /// Gathers what it can about `subject`, one of the kinds it accepts.
+    pub(crate) async fn collect(
+        &self,
+        settings: &OsintSettings,
+        connector: &Connector,
+        subject: &Subject,
+        out: &Gathering,
+    ) {
+        match (&self.work, subject) {
+            (Work::Dns, Subject::Text { target, axfr }) => {
+                let mut dns = settings.dns.clone();
+                dns.axfr &= axfr.unwrap_or(true);
+                dns::collect(&dns, target, out).await;
+            }
+            (Work::Metadata, subject) => {
+                if let Some(input) = metadata_input(subject) {
+                    metadata::collect(&settings.metadata, connector, input, out).await;
+                }
+            }
+            (Work::Dns, Subject::File { .. }) => {}
+        }
+    }
+}
+
+/// `None` for what the table above does not let through.
+fn metadata_input(subject: &Subject) -> Option<Input> {
+    match subject {
+        Subject::File { name, bytes } => Some(Input::Upload { filename: name.clone(), bytes: bytes.clone() }),
+        Subject::Text { target: Target::Url(url), .. } => Some(Input::Url(url.to_string())),
+        Subject::Text { target: Target::Domain(domain), .. } => Some(Input::Domain(domain.ascii.clone())),
+        Subject::Text { target: Target::Ip(_) | Target::Email(_) | Target::Username(_) | Target::File(_), .. } => None,
+    }
+}

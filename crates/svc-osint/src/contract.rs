@@ -1,0 +1,262 @@
+//! All that others may know of this service: its task names and queue, what its tasks take and give
+//! back, and the shapes of its HTTP API.
+//!
+//! Names and shapes are those of the FastAPI and Celery service that Apium takes the place of, so
+//! Python programs send to it and read from it unchanged.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::model::SourceReport;
+
+/// The scan task: `perform_osint_scan(target, collector_type, options=None)`.
+pub const SCAN: &str = "app.tasks.scan_tasks.perform_osint_scan";
+/// The task that shows that a worker works: `health_check()`.
+pub const HEALTH_CHECK: &str = "app.tasks.scan_tasks.health_check";
+/// The scan task's short name.
+pub const SCAN_ALIAS: &str = "perform_osint_scan";
+/// The health check's short name.
+pub const HEALTH_CHECK_ALIAS: &str = "health_check";
+/// The queue both go to.
+pub const QUEUE: &str = "osint_scans";
+/// The state of a scan at work; its metadata is a [`Processing`].
+pub const PROCESSING: &str = "PROCESSING";
+/// What a result that was cut short gives as its `error`.
+pub const SOFT_TIME_LIMIT: &str = "soft time limit";
+/// Largest uploaded file, in bytes: 10 MiB.
+pub const MAX_UPLOAD: usize = 10 << 20;
+
+/// The third argument of [`SCAN`]. A name it does not know is refused, so that a typo cannot pass
+/// for a default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScanOptions {
+    /// `dns`: whether to try a zone transfer. Default: the operator's setting; it can only be taken
+    /// away here, not granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub axfr: Option<bool>,
+    /// `metadata`: the file to look at, instead of one on the web; the target is its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<SentFile>,
+}
+
+/// A file that travels inside the message.
+///
+/// Inside, and not as a path: a worker on another machine shares no folder with the API, and a path
+/// in a message would let any sender read any file of the worker.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SentFile {
+    /// The content in base64, [`MAX_UPLOAD`] bytes at the most before encoding.
+    pub content_base64: String,
+}
+
+/// Steps of a scan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Progress {
+    /// Steps behind us.
+    pub done: u32,
+    /// Steps known so far; it may grow.
+    pub total: u32,
+}
+
+/// The metadata of the state [`PROCESSING`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Processing {
+    /// What is scanned.
+    pub target: String,
+    /// By which collector.
+    pub collector_type: String,
+    /// How far it is.
+    pub progress: Progress,
+    /// The worker's node name.
+    pub worker: String,
+}
+
+/// What a scan gives back.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CollectorResult {
+    /// The task id.
+    pub id: String,
+    /// The collector's type.
+    #[schema(example = "dns")]
+    pub collector_name: String,
+    /// What was scanned, as it was asked for.
+    #[schema(example = "example.com")]
+    pub target: String,
+    /// True: at least one source answered and was understood.
+    pub success: bool,
+    /// The collector's output, and all facts flat in `findings`.
+    pub data: Map<String, Value>,
+    /// Why the result is not whole: `soft time limit`; else null.
+    pub error: Option<String>,
+    /// When the scan ended, ISO 8601.
+    pub timestamp: String,
+    /// Where it all came from.
+    pub metadata: ResultMetadata,
+}
+
+/// Where a result came from.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ResultMetadata {
+    /// How each source answered, those that could not be asked included.
+    pub sources: Vec<SourceReport>,
+    /// Facts in `data.findings`.
+    pub findings_total: usize,
+    /// True when a cap or a time limit left something out.
+    pub truncated: bool,
+    /// Seconds from the start of the attempt.
+    pub duration: f64,
+}
+
+/// `POST /api/v1/scan`.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScanRequest {
+    /// A domain, an address, a URL: what the collector accepts.
+    #[schema(example = "example.com")]
+    pub target: String,
+    /// The collector, one of `GET /api/v1/collectors`.
+    #[serde(rename = "type")]
+    #[schema(example = "dns")]
+    pub collector_type: String,
+    /// What the collector lets one choose.
+    #[serde(default)]
+    pub options: RequestOptions,
+}
+
+/// The options of `POST /api/v1/scan`.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RequestOptions {
+    /// `dns`: false leaves out the zone transfer.
+    pub axfr: Option<bool>,
+}
+
+/// The form of `POST /api/v1/scan/upload`.
+#[derive(ToSchema)]
+pub struct UploadForm {
+    /// The file, 10 MiB at the most.
+    #[schema(value_type = String, format = Binary)]
+    pub file: Vec<u8>,
+}
+
+/// A scan that was queued.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ScanAccepted {
+    /// By which to ask for it.
+    pub task_id: String,
+    /// `PENDING`; a later state when an `Idempotency-Key` is used again.
+    #[schema(example = "PENDING")]
+    pub status: String,
+    /// A sentence for people.
+    #[schema(example = "Escaneo encolado")]
+    pub message: String,
+    /// What will be scanned.
+    #[schema(example = "example.com")]
+    pub target: String,
+    /// By which collector.
+    #[schema(example = "dns")]
+    pub collector_type: String,
+}
+
+/// How a scan stands.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ScanStatus {
+    /// The scan.
+    pub task_id: String,
+    /// PENDING, STARTED, PROCESSING, SUCCESS, FAILURE, RETRY or REVOKED.
+    #[schema(example = "SUCCESS")]
+    pub status: String,
+    /// The whole result at SUCCESS.
+    #[schema(value_type = Option<CollectorResult>)]
+    pub result: Option<Value>,
+    /// Why it failed (FAILURE), is tried again (RETRY) or was called off (REVOKED).
+    pub error: Option<String>,
+    /// How far it is, at PROCESSING.
+    pub progress: Option<Progress>,
+    /// At PROCESSING what is being scanned; at FAILURE and RETRY the exception's `exc_type` and
+    /// `exc_module`, and `sources`: how each source answered.
+    #[schema(value_type = Option<Object>)]
+    pub meta: Option<Value>,
+    /// When it ended, ISO 8601.
+    pub date_done: Option<String>,
+}
+
+/// What came of calling a scan off.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Cancelled {
+    /// The scan.
+    pub task_id: String,
+    /// Its state now: REVOKED, or the one it is being stopped in.
+    #[schema(example = "REVOKED")]
+    pub status: String,
+    /// A sentence for people.
+    #[schema(example = "Escaneo cancelado")]
+    pub message: String,
+}
+
+/// One collector.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CollectorCard {
+    /// The word to give as `type`.
+    #[serde(rename = "type")]
+    #[schema(example = "dns")]
+    pub collector_type: &'static str,
+    /// The name of its class.
+    #[schema(example = "DNSCollector")]
+    pub class: &'static str,
+    /// What it does, in a sentence.
+    pub description: &'static str,
+    /// The kinds of target it takes: `domain`, `ip`, `url`, `file` (by upload).
+    pub accepts: Vec<&'static str>,
+    /// Whether it needs a key of some provider.
+    pub needs_key: bool,
+    /// Whether everything it needs is there.
+    pub configured: bool,
+}
+
+/// `GET /api/v1/collectors`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct CollectorList {
+    /// Every collector that works.
+    pub collectors: Vec<CollectorCard>,
+    /// How many there are.
+    pub total: usize,
+}
+
+/// `GET /api/v1/health`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Health {
+    /// `healthy`, or `unhealthy` when no worker takes scans.
+    #[schema(example = "healthy")]
+    pub status: &'static str,
+    /// Workers that take scans.
+    pub workers: usize,
+    /// Their node names.
+    pub worker_names: Vec<String>,
+    /// By node name: `concurrency`, `active`, `processed`, `pid`, `started`, `queues`.
+    #[schema(value_type = Object)]
+    pub stats: Map<String, Value>,
+}
+
+/// What [`HEALTH_CHECK`] gives back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WorkerHealth {
+    /// Always `healthy`: an unhealthy worker does not answer.
+    pub status: String,
+    /// The worker's node name.
+    pub worker: String,
+    /// The collectors it has.
+    pub collectors: Vec<String>,
+    /// When it answered, ISO 8601.
+    pub timestamp: String,
+}
+
+/// Shows the size only: the content is somebody's file.
+impl std::fmt::Debug for SentFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SentFile").field("base64_len", &self.content_base64.len()).finish()
+    }
+}

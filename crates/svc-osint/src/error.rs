@@ -1,0 +1,183 @@
+//! What can go wrong with a scan, told twice: to Celery callers as an exception, to HTTP clients as
+//! an envelope. The sentences are for the person who asked for the scan, in Spanish.
+
+use apium_core::protocol::{ExceptionRecord, RawJson};
+use apium_core::{BackendError, SendError, TaskError, TaskState};
+use apium_web::{ApiError, StatusCode};
+
+use crate::collectors::Collector;
+use crate::model::{SourceReport, SourceStatus};
+use crate::target::TargetError;
+
+/// The Python module of this service's own exceptions.
+pub const EXCEPTIONS: &str = "app.collectors.errors";
+/// No source answered, for reasons that may pass: tried again.
+pub const UNAVAILABLE: &str = "CollectorUnavailable";
+/// No source answered, and none will: not tried again.
+pub const FAILED: &str = "CollectorError";
+
+/// Sources named in a sentence.
+const NAMED: usize = 3;
+/// Sources an exception carries.
+const CARRIED: usize = 20;
+
+/// Why a scan cannot be done. Not a `std::error::Error`, because `?` would then turn it into an
+/// exception of another name.
+#[derive(Debug, Clone)]
+pub enum ScanError {
+    /// No collector of this type.
+    UnknownCollector(String),
+    /// The target is none that the collector takes.
+    Target(TargetError),
+    /// The file that came along cannot be used; the sentence says why.
+    File(String),
+    /// No source answered, for reasons that may pass.
+    Unavailable(Vec<SourceReport>),
+    /// No source answered, and asking again would not help.
+    Failed(Vec<SourceReport>),
+}
+
+impl std::fmt::Display for ScanError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::UnknownCollector(name) => {
+                let name: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
+                write!(
+                    f,
+                    "El tipo de escaneo «{name}» no existe. Los disponibles son: {}.",
+                    Collector::names().join(", ")
+                )
+            }
+            Self::Target(error) => write!(f, "{error}"),
+            Self::File(sentence) => f.write_str(sentence),
+            Self::Unavailable(sources) => {
+                write!(f, "Ninguna fuente ha respondido; puede ser pasajero. {}", reasons(sources))
+            }
+            Self::Failed(sources) => write!(f, "No se ha podido obtener nada. {}", reasons(sources)),
+        }
+    }
+}
+
+impl From<ScanError> for TaskError {
+    fn from(error: ScanError) -> Self {
+        let sentence = error.to_string();
+        match error {
+            ScanError::UnknownCollector(_) | ScanError::Target(_) | ScanError::File(_) => {
+                TaskError::new("ValueError", sentence).fatal()
+            }
+            ScanError::Unavailable(sources) => with_sources(UNAVAILABLE, &sentence, &sources).retryable(),
+            ScanError::Failed(sources) => with_sources(FAILED, &sentence, &sources).fatal(),
+        }
+    }
+}
+
+impl From<ScanError> for ApiError {
+    fn from(error: ScanError) -> Self {
+        let sentence = error.to_string();
+        match error {
+            ScanError::UnknownCollector(_) => {
+                ApiError::new(StatusCode::BAD_REQUEST, "unknown_type", sentence).with("types", Collector::names())
+            }
+            ScanError::Target(_) => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_target", sentence),
+            ScanError::File(_) => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_file", sentence),
+            ScanError::Unavailable(_) | ScanError::Failed(_) => {
+                ApiError::new(StatusCode::BAD_GATEWAY, "no_source", sentence)
+            }
+        }
+    }
+}
+
+/// 404: an id that was never seen, or that is no id.
+pub fn unknown_scan() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "unknown_scan", "No se conoce ningún escaneo con ese identificador.")
+}
+
+/// 410: the scan ended, its result is gone.
+pub fn expired_scan() -> ApiError {
+    let sentence = "El escaneo terminó, pero su resultado ha caducado y se ha borrado. Pida otro escaneo.";
+    ApiError::new(StatusCode::GONE, "expired_scan", sentence)
+}
+
+/// 409: a scan that has ended cannot be called off.
+pub fn ended_scan(state: &TaskState) -> ApiError {
+    let sentence = format!("El escaneo ya ha terminado ({state}) y no se puede cancelar.");
+    ApiError::new(StatusCode::CONFLICT, "ended_scan", sentence).with("status", state.name())
+}
+
+/// 413: a file over the limit.
+pub fn file_too_large(limit: usize) -> ApiError {
+    let sentence = format!("El fichero supera el máximo de {} MiB.", limit >> 20);
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "file_too_large", sentence).with("max_bytes", limit)
+}
+
+/// 400: an `Idempotency-Key` that cannot be one.
+pub fn invalid_key() -> ApiError {
+    let sentence = "La cabecera «Idempotency-Key» debe tener entre 1 y 255 caracteres ASCII visibles.";
+    ApiError::new(StatusCode::BAD_REQUEST, "invalid_idempotency_key", sentence)
+}
+
+/// 503 when broker or store cannot be reached, 500 when they hold something broken. What they said goes to
+/// the log: it may name machines.
+pub fn backend(error: &BackendError) -> ApiError {
+    tracing::error!(%error, "the broker or the result store failed");
+    if error.is_transient() {
+        let sentence = "El servicio de colas no responde ahora mismo. Vuelva a intentarlo dentro de un momento.";
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "backend_unavailable", sentence)
+    } else {
+        let sentence = "El servicio de colas ha devuelto algo que no se entiende; avise al administrador.";
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "backend_broken", sentence)
+    }
+}
+
+/// A scan that could not be sent.
+pub fn unsent(error: &SendError) -> ApiError {
+    match error {
+        SendError::Backend(error) => backend(error),
+        SendError::Unencodable { .. } => {
+            tracing::error!(%error, "a scan was not sent");
+            let sentence = "El escaneo no se ha podido encolar.";
+            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "unsent", sentence)
+        }
+    }
+}
+
+/// An exception whose second argument is the report, so that the caller of a failed scan still learns what
+/// could not be asked and why.
+fn with_sources(exc_type: &str, sentence: &str, sources: &[SourceReport]) -> TaskError {
+    let carried: Vec<_> = unanswered(sources).take(CARRIED).collect();
+    let report = RawJson::from(&carried).unwrap_or_else(|_| RawJson::empty_array());
+    TaskError::from_exception(ExceptionRecord {
+        exc_type: exc_type.to_owned(),
+        exc_message: RawJson::array(&[RawJson::string(sentence), report]),
+        exc_module: Some(EXCEPTIONS.to_owned()),
+    })
+    .with_traceback(format!("{exc_type}: {sentence}\n"))
+}
+
+fn unanswered(sources: &[SourceReport]) -> impl Iterator<Item = &SourceReport> {
+    sources.iter().filter(|report| !matches!(report.status, SourceStatus::Ok | SourceStatus::Empty))
+}
+
+/// The first few reasons, in one line.
+fn reasons(sources: &[SourceReport]) -> String {
+    let told: Vec<_> = unanswered(sources).map(|report| format!("{}: {}", report.source, reason(report))).collect();
+    let more = told.len().saturating_sub(NAMED);
+    let named = told.into_iter().take(NAMED).collect::<Vec<_>>().join("; ");
+    match (named.is_empty(), more) {
+        (true, _) => "No había ninguna fuente a la que preguntar.".to_owned(),
+        (false, 0) => format!("{}.", named.trim_end_matches('.')),
+        (false, more) => format!("{} (y {more} más).", named.trim_end_matches('.')),
+    }
+}
+
+fn reason(report: &SourceReport) -> &str {
+    report.reason.as_deref().unwrap_or(match report.status {
+        SourceStatus::Ok | SourceStatus::Empty => "ha respondido",
+        SourceStatus::Failed => "ha fallado",
+        SourceStatus::RateLimited => "pide menos consultas",
+        SourceStatus::MissingKey => "falta la clave",
+        SourceStatus::Skipped => "no se ha consultado",
+        SourceStatus::Timeout => "no ha respondido a tiempo",
+        SourceStatus::Blocked => "no se permite",
+    })
+}
