@@ -61,7 +61,8 @@ pub struct Delivery {
     pub redelivered: bool,
 }
 
-/// Everything an attempt causes, written in one step: all of it, or, when the lease was lost, none.
+/// Everything an attempt causes, written in one step: all of it, or, when the lease was lost, none. Without a receipt
+/// there is no message to dispose of: the result, a dead letter and what is sent are written all the same.
 #[derive(Debug, Clone)]
 pub struct Settlement {
     /// The delivery; `None` when it was acknowledged before the attempt (early ack).
@@ -125,7 +126,8 @@ pub trait Broker: Fleet {
     /// Takes up to `max` due messages, each with its lease, in one step; empty when there are none.
     async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Delivery>, BackendError>;
 
-    /// Returns when one of `queues` may have a due message, at the latest after `at_most`. Takes nothing.
+    /// Returns when one of `queues` may have a due message, at the latest after `at_most` (zero: at once). Takes
+    /// nothing.
     async fn wait(&self, queues: &[String], at_most: Duration) -> Result<(), BackendError>;
 
     /// Prolongs leases by `lease` from now; returns the receipts that were lost meanwhile.

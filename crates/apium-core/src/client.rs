@@ -25,7 +25,7 @@ use crate::state::{Overwrite, TaskState};
 pub const REMEMBER_HEADER: &str = "apium_remember";
 
 /// How long a revoke is remembered, so that a worker that starts later obeys it too.
-const KEEP_REVOKED: Duration = Duration::from_secs(24 * 3600);
+const KEEP_REVOKED: Duration = Duration::from_hours(24);
 
 /// Sends tasks and reads their results. Cheap to clone.
 #[derive(Clone)]
@@ -175,7 +175,7 @@ impl Client {
             kwargsrepr: Some(python_repr::kwargs(&payload.kwargs)),
             origin: Some(self.origin.to_string()),
             ignore_result: options.ignore_result,
-            other: self.other_headers(signature),
+            other: other_headers(signature),
             ..Headers::new(&signature.task, id)
         };
         let properties = Properties {
@@ -188,12 +188,6 @@ impl Client {
         };
         let bytes = Message::new(headers, &payload, properties).encode();
         Outgoing { queue, priority: options.priority.unwrap_or(0), bytes, not_before: None }
-    }
-
-    fn other_headers(&self, signature: &Signature) -> Vec<(String, RawJson)> {
-        let remember = signature.options.remember.and_then(|keep| RawJson::from(&keep.as_secs()).ok());
-        let own = remember.map(|seconds| (REMEMBER_HEADER.to_owned(), seconds));
-        signature.options.headers.iter().cloned().chain(own).collect()
     }
 }
 
@@ -293,4 +287,10 @@ pub fn hostname() -> String {
         .map(|name| name.trim().to_owned())
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| "localhost".to_owned())
+}
+
+fn other_headers(signature: &Signature) -> Vec<(String, RawJson)> {
+    let remember = signature.options.remember.and_then(|keep| RawJson::from(&keep.as_secs()).ok());
+    let own = remember.map(|seconds| (REMEMBER_HEADER.to_owned(), seconds));
+    signature.options.headers.iter().cloned().chain(own).collect()
 }

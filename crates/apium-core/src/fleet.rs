@@ -53,6 +53,6 @@ pub trait Fleet: Send + Sync + 'static {
     async fn revoke(&self, task_id: &str, keep: Duration) -> Result<(), BackendError>;
 
     /// What was called off after `cursor` (0: everything remembered). Returns at once if there is
-    /// something, else waits for it, at the latest until `at_most` has passed.
+    /// something, else waits for it, at the latest until `at_most` has passed (zero: does not wait).
     async fn revocations(&self, cursor: u64, at_most: Duration) -> Result<Revocations, BackendError>;
 }

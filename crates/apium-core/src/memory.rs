@@ -80,17 +80,36 @@ impl Memory {
         self.shelves.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Waits for a change after `look` found nothing; registers before looking, so that none is missed.
+    /// What `look` finds, looking again at every change; registers before looking, so that none is missed.
     async fn until<T>(&self, at_most: Duration, mut look: impl FnMut(&mut Shelves) -> Option<T>) -> Option<T> {
-        let deadline = tokio::time::Instant::now() + at_most;
+        let found = async {
+            loop {
+                let changed = self.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if let Some(found) = look(&mut self.open()) {
+                    return found;
+                }
+                changed.await;
+            }
+        };
+        tokio::time::timeout(at_most, found).await.ok()
+    }
+
+    /// Returns when a message of these queues is due, also one that came after the waiting began.
+    async fn until_due(&self, queues: &[String]) {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if let Some(found) = look(&mut self.open()) {
-                return Some(found);
+            let soonest = self.open().soonest(queues);
+            let pause = soonest.map(|due| Duration::try_from(due.duration_since(self.clock.now())).unwrap_or_default());
+            match pause {
+                None => changed.await,
+                Some(pause) if pause.is_zero() => return,
+                Some(pause) if tokio::time::timeout(pause, changed).await.is_err() => return,
+                Some(_) => {}
             }
-            tokio::time::timeout_at(deadline, changed).await.ok()?;
         }
     }
 }
@@ -117,14 +136,21 @@ impl Shelves {
         due.min_by_key(|(place, held)| (held.priority / 3, **place)).map(|(place, _)| *place)
     }
 
-    fn place_of(&self, receipt: &Receipt, now: Timestamp) -> Option<i64> {
-        let held_by = |held: &Held| held.claim.as_ref().is_some_and(|(tag, until)| *tag == receipt.tag && *until > now);
+    /// When the next unclaimed message of these queues is due.
+    fn soonest(&self, queues: &[String]) -> Option<Timestamp> {
+        let waiting = self.messages.values().filter(|held| held.claim.is_none() && queues.contains(&held.queue));
+        waiting.map(|held| held.due).min()
+    }
+
+    /// A lease that ran out is good until another takes the message: nobody is served by work thrown away.
+    fn place_of(&self, receipt: &Receipt) -> Option<i64> {
+        let held_by = |held: &Held| held.claim.as_ref().is_some_and(|(tag, _)| *tag == receipt.tag);
         self.messages.iter().find(|(_, held)| held_by(held)).map(|(place, _)| *place)
     }
 
     fn settle(&mut self, settlement: Settlement, now: Timestamp) -> Settled {
         if let Some(receipt) = &settlement.receipt {
-            let Some(place) = self.place_of(receipt, now) else { return Settled::Lost };
+            let Some(place) = self.place_of(receipt) else { return Settled::Lost };
             let Some(mut held) = self.messages.remove(&place) else { return Settled::Lost };
             held.claim = None;
             match settlement.disposition {
@@ -202,7 +228,11 @@ impl Broker for Memory {
 
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {
         let now = self.clock.now();
-        messages.iter().for_each(|message| self.open().put(message, now));
+        let mut shelves = self.open();
+        for message in messages {
+            shelves.put(message, now);
+        }
+        drop(shelves);
         self.changed.notify_waiters();
         Ok(())
     }
@@ -231,20 +261,8 @@ impl Broker for Memory {
     }
 
     async fn wait(&self, queues: &[String], at_most: Duration) -> Result<(), BackendError> {
-        let now = self.clock.now();
-        let due = self
-            .open()
-            .messages
-            .values()
-            .filter(|held| held.claim.is_none() && queues.contains(&held.queue))
-            .map(|held| held.due)
-            .min();
-        let until_due =
-            due.map_or(at_most, |due| Duration::try_from(due.duration_since(now)).unwrap_or_default().min(at_most));
-        let looked = self
-            .until(until_due, |shelves| queues.iter().find_map(|queue| shelves.next(queue, self.clock.now())))
-            .await;
-        let _ = looked;
+        // Either way the caller looks again.
+        let _ = tokio::time::timeout(at_most, self.until_due(queues)).await;
         Ok(())
     }
 
@@ -253,7 +271,7 @@ impl Broker for Memory {
         let mut shelves = self.open();
         let mut lost = Vec::new();
         for receipt in receipts {
-            let place = shelves.place_of(receipt, now);
+            let place = shelves.place_of(receipt);
             match place.and_then(|place| shelves.messages.get_mut(&place)) {
                 Some(held) => held.claim = Some((receipt.tag.clone(), after(now, lease))),
                 None => lost.push(receipt.clone()),
@@ -371,7 +389,7 @@ impl Fleet for Memory {
             let now = self.clock.now();
             let ids: Vec<_> =
                 shelves.revoked.iter().skip(from).filter(|(_, until)| *until > now).map(|(id, _)| id.clone()).collect();
-            (!ids.is_empty()).then(|| Revocations { ids, cursor: shelves.revoked.len() as u64 })
+            (!ids.is_empty()).then_some(Revocations { ids, cursor: shelves.revoked.len() as u64 })
         };
         Ok(self.until(at_most, news).await.unwrap_or(Revocations { ids: Vec::new(), cursor }))
     }

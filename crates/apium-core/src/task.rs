@@ -40,6 +40,7 @@ pub struct Call {
 
 /// A task's options, by Celery's names where it has one.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "Celery's options, each a switch of its own")]
 pub struct TaskOptions {
     /// The queue that clients of this program send it to; `None`: the routes decide.
     pub queue: Option<String>,
@@ -88,7 +89,7 @@ impl Default for TaskOptions {
             max_retries: 3,
             autoretry: false,
             retry_backoff: Duration::from_secs(1),
-            retry_backoff_max: Duration::from_secs(600),
+            retry_backoff_max: Duration::from_mins(10),
             retry_jitter: true,
             acks_late: true,
             time_limit: None,

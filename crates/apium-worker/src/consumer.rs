@@ -17,7 +17,8 @@ use crate::station::Station;
 use crate::stop::Stop;
 use crate::{executor, outcome};
 
-/// How long attempts that were told to stop get to be settled before the worker leaves without them.
+/// How long attempts that were told to stop get to be settled, and the broker to answer a last claim, before the
+/// worker leaves without them.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Claims and hands on until asked to stop; returns when nothing runs any more.
@@ -26,7 +27,7 @@ pub(crate) async fn run(station: Arc<Station>, stop: Stop) {
     let attempts = TaskTracker::new();
     let mut trouble = Backoff::reconnecting();
     while let Some(free) = free_slots(&slots, &stop).await {
-        match claim(&station, free.len()).await {
+        match claim(&station, free.len(), &stop).await {
             Ok(deliveries) if deliveries.is_empty() => {
                 drop(free);
                 idle(&station, &stop, &mut trouble).await;
@@ -57,10 +58,19 @@ async fn free_slots(slots: &Arc<Semaphore>, stop: &Stop) -> Option<Vec<OwnedSema
     Some(std::iter::once(first).chain(rest).collect())
 }
 
-/// Never cancelled half-way: a claim whose answer is dropped would be nobody's until its lease ran out.
-async fn claim(station: &Station, max: usize) -> Result<Vec<Delivery>, BackendError> {
+/// Not cancelled half-way: a claim whose answer is dropped is nobody's until its lease runs out. Only a broker that
+/// keeps a stopping worker waiting is not listened to any longer.
+async fn claim(station: &Station, max: usize, stop: &Stop) -> Result<Vec<Delivery>, BackendError> {
     let options = &station.options;
-    let claimed = station.broker().claim(&Claim { queues: &options.queues, max, lease: options.lease }).await?;
+    let claim = Claim { queues: &options.queues, max, lease: options.lease };
+    let patience = async {
+        stop.requested().await;
+        tokio::time::sleep(LAST_WORDS).await;
+    };
+    let claimed = tokio::select! {
+        claimed = station.broker().claim(&claim) => claimed?,
+        () = patience => return Err(BackendError::Unavailable("no answer to a claim".to_owned())),
+    };
     station.vitals.claimed();
     Ok(claimed)
 }

@@ -1,53 +1,66 @@
-//! One attempt: announce, set limits, perform, classify, settle.
+//! One attempt: announce, resolve, set limits, perform, classify, record, settle.
 //!
 //! A job comes here from [`crate::consumer`]; what it ended as goes to [`crate::outcome`], the table of verdicts.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use apium_core::context::Attempt;
 use apium_core::protocol::RawJson;
-use apium_core::{Call, Context, Settlement, TaskError};
+use apium_core::{Call, Context, Settled, Settlement, TaskError};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::job::{Job, Reason};
+use crate::leases::Hold;
 use crate::limits::{self, Ending, Limits};
-use crate::outcome::{Outcome, Subject, verdict};
+use crate::outcome::{Outcome, record};
 use crate::retry;
 use crate::station::Station;
 
 /// Runs one delivery once and settles it with all it causes.
-pub(crate) async fn attempt(station: &Arc<Station>, job: Job) {
-    let began = Instant::now();
-    let _lease = station.leases.hold(&job);
-    station.vitals.began();
-    let context = context(station, &job);
-    let acknowledged = !job.options.acks_late && acknowledge_early(station, &job).await;
-    announce(station, &job, &context).await;
-    let ending = perform(&job, &context).await;
-    let outcome = classify(&job, ending);
-    let (task, id) = (job.message.headers.task.clone(), job.message.headers.id.clone());
-    let (state, error) = (outcome.state(), outcome.error());
-    let subject = Subject { headers: job.message.headers.clone(), message: Some(job.message), delivery: job.delivery };
-    let queue = subject.delivery.receipt.queue.clone();
-    if let Some(mut settlement) = verdict(station, &subject, &job.options, outcome) {
-        if acknowledged {
-            settlement.receipt = None;
-        }
-        station.settler.settle(settlement).await;
+pub(crate) async fn attempt(station: &Station, mut job: Job) {
+    let _hold = hold(station, &job);
+    let _active = station.vitals.began();
+    if !acknowledge_early(station, &mut job).await {
+        return;
     }
+    let context = context(station, &job);
+    announce(station, &job, &context).await;
+    let call = resolve(&job, context);
+    let limits = Limits::of(&job.message.headers, &job.options);
+    let began = Instant::now();
+    let ending = perform(&job, call, limits).await;
     let took = began.elapsed();
-    station.vitals.ended(&task, state, took);
+    let outcome = classify(station, &job, ending);
+    let (state, error) = (outcome.state(), outcome.error());
+    let settlement = record(station, job.subject(), outcome);
+    let state = if settle(station, &job, settlement).await { state } else { "LOST" };
+    let (task, id, queue) = (&job.message.headers.task, job.id(), &job.delivery.receipt.queue);
+    station.vitals.ended(task, state, took);
     tracing::info!(task, id, queue, state, seconds = took.as_secs_f64(), error, "task ended");
 }
 
-/// At most once, when the task asks for it: the message is gone before the attempt begins.
-async fn acknowledge_early(station: &Station, job: &Job) -> bool {
-    station.settler.settle(Settlement::ack(job.delivery.receipt.clone())).await;
+/// From here on the lease is renewed and the attempt can be called off. A revoke that came after the judgement
+/// found nothing here to stop, so it is looked for once more.
+fn hold(station: &Station, job: &Job) -> Hold {
+    let hold = station.leases.hold(job);
+    if station.revoked.contains(job.id()) {
+        job.call_off.because(Reason::Revoked);
+    }
+    hold
+}
+
+/// At most once, when the task asks for it: the message is gone before the attempt begins. False when that could
+/// not be made sure of: another worker may run it, and so this one must not.
+async fn acknowledge_early(station: &Station, job: &mut Job) -> bool {
+    if job.options.acks_late || job.call_off.reason().is_some() {
+        return true;
+    }
     station.leases.release(&job.delivery.receipt);
-    true
+    let settled = station.settler.settle(job.id(), Settlement::ack(job.delivery.receipt.clone())).await;
+    job.acknowledged = settled == Some(Settled::Done);
+    job.acknowledged
 }
 
 fn context(station: &Station, job: &Job) -> Context {
@@ -58,7 +71,7 @@ fn context(station: &Station, job: &Job) -> Context {
         redelivered: job.delivery.redelivered,
         client: station.client.clone(),
         result_expires: job.options.result_expires.or(station.options.result_expires),
-        ignore_result: job.message.headers.ignore_result.unwrap_or(job.options.ignore_result),
+        ignore_result: job.subject().ignores_result(),
         states: station.states.clone(),
         soft_limit: CancellationToken::new(),
         heeds_soft_limit: AtomicBool::new(false),
@@ -68,42 +81,59 @@ fn context(station: &Station, job: &Job) -> Context {
 
 /// STARTED is news, not a promise: when it cannot be stored the attempt goes on.
 async fn announce(station: &Station, job: &Job, context: &Context) {
-    if job.options.track_started.unwrap_or(station.options.track_started) {
-        let told = json!({"pid": std::process::id(), "hostname": station.options.name});
-        let stored = match RawJson::from(&told) {
-            Ok(meta) => context.store_state("STARTED", meta).await,
-            Err(_) => Ok(()),
-        };
-        if let Err(error) = stored {
-            tracing::warn!(%error, id = context.task_id(), "STARTED was not stored");
+    if !job.options.track_started.unwrap_or(station.options.track_started) {
+        return;
+    }
+    let told = json!({"pid": std::process::id(), "hostname": station.options.name});
+    let Ok(meta) = RawJson::from(&told) else { return };
+    tokio::select! {
+        biased;
+        // Nothing starts any more.
+        _ = job.call_off.called_off() => {}
+        stored = context.store_state("STARTED", meta) => {
+            if let Err(error) = stored {
+                tracing::warn!(%error, id = context.task_id(), "STARTED was not stored");
+            }
         }
     }
 }
 
-async fn perform(job: &Job, context: &Context) -> Ending {
-    let arguments = job.payload.args.elements().and_then(|args| Ok((args, job.payload.kwargs.members()?)));
-    let (args, kwargs) = match arguments {
-        Ok(arguments) => arguments,
-        Err(error) => return Ending::Returned(Err(TaskError::arguments(error.to_string()))),
-    };
-    let limits = Limits::of(&job.message.headers, &job.options);
-    let call = job.task.call(Call { args, kwargs, context: context.clone() });
-    limits::run(call, limits, context, &job.call_off).await
+/// The call with its arguments as they came; the task's own types read them.
+fn resolve(job: &Job, context: Context) -> Result<Call, TaskError> {
+    let misfit = |error: apium_core::protocol::JsonError| TaskError::arguments(error.to_string());
+    let args = job.payload.args.elements().map_err(misfit)?;
+    let kwargs = job.payload.kwargs.members().map_err(misfit)?;
+    Ok(Call { args, kwargs, context })
+}
+
+async fn perform(job: &Job, call: Result<Call, TaskError>, limits: Limits) -> Ending {
+    match call {
+        Ok(call) => limits::run(job.task.clone(), call, limits, &job.call_off).await,
+        Err(error) => Ending::Returned(Err(error)),
+    }
 }
 
 /// What an ending means for this task: its error may be one to retry, and retries may be left.
-fn classify(job: &Job, ending: Ending) -> Outcome {
+fn classify(station: &Station, job: &Job, ending: Ending) -> Outcome {
+    let retries = job.message.headers.retries;
     match ending {
         Ending::Returned(Ok(value)) => Outcome::Success(value),
-        Ending::Returned(Err(error)) => retry::decide(&job.options, job.message.headers.retries, error),
-        Ending::Panicked(text) => {
-            let error = TaskError::exception("rust", "Panic", text).fatal();
-            retry::decide(&job.options, job.message.headers.retries, error)
-        }
+        Ending::Returned(Err(error)) => retry::decide(&job.options, retries, error, station.now()),
+        Ending::Panicked(text) => Outcome::Failure(TaskError::exception("rust", "Panic", text)),
         Ending::SoftLimit => Outcome::Failure(limits::soft_limit_exceeded()),
         Ending::HardLimit(limit) => Outcome::Failure(limits::time_limit_exceeded(limit)),
         Ending::CalledOff(Reason::Revoked) => Outcome::Revoked("terminated"),
+        Ending::CalledOff(Reason::Stopping) if job.acknowledged => Outcome::Failure(limits::worker_stopped()),
         Ending::CalledOff(Reason::Stopping) => Outcome::GivenBack,
         Ending::CalledOff(Reason::LeaseLost) => Outcome::Lost,
     }
+}
+
+/// False when nothing of this attempt was written: another worker has the message, or will have.
+async fn settle(station: &Station, job: &Job, settlement: Option<Settlement>) -> bool {
+    let Some(settlement) = settlement else {
+        station.vitals.lost();
+        return false;
+    };
+    station.settler.settle(job.id(), settlement).await == Some(Settled::Done)
 }

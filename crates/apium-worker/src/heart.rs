@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apium_core::WorkerCard;
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::station::Station;
@@ -17,7 +16,7 @@ const SILENCE: Duration = Duration::from_secs(8);
 
 /// Beats until told to end, then says goodbye.
 pub(crate) async fn run(station: Arc<Station>, end: CancellationToken) {
-    let started = Timestamp::now().to_string();
+    let started = station.now().to_string();
     let mut every = tokio::time::interval(BEAT);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while end.run_until_cancelled(every.tick()).await.is_some() {

@@ -6,6 +6,8 @@ use apium_core::protocol::{Message, Payload};
 use apium_core::{Delivery, Task, TaskOptions};
 use tokio_util::sync::CancellationToken;
 
+use crate::outcome::Subject;
+
 /// What an attempt needs to know of its delivery.
 pub(crate) struct Job {
     pub(crate) delivery: Delivery,
@@ -14,6 +16,8 @@ pub(crate) struct Job {
     pub(crate) task: Arc<dyn Task>,
     pub(crate) options: TaskOptions,
     pub(crate) call_off: CallOff,
+    /// True once the message is gone, before its attempt: whatever comes now, it cannot be given back.
+    pub(crate) acknowledged: bool,
 }
 
 /// Calls an attempt off from outside, once, with the first reason given.
@@ -34,12 +38,34 @@ pub(crate) enum Reason {
     Stopping,
 }
 
+impl Job {
+    pub(crate) fn id(&self) -> &str {
+        &self.message.headers.id
+    }
+
+    /// For the table of verdicts.
+    pub(crate) fn subject(&self) -> Subject<'_> {
+        Subject {
+            delivery: &self.delivery,
+            headers: &self.message.headers,
+            message: Some(&self.message),
+            options: &self.options,
+            acknowledged: self.acknowledged,
+        }
+    }
+}
+
 impl CallOff {
     /// Calls it off, unless that was done already.
     pub(crate) fn because(&self, reason: Reason) {
         // A second reason comes too late: the first one is being acted on.
         let _ = self.reason.set(reason);
         self.token.cancel();
+    }
+
+    /// The reason, once called off.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        self.reason.get().copied()
     }
 
     /// Resolves with the reason once called off.

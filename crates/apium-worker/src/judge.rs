@@ -6,7 +6,7 @@ use apium_core::{DeadReason, Delivery, TaskError};
 use jiff::Timestamp;
 
 use crate::job::{CallOff, Job};
-use crate::outcome::{Outcome, Subject};
+use crate::outcome::Outcome;
 use crate::station::Station;
 
 /// What is to be done with a delivery.
@@ -19,7 +19,9 @@ pub(crate) enum Judgement {
 
 /// A delivery that does not run, and why.
 pub(crate) struct Verdict {
-    pub(crate) subject: Subject,
+    pub(crate) delivery: Delivery,
+    /// The headers, or as much of them as could be read.
+    pub(crate) headers: Headers,
     pub(crate) outcome: Outcome,
 }
 
@@ -27,60 +29,61 @@ pub(crate) struct Verdict {
 pub(crate) fn judge(station: &Station, delivery: Delivery) -> Judgement {
     let message = match Message::decode(&delivery.bytes) {
         Ok(message) => message,
-        Err(error) => return undecodable(delivery, None, &error),
+        Err(error) => return undecodable(delivery, unread(&error), &error),
     };
     let Some(task) = station.registry.get(&message.headers.task).cloned() else {
-        return unknown(delivery, message);
+        return unknown(delivery, message.headers);
     };
     let times = (moment(&message.headers, "eta"), moment(&message.headers, "expires"));
     let (eta, expires) = match times {
         (Ok(eta), Ok(expires)) => (eta, expires),
-        (Err(error), _) | (_, Err(error)) => return invalid(delivery, message, error),
+        (Err(error), _) | (_, Err(error)) => return invalid(delivery, message.headers, error),
     };
     let payload = match message.payload() {
         Ok(payload) => payload,
-        Err(error) => return undecodable(delivery, Some(message), &error),
+        Err(error) => return undecodable(delivery, message.headers, &error),
     };
-    let now = Timestamp::now();
+    let now = station.now();
     if expires.is_some_and(|at| at <= now) {
-        return settle(delivery, message, Outcome::Revoked("expired"));
+        return settle(delivery, message.headers, Outcome::Revoked("expired"));
     }
     if station.revoked.contains(&message.headers.id) {
-        return settle(delivery, message, Outcome::Revoked("revoked"));
+        return settle(delivery, message.headers, Outcome::Revoked("revoked"));
     }
     if let Some(due) = eta.filter(|due| *due > now) {
-        return settle(delivery, message, Outcome::Deferred(due));
+        return settle(delivery, message.headers, Outcome::Deferred(due));
     }
     let options = task.options();
     let call_off = CallOff::default();
-    Judgement::Run(Box::new(Job { delivery, message, payload, task, options, call_off }))
+    Judgement::Run(Box::new(Job { delivery, message, payload, task, options, call_off, acknowledged: false }))
 }
 
-fn settle(delivery: Delivery, message: Message, outcome: Outcome) -> Judgement {
-    let subject = Subject { delivery, headers: message.headers.clone(), message: Some(message) };
-    Judgement::Settle(Box::new(Verdict { subject, outcome }))
+fn settle(delivery: Delivery, headers: Headers, outcome: Outcome) -> Judgement {
+    Judgement::Settle(Box::new(Verdict { delivery, headers, outcome }))
 }
 
-fn unknown(delivery: Delivery, message: Message) -> Judgement {
-    let name = message.headers.task.clone();
-    let error = TaskError::exception("celery.exceptions", "NotRegistered", name);
-    settle(delivery, message, Outcome::Dead(DeadReason::Unknown, error))
+fn unknown(delivery: Delivery, headers: Headers) -> Judgement {
+    let error = TaskError::exception("celery.exceptions", "NotRegistered", &headers.task);
+    settle(delivery, headers, Outcome::Dead(DeadReason::Unknown, error))
 }
 
-fn invalid(delivery: Delivery, message: Message, sentence: String) -> Judgement {
+fn invalid(delivery: Delivery, headers: Headers, sentence: String) -> Judgement {
     let error = TaskError::exception("celery.exceptions", "InvalidTaskError", sentence);
-    settle(delivery, message, Outcome::Dead(DeadReason::Undecodable, error))
+    settle(delivery, headers, Outcome::Dead(DeadReason::Undecodable, error))
 }
 
 /// A message that cannot be read may still tell its id, and then its caller gets an answer.
-fn undecodable(delivery: Delivery, message: Option<Message>, error: &DecodeError) -> Judgement {
-    let told = ExceptionRecord::new("kombu.exceptions", "DecodeError", &error.to_string());
-    let outcome = Outcome::Dead(DeadReason::Undecodable, TaskError::from_exception(told));
-    let headers = message.as_ref().map_or_else(
-        || Headers::new(error.task_name().unwrap_or_default(), error.task_id().unwrap_or_default()),
-        |message| message.headers.clone(),
-    );
-    Judgement::Settle(Box::new(Verdict { subject: Subject { delivery, headers, message }, outcome }))
+fn undecodable(delivery: Delivery, headers: Headers, error: &DecodeError) -> Judgement {
+    let exc_type = match error {
+        DecodeError::ContentType { .. } => "ContentDisallowed",
+        _ => "DecodeError",
+    };
+    let told = ExceptionRecord::new("kombu.exceptions", exc_type, &error.to_string());
+    settle(delivery, headers, Outcome::Dead(DeadReason::Undecodable, TaskError::from_exception(told)))
+}
+
+fn unread(error: &DecodeError) -> Headers {
+    Headers::new(error.task_name().unwrap_or_default(), error.task_id().unwrap_or_default())
 }
 
 fn moment(headers: &Headers, name: &str) -> Result<Option<Timestamp>, String> {

@@ -1,11 +1,11 @@
 //! Time limits and calling off: how an attempt ends when it does not end by itself.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use apium_core::protocol::{ExceptionRecord, Headers, RawJson};
-use apium_core::task::BoxFuture;
-use apium_core::{Context, TaskError, TaskOptions, TaskResult};
+use apium_core::{Call, Context, Task, TaskError, TaskOptions, TaskResult};
 use tokio::task::JoinHandle;
 
 use crate::job::{CallOff, Reason};
@@ -47,46 +47,48 @@ impl Limits {
 }
 
 /// Runs a call on a task of its own, so that limits hold even while it does not await, and a panic stays its own.
-pub(crate) async fn run(
-    call: BoxFuture<'static, TaskResult>,
-    limits: Limits,
-    context: &Context,
-    call_off: &CallOff,
-) -> Ending {
-    let mut running = tokio::spawn(call);
+pub(crate) async fn run(task: Arc<dyn Task>, call: Call, limits: Limits, call_off: &CallOff) -> Ending {
+    if let Some(reason) = call_off.reason() {
+        return Ending::CalledOff(reason);
+    }
+    let context = call.context.clone();
+    let mut running = tokio::spawn(async move { task.call(call).await });
     let ending = tokio::select! {
         biased;
         joined = &mut running => return returned(joined),
         reason = call_off.called_off() => Ending::CalledOff(reason),
         limit = pass(limits.hard) => Ending::HardLimit(limit),
-        () = soft(limits.soft, context) => Ending::SoftLimit,
+        () = soft(limits.soft, &context) => Ending::SoftLimit,
     };
     context.cancelled().cancel();
-    let_go(running, context).await;
+    let_go(running, &context).await;
     ending
 }
 
 /// Celery's `SoftTimeLimitExceeded`.
 pub(crate) fn soft_limit_exceeded() -> TaskError {
-    let told = ExceptionRecord {
-        exc_type: "SoftTimeLimitExceeded".to_owned(),
-        exc_message: RawJson::array(&[]),
-        exc_module: Some("billiard.exceptions".to_owned()),
-    };
-    TaskError::from_exception(told)
+    billiard("SoftTimeLimitExceeded", &[])
 }
 
 /// Celery's `TimeLimitExceeded`, whose one argument is the limit in seconds.
 pub(crate) fn time_limit_exceeded(limit: Duration) -> TaskError {
     let whole = limit.subsec_nanos() == 0;
     let seconds = if whole { RawJson::from(&limit.as_secs()) } else { RawJson::from(&limit.as_secs_f64()) };
-    let exc_message = RawJson::array(&[seconds.unwrap_or_else(|_| RawJson::null())]);
-    let told = ExceptionRecord {
-        exc_type: "TimeLimitExceeded".to_owned(),
-        exc_message,
+    billiard("TimeLimitExceeded", &[seconds.unwrap_or_else(|_| RawJson::null())])
+}
+
+/// Celery's `WorkerLostError`, for an attempt that was cut off and has no message left to be given back.
+pub(crate) fn worker_stopped() -> TaskError {
+    let sentence = "the worker stopped before the task ended, and its message had been acknowledged before it began";
+    billiard("WorkerLostError", &[RawJson::string(sentence)])
+}
+
+fn billiard(exc_type: &str, arguments: &[RawJson]) -> TaskError {
+    TaskError::from_exception(ExceptionRecord {
+        exc_type: exc_type.to_owned(),
+        exc_message: RawJson::array(arguments),
         exc_module: Some("billiard.exceptions".to_owned()),
-    };
-    TaskError::from_exception(told)
+    })
 }
 
 /// Resolves when the soft limit cuts the attempt off; never, when the task has asked to end by itself.

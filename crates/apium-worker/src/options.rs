@@ -3,6 +3,13 @@
 use std::time::Duration;
 
 use apium_core::client::hostname;
+use tokio::sync::Semaphore;
+
+/// Renewed every third of it, a shorter lease would keep the broker busy with nothing else.
+const SHORTEST_LEASE: Duration = Duration::from_millis(100);
+
+/// A shorter sleep would be none.
+const SHORTEST_POLL: Duration = Duration::from_millis(10);
 
 /// A worker's settings, with Celery's defaults where it has one.
 #[derive(Debug, Clone)]
@@ -11,10 +18,10 @@ pub struct WorkerOptions {
     pub name: String,
     /// The queues to consume, in the order they are looked at. Default `celery`.
     pub queues: Vec<String>,
-    /// Attempts at once. Default: the number of cores.
+    /// Attempts at once, at least one. Default: the number of cores.
     pub concurrency: usize,
     /// How long a claim lasts unless renewed (it is, every third of it): after this long the work of a worker
-    /// that died is taken up by another. Default 30 s.
+    /// that died is taken up by another. At least 100 ms. Default 30 s.
     pub lease: Duration,
     /// How long results are kept; `None`: for ever. Default one day.
     pub result_expires: Option<Duration>,
@@ -22,8 +29,21 @@ pub struct WorkerOptions {
     pub track_started: bool,
     /// How long a warm stop waits for what runs before it is given back. Default 30 s.
     pub stop_timeout: Duration,
-    /// The longest an idle worker sleeps before it looks again, should a wake-up get lost. Default 5 s.
+    /// The longest an idle worker sleeps before it looks again, should a wake-up get lost. At least 10 ms.
+    /// Default 5 s.
     pub poll_interval: Duration,
+}
+
+impl WorkerOptions {
+    /// The same, with what cannot work brought to the nearest that can.
+    pub(crate) fn within_bounds(self) -> Self {
+        Self {
+            concurrency: self.concurrency.clamp(1, Semaphore::MAX_PERMITS),
+            lease: self.lease.max(SHORTEST_LEASE),
+            poll_interval: self.poll_interval.max(SHORTEST_POLL),
+            ..self
+        }
+    }
 }
 
 impl Default for WorkerOptions {
@@ -33,7 +53,7 @@ impl Default for WorkerOptions {
             queues: vec!["celery".to_owned()],
             concurrency: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             lease: Duration::from_secs(30),
-            result_expires: Some(Duration::from_secs(24 * 3600)),
+            result_expires: Some(Duration::from_hours(24)),
             track_started: false,
             stop_timeout: Duration::from_secs(30),
             poll_interval: Duration::from_secs(5),

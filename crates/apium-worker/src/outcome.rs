@@ -2,7 +2,6 @@
 //!
 //! The last of the six files: a verdict goes to the broker as one settlement (`apium-core/src/broker.rs`).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use apium_core::client::{REMEMBER_HEADER, fresh_id, iso};
@@ -42,12 +41,16 @@ pub(crate) enum Outcome {
 }
 
 /// Whose outcome it is.
-pub(crate) struct Subject {
-    pub(crate) delivery: Delivery,
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) delivery: &'a Delivery,
     /// The headers, or as much of them as could be read.
-    pub(crate) headers: Headers,
-    /// The message, if it could be read.
-    pub(crate) message: Option<Message>,
+    pub(crate) headers: &'a Headers,
+    /// The message, if it was attempted.
+    pub(crate) message: Option<&'a Message>,
+    pub(crate) options: &'a TaskOptions,
+    /// True when the message is gone already: there is nothing to acknowledge, nothing to give back.
+    pub(crate) acknowledged: bool,
 }
 
 impl Outcome {
@@ -79,91 +82,86 @@ impl Outcome {
 }
 
 /// The table. `None`: nothing is to be written.
-pub(crate) fn verdict(
-    station: &Station,
-    subject: &Subject,
-    options: &TaskOptions,
-    outcome: Outcome,
-) -> Option<Settlement> {
-    let record = |state: TaskState, value: RawJson| Some(record(subject, &state, value));
-    let (disposition, record) = match outcome {
-        Outcome::Success(value) => (Disposition::Ack, record(TaskState::Success, value)),
-        Outcome::Failure(error) => (Disposition::Ack, failed(subject, &error)),
+pub(crate) fn record(station: &Station, subject: Subject<'_>, outcome: Outcome) -> Option<Settlement> {
+    let told = |state: TaskState, value| Some(record_of(station, subject, &state, value));
+    let (disposition, record, send) = match outcome {
+        Outcome::Success(value) => (Disposition::Ack, told(TaskState::Success, value), None),
+        Outcome::Failure(error) => (Disposition::Ack, Some(failed(station, subject, &error)), None),
         Outcome::Retry { error, due, delay } => {
-            let told = retrying(subject, &error, delay);
-            let stored = stored(station, subject, options, Some(told));
-            let settlement = Settlement::of(subject.delivery.receipt.clone(), Disposition::Ack).with_result(stored);
-            return Some(match again(subject, due) {
-                Some(message) => settlement.sending(message),
-                None => settlement,
-            });
+            (Disposition::Ack, Some(retrying(station, subject, &error, delay)), again(subject, due))
         }
         Outcome::Dead(reason, error) => {
             let letter = letter(station, subject, reason, &error);
-            (Disposition::DeadLetter(letter), failed(subject, &error))
+            (Disposition::DeadLetter(letter), Some(failed(station, subject, &error)), None)
         }
-        Outcome::Revoked(why) => (Disposition::Ack, record(TaskState::Revoked, revoked(why))),
-        Outcome::Ignored => (Disposition::Ack, None),
-        Outcome::Requeued => (Disposition::RequeueLast, None),
-        Outcome::GivenBack => (Disposition::Requeue, None),
-        Outcome::Deferred(due) => (Disposition::Defer(due), None),
+        Outcome::Revoked(why) => (Disposition::Ack, told(TaskState::Revoked, revoked(why)), None),
+        Outcome::Ignored => (Disposition::Ack, None, None),
+        Outcome::Requeued if subject.acknowledged => (Disposition::Ack, None, Some(as_it_came(subject))),
+        Outcome::Requeued => (Disposition::RequeueLast, None, None),
+        Outcome::GivenBack => (Disposition::Requeue, None, None),
+        Outcome::Deferred(due) => (Disposition::Defer(due), None, None),
         Outcome::Lost => return None,
     };
-    let stored = stored(station, subject, options, record);
-    Some(Settlement::of(subject.delivery.receipt.clone(), disposition).with_result(stored))
+    Some(Settlement {
+        receipt: (!subject.acknowledged).then(|| subject.delivery.receipt.clone()),
+        disposition,
+        result: stored(station, subject, record),
+        send: send.into_iter().collect(),
+    })
 }
 
 /// Settles a delivery that was judged not to run.
-pub(crate) async fn without_attempt(station: &Arc<Station>, verdict_on: Verdict) {
-    let Verdict { subject, outcome } = verdict_on;
+pub(crate) async fn without_attempt(station: &Station, verdict: Verdict) {
+    let Verdict { delivery, headers, outcome } = verdict;
     let (state, error) = (outcome.state(), outcome.error());
-    let options = station.registry.get(&subject.headers.task).map(|task| task.options());
-    let known = options.is_some();
-    let (task, id, queue) = (&subject.headers.task, &subject.headers.id, &subject.delivery.receipt.queue);
+    let options = station.registry.get(&headers.task).map(|task| task.options());
+    let (task, id, queue) = (&headers.task, &headers.id, &delivery.receipt.queue);
     match &outcome {
         Outcome::Deferred(due) => tracing::debug!(task, id, queue, state, %due, "task not due yet"),
         Outcome::Dead(..) => tracing::error!(task, id, queue, state, error, "message kept as a dead letter"),
         _ => tracing::info!(task, id, queue, state, error, "task not run"),
     }
-    station.vitals.count(if known { task } else { "(unknown)" }, state);
-    if let Some(settlement) = verdict(station, &subject, &options.unwrap_or_default(), outcome) {
-        station.settler.settle(settlement).await;
+    station.vitals.count(if options.is_some() { task } else { "(unknown)" }, state);
+    let options = &options.unwrap_or_default();
+    let subject = Subject { delivery: &delivery, headers: &headers, message: None, options, acknowledged: false };
+    if let Some(settlement) = record(station, subject, outcome) {
+        station.settler.settle(id, settlement).await;
+    }
+}
+
+impl Subject<'_> {
+    /// The sender's word counts before the task's, as in Celery since 5.6.
+    pub(crate) fn ignores_result(&self) -> bool {
+        self.headers.ignore_result.unwrap_or(self.options.ignore_result)
     }
 }
 
 /// Nothing is stored where the sender or the task wants no result, or where no id could be read.
-fn stored(
-    station: &Station,
-    subject: &Subject,
-    options: &TaskOptions,
-    record: Option<ResultRecord>,
-) -> Option<StoredResult> {
-    let headers = &subject.headers;
-    let unwanted = headers.ignore_result.unwrap_or(options.ignore_result) || headers.id.is_empty();
-    let record = record.filter(|_| !unwanted)?;
+fn stored(station: &Station, subject: Subject<'_>, record: Option<ResultRecord>) -> Option<StoredResult> {
+    let headers = subject.headers;
+    let record = record.filter(|_| !subject.ignores_result() && !headers.id.is_empty())?;
     let remember =
         headers.other.iter().find(|(name, _)| name == REMEMBER_HEADER).and_then(|(_, value)| value.to::<u64>().ok());
-    let expires = options.result_expires.or(station.options.result_expires);
+    let expires = subject.options.result_expires.or(station.options.result_expires);
     Some(StoredResult { remember: remember.map(Duration::from_secs), ..StoredResult::of(&record, expires) })
 }
 
-fn record(subject: &Subject, state: &TaskState, value: RawJson) -> ResultRecord {
+fn record_of(station: &Station, subject: Subject<'_>, state: &TaskState, value: RawJson) -> ResultRecord {
     let mut record = ResultRecord::new(&subject.headers.id, state.name(), value);
-    record.children = RawJson::array(&[]);
     record.group_id.clone_from(&subject.headers.group);
     record.parent_id.clone_from(&subject.headers.parent_id);
-    record.date_done = state.is_ready().then(|| iso(Timestamp::now()));
+    record.date_done = state.is_ready().then(|| iso(station.now()));
     record
 }
 
-fn failed(subject: &Subject, error: &TaskError) -> Option<ResultRecord> {
-    let mut record = record(subject, &TaskState::Failure, error.to_result());
+fn failed(station: &Station, subject: Subject<'_>, error: &TaskError) -> ResultRecord {
+    let mut record = record_of(station, subject, &TaskState::Failure, error.to_result());
     record.traceback = Some(error.traceback());
-    Some(record)
+    record
 }
 
-fn retrying(subject: &Subject, error: &TaskError, delay: Duration) -> ResultRecord {
-    let mut record = record(subject, &TaskState::Retry, error.to_result());
+fn retrying(station: &Station, subject: Subject<'_>, error: &TaskError, delay: Duration) -> ResultRecord {
+    let mut record = record_of(station, subject, &TaskState::Retry, error.to_result());
     record.traceback = Some(format!("Retry in {}s: {}", delay.as_secs_f64(), error.traceback()));
     record
 }
@@ -173,20 +171,28 @@ fn revoked(why: &str) -> RawJson {
 }
 
 /// The same call once more, later: the body is not touched, everything unknown is kept (Celery's `Task.retry`).
-fn again(subject: &Subject, due: Timestamp) -> Option<Outgoing> {
-    let mut message = subject.message.clone()?;
+fn again(subject: Subject<'_>, due: Timestamp) -> Option<Outgoing> {
+    let mut message = subject.message?.clone();
+    if message.protocol == 1 {
+        // Protocol 1 keeps retries and ETA in the body, where we would not reach them.
+        message = Message::new(message.headers.clone(), &message.payload().ok()?, message.properties);
+    }
     let headers = &mut message.headers;
-    headers.retries += 1;
+    headers.retries = headers.retries.saturating_add(1);
     headers.eta = Some(iso(due));
     headers.parent_id = Some(headers.id.clone());
     headers.redelivered = false;
     message.properties.delivery_tag = fresh_id();
     message.properties.delivery_info.redelivered = false;
-    let Delivery { receipt, priority, .. } = &subject.delivery;
-    Some(Outgoing { queue: receipt.queue.clone(), priority: *priority, bytes: message.encode(), not_before: Some(due) })
+    Some(Outgoing { bytes: message.encode(), not_before: Some(due), ..as_it_came(subject) })
 }
 
-fn letter(station: &Station, subject: &Subject, reason: DeadReason, error: &TaskError) -> DeadLetter {
+fn as_it_came(subject: Subject<'_>) -> Outgoing {
+    let Delivery { receipt, priority, bytes, .. } = subject.delivery;
+    Outgoing { queue: receipt.queue.clone(), priority: *priority, bytes: bytes.to_vec(), not_before: None }
+}
+
+fn letter(station: &Station, subject: Subject<'_>, reason: DeadReason, error: &TaskError) -> DeadLetter {
     let readable = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     DeadLetter {
         id: fresh_id(),
@@ -196,9 +202,9 @@ fn letter(station: &Station, subject: &Subject, reason: DeadReason, error: &Task
         error: error.to_string(),
         task: readable(&subject.headers.task),
         task_id: readable(&subject.headers.id),
-        attempts: subject.headers.retries + 1,
+        attempts: subject.headers.retries.saturating_add(1),
         worker: station.options.name.clone(),
-        at: Timestamp::now().to_string(),
+        at: station.now().to_string(),
         message: subject.delivery.bytes.to_vec(),
     }
 }

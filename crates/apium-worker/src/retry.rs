@@ -11,7 +11,7 @@ use rand::RngExt as _;
 use crate::outcome::Outcome;
 
 /// Turns an error into an outcome, by its own remedy and the task's options.
-pub(crate) fn decide(options: &TaskOptions, retries: u32, error: TaskError) -> Outcome {
+pub(crate) fn decide(options: &TaskOptions, retries: u32, error: TaskError, now: Timestamp) -> Outcome {
     let delay = match error.remedy() {
         Remedy::ByOptions if options.autoretry => None,
         Remedy::Retry(delay) => delay,
@@ -25,7 +25,7 @@ pub(crate) fn decide(options: &TaskOptions, retries: u32, error: TaskError) -> O
         return Outcome::Dead(DeadReason::RetriesExhausted, error);
     }
     let delay = delay.unwrap_or_else(|| backoff(options, retries));
-    Outcome::Retry { error, due: after(Timestamp::now(), delay), delay }
+    Outcome::Retry { error, due: after(now, delay), delay }
 }
 
 /// Exponential, capped, and with full jitter: anything from nothing to the whole back-off.

@@ -61,10 +61,7 @@ pub(crate) async fn run(station: Arc<Station>, mut cursor: u64, end: Cancellatio
             Ok(told) => {
                 trouble.over();
                 cursor = told.cursor;
-                for id in told.ids {
-                    station.leases.call_off(&id, Reason::Revoked);
-                    station.revoked.insert(id);
-                }
+                told.ids.iter().for_each(|id| revoke(&station, id));
             }
             Err(error) => {
                 let delay = trouble.next_delay();
@@ -75,4 +72,10 @@ pub(crate) async fn run(station: Arc<Station>, mut cursor: u64, end: Cancellatio
             }
         }
     }
+}
+
+/// Remembered first, called off second: an attempt that begins in between looks in what is remembered.
+fn revoke(station: &Station, id: &str) {
+    station.revoked.insert(id.to_owned());
+    station.leases.call_off(id, Reason::Revoked);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use apium_core::{BackendError, Broker, ResultStore, Settled, Settlement, StoredResult};
+use apium_core::{BackendError, Broker, ResultStore, Settled, Settlement};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::retry::Backoff;
@@ -13,19 +13,24 @@ const BATCH: usize = 100;
 
 /// The way into the loop. The loop ends when every settler is dropped.
 #[derive(Clone)]
-pub(crate) struct Settler(mpsc::Sender<Order>);
+pub(crate) struct Settler {
+    orders: mpsc::Sender<Order>,
+    vitals: Arc<Vitals>,
+}
 
 /// The loop's own end.
 pub(crate) struct SettlerLoop {
     orders: mpsc::Receiver<Order>,
     broker: Arc<dyn Broker>,
     results: Arc<dyn ResultStore>,
-    vitals: Arc<Vitals>,
 }
+
+/// What came of one settlement; `None` when it was not written and its message will be delivered again.
+type Answer = Option<Settled>;
 
 struct Order {
     settlement: Settlement,
-    done: oneshot::Sender<()>,
+    answer: oneshot::Sender<Answer>,
 }
 
 impl Settler {
@@ -36,16 +41,25 @@ impl Settler {
         vitals: Arc<Vitals>,
     ) -> (Self, SettlerLoop) {
         let (sender, orders) = mpsc::channel(BATCH);
-        (Self(sender), SettlerLoop { orders, broker, results, vitals })
+        (Self { orders: sender, vitals }, SettlerLoop { orders, broker, results })
     }
 
-    /// Settles; returns when it is written, or when it no longer can be.
-    pub(crate) async fn settle(&self, settlement: Settlement) {
-        let (done, written) = oneshot::channel();
-        if self.0.send(Order { settlement, done }).await.is_ok() {
-            // An order that is dropped unanswered was told of in the log by the loop.
-            let _ = written.await;
+    /// Settles for the task `id`; returns when it is written, or when it no longer can be.
+    pub(crate) async fn settle(&self, id: &str, settlement: Settlement) -> Answer {
+        let (answer, written) = oneshot::channel();
+        let answered = match self.orders.send(Order { settlement, answer }).await {
+            Ok(()) => written.await.ok().flatten(),
+            Err(_) => None,
+        };
+        match answered {
+            Some(Settled::Done) => {}
+            Some(Settled::Lost) => {
+                self.vitals.lost();
+                tracing::warn!(id, "not written: the lease was lost, another worker has the message");
+            }
+            None => tracing::error!(id, "not written: the message will be delivered again"),
         }
+        answered
     }
 }
 
@@ -55,46 +69,46 @@ impl SettlerLoop {
         let mut orders = Vec::with_capacity(BATCH);
         while self.orders.recv_many(&mut orders, BATCH).await > 0 {
             let (settlements, waiting): (Vec<_>, Vec<_>) =
-                orders.drain(..).map(|order| (order.settlement, order.done)).unzip();
-            self.write(settlements).await;
-            for done in waiting {
+                orders.drain(..).map(|order| (order.settlement, order.answer)).unzip();
+            let answers = self.write(settlements).await;
+            for (waiting, answer) in waiting.into_iter().zip(answers) {
                 // The attempt may have been given up meanwhile.
-                let _ = done.send(());
+                let _ = waiting.send(answer);
+            }
+        }
+    }
+
+    /// One answer a settlement. A batch that is refused is written one by one: one bad outcome spoils no other.
+    async fn write(&self, mut settlements: Vec<Settlement>) -> Vec<Answer> {
+        match self.insist(&mut settlements).await {
+            Ok(settled) => settled.into_iter().map(Some).collect(),
+            Err(error) if settlements.len() > 1 => {
+                tracing::warn!(%error, "a batch of outcomes was refused; writing them one by one");
+                let mut answers = Vec::with_capacity(settlements.len());
+                for settlement in settlements {
+                    answers.extend(Box::pin(self.write(vec![settlement])).await);
+                }
+                answers
+            }
+            Err(error) => {
+                tracing::error!(%error, "an outcome was refused");
+                vec![None]
             }
         }
     }
 
     /// Tries again while the backend cannot be reached: the messages are ours as long as their leases hold, and
-    /// when those are lost the backend says so and writes nothing.
-    async fn write(&self, mut settlements: Vec<Settlement>) {
+    /// when those are lost the backend says so and writes nothing. It says so too when an earlier try was written
+    /// and only its answer got lost, which is why nothing is settled twice.
+    async fn insist(&self, settlements: &mut [Settlement]) -> Result<Vec<Settled>, BackendError> {
         let mut trouble = Backoff::reconnecting();
         loop {
-            match self.try_write(&mut settlements).await {
-                Ok(settled) => {
-                    let lost = settled.iter().filter(|settled| **settled == Settled::Lost).count();
-                    for _ in 0..lost {
-                        self.vitals.lost();
-                        tracing::warn!(
-                            "a lease was lost: another worker has the message, this outcome was not written"
-                        );
-                    }
-                    return;
-                }
+            match self.try_write(settlements).await {
                 Err(error) if error.is_transient() => {
                     tracing::warn!(%error, waiting = settlements.len(), "outcomes could not be written; trying again");
                     tokio::time::sleep(trouble.next_delay()).await;
                 }
-                Err(error) if settlements.len() > 1 => {
-                    tracing::warn!(%error, "a batch of outcomes was refused; writing them one by one");
-                    for settlement in std::mem::take(&mut settlements) {
-                        Box::pin(self.write(vec![settlement])).await;
-                    }
-                    return;
-                }
-                Err(error) => {
-                    tracing::error!(%error, "an outcome could not be written; the message will be delivered again");
-                    return;
-                }
+                settled => return settled,
             }
         }
     }
@@ -103,9 +117,9 @@ impl SettlerLoop {
     async fn try_write(&self, settlements: &mut [Settlement]) -> Result<Vec<Settled>, BackendError> {
         if self.broker.home() != self.results.home() {
             for settlement in settlements.iter_mut() {
-                if let Some(result) = settlement.result.clone() {
-                    self.results.store(&result).await?;
-                    settlement.result = None::<StoredResult>;
+                if let Some(result) = &settlement.result {
+                    self.results.store(result).await?;
+                    settlement.result = None;
                 }
             }
         }

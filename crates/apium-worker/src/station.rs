@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use apium_core::context::States;
-use apium_core::{Broker, Client, Registry};
+use apium_core::{Broker, Client, Clock, Registry};
+use jiff::Timestamp;
 
 use crate::leases::Leases;
 use crate::options::WorkerOptions;
@@ -17,6 +18,7 @@ pub(crate) struct Station {
     pub(crate) registry: Registry,
     pub(crate) states: States,
     pub(crate) client: Client,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) leases: Leases,
     pub(crate) revoked: Revoked,
     pub(crate) settler: Settler,
@@ -26,5 +28,10 @@ pub(crate) struct Station {
 impl Station {
     pub(crate) fn broker(&self) -> &dyn Broker {
         &**self.client.broker()
+    }
+
+    /// The time of day by which ETA, expiry and retries are reckoned.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 }

@@ -34,6 +34,9 @@ struct Named {
     task: String,
 }
 
+/// An attempt that runs.
+pub(crate) struct Active(Gauge);
+
 impl Default for Vitals {
     fn default() -> Self {
         Self {
@@ -80,13 +83,14 @@ impl Vitals {
         self.last_claim_ms.store(at, Ordering::Relaxed);
     }
 
-    pub(crate) fn began(&self) {
+    /// Counts an attempt as running until what is returned is dropped.
+    pub(crate) fn began(&self) -> Active {
         self.active.inc();
+        Active(self.active.clone())
     }
 
     /// `task` must be a registered name: labels are bounded, so what nobody knows is counted as one.
     pub(crate) fn ended(&self, task: &str, state: &str, took: Duration) {
-        self.active.dec();
         self.processed.fetch_add(1, Ordering::Relaxed);
         self.count(task, state);
         self.seconds.get_or_create(&Named { task: task.to_owned() }).observe(took.as_secs_f64());
@@ -102,5 +106,11 @@ impl Vitals {
 
     pub(crate) fn recovered(&self, messages: usize) {
         self.recovered.inc_by(messages as u64);
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }

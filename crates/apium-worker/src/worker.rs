@@ -1,11 +1,13 @@
 //! A worker: its loops started in order, and ended in the order that loses nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use apium_core::context::States;
-use apium_core::{Client, Registry};
+use apium_core::{Client, Clock, Registry, SystemClock};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::leases::Leases;
 use crate::options::WorkerOptions;
@@ -17,9 +19,13 @@ use crate::stop::Stop;
 use crate::vitals::Vitals;
 use crate::{consumer, heart, leases, recovery, revoked};
 
+/// How long the loops beside the consumer get to end, and then the settling loop to write what it still has: a
+/// backend that does not answer must not keep a process from ending.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 /// One process's worker, ready to run.
 pub struct Worker {
-    station: Arc<Station>,
+    station: Station,
     settling: SettlerLoop,
 }
 
@@ -29,16 +35,23 @@ impl Worker {
         let vitals = Arc::new(Vitals::default());
         let (settler, settling) = Settler::new(client.broker().clone(), client.results().clone(), vitals.clone());
         let station = Station {
-            options,
+            options: options.within_bounds(),
             registry,
             states,
             client,
+            clock: Arc::new(SystemClock),
             leases: Leases::default(),
             revoked: Revoked::default(),
             settler,
             vitals,
         };
-        Self { station: Arc::new(station), settling }
+        Self { station, settling }
+    }
+
+    /// The same worker, telling the time of day by `clock` instead of the machine's: for tests that step time.
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.station.clock = clock;
+        self
     }
 
     /// What the worker can say of itself while it runs.
@@ -46,25 +59,36 @@ impl Worker {
         self.station.vitals.clone()
     }
 
-    /// Works until asked to stop, then drains: returns when every attempt is settled or given back.
+    /// Works until asked to stop, then drains: returns when every attempt is settled or given back, or, when the
+    /// backend does not answer, a bounded time later; what is not settled then is delivered again.
     pub async fn run(self, stop: Stop) {
-        let Self { station, settling } = self;
-        let settling = tokio::spawn(settling.run());
+        let station = Arc::new(self.station);
+        let settling = AbortOnDropHandle::new(tokio::spawn(self.settling.run()));
         let Some(cursor) = catch_up(&station, &stop).await else { return };
         let end = CancellationToken::new();
-        let loops = TaskTracker::new();
+        let mut loops = JoinSet::new();
         loops.spawn(heart::run(station.clone(), end.clone()));
         loops.spawn(leases::run(station.clone(), end.clone()));
         loops.spawn(revoked::run(station.clone(), cursor, end.clone()));
         loops.spawn(recovery::run(station.clone(), end.clone()));
         consumer::run(station.clone(), stop).await;
         end.cancel();
-        loops.close();
-        loops.wait().await;
+        if tokio::time::timeout(GOODBYE, join(loops)).await.is_err() {
+            tracing::warn!("the broker did not answer the goodbye");
+        }
         // With the last station goes the last settler, and so the settling loop ends.
         drop(station);
-        if tokio::time::timeout(std::time::Duration::from_secs(1), settling).await.is_err() {
+        if tokio::time::timeout(GOODBYE, settling).await.is_err() {
             tracing::error!("some outcomes could not be written; their messages will be delivered again");
+        }
+    }
+}
+
+/// Ends with the last loop; dropped before that, it ends them all.
+async fn join(mut loops: JoinSet<()>) {
+    while let Some(ended) = loops.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a loop of the worker broke off");
         }
     }
 }
@@ -73,7 +97,11 @@ impl Worker {
 async fn catch_up(station: &Station, stop: &Stop) -> Option<u64> {
     let mut trouble = Backoff::reconnecting();
     loop {
-        match revoked::catch_up(station).await {
+        let learned = tokio::select! {
+            () = stop.requested() => return None,
+            learned = revoked::catch_up(station) => learned,
+        };
+        match learned {
             Ok(cursor) => return Some(cursor),
             Err(error) => {
                 let delay = trouble.next_delay();

@@ -58,7 +58,7 @@ fn envelopes(bodies: &[&str]) -> Vec<String> {
 }
 
 fn result(id: &str, status: &str) -> StoredResult {
-    StoredResult::of(&ResultRecord::new(id, status, RawJson::from(&3).unwrap()), Some(Duration::from_secs(60)))
+    StoredResult::of(&ResultRecord::new(id, status, RawJson::from(&3).unwrap()), Some(Duration::from_mins(1)))
 }
 
 fn letter(id: &str, bytes: &[u8]) -> DeadLetter {
@@ -231,7 +231,7 @@ pub async fn requeues_to_the_end(subject: &Subject) {
 }
 
 pub async fn delays_what_is_not_due(subject: &Subject) {
-    let due = after(SystemClock.now(), Duration::from_secs(3_600));
+    let due = after(SystemClock.now(), Duration::from_hours(1));
     let outgoing = Outgoing { not_before: Some(due), ..message("q", &envelope("later")) };
     subject.broker.publish(&[outgoing]).await.unwrap();
     assert!(claim(subject, 1).await.is_empty());
@@ -243,13 +243,13 @@ pub async fn delays_what_is_not_due(subject: &Subject) {
 pub async fn defers_a_delivery(subject: &Subject) {
     publish(subject, "q", &["a"]).await;
     let delivery = one(subject).await;
-    let due = after(SystemClock.now(), Duration::from_secs(3_600));
+    let due = after(SystemClock.now(), Duration::from_hours(1));
     assert_eq!(settle(subject, Settlement::of(delivery.receipt.clone(), Disposition::Defer(due))).await, Settled::Done);
     (subject.advance)(LEASE * 2).await;
     assert_eq!(subject.broker.recover().await.unwrap(), 0, "what waits for its time is nobody's loss");
     assert!(claim(subject, 1).await.is_empty());
     assert_eq!(subject.broker.depths(&["q".to_owned()]).await.unwrap()[0].delayed, 1);
-    (subject.advance)(Duration::from_secs(3_600)).await;
+    (subject.advance)(Duration::from_hours(1)).await;
     let due_now = one(subject).await;
     assert_eq!(due_now.bytes, delivery.bytes);
     assert_eq!(settle(subject, Settlement::ack(due_now.receipt)).await, Settled::Done);
@@ -283,7 +283,7 @@ async fn wakes(subject: &Subject, publisher: &dyn Broker) {
 }
 
 pub async fn wakes_when_due(subject: &Subject) {
-    let due = after(SystemClock.now(), Duration::from_secs(3_600));
+    let due = after(SystemClock.now(), Duration::from_hours(1));
     let outgoing = Outgoing { not_before: Some(due), ..message("q", &envelope("later")) };
     subject.broker.publish(&[outgoing]).await.unwrap();
     (subject.advance)(Duration::from_secs(3_601)).await;
@@ -293,9 +293,28 @@ pub async fn wakes_when_due(subject: &Subject) {
     assert_eq!(claim(subject, 1).await.len(), 1);
 }
 
+/// A retry that is due in a moment, sent while the worker sleeps, must not wait for the sleep's end.
+pub async fn wakes_when_a_later_message_is_due(subject: &Subject) {
+    let waited = std::time::Instant::now();
+    let queues = ["q".to_owned()];
+    let wait = subject.broker.wait(&queues, SOON);
+    let due = after(SystemClock.now(), Duration::from_millis(100));
+    let messages = [Outgoing { not_before: Some(due), ..message("q", &envelope("soon")) }];
+    let (woken, published) = tokio::join!(wait, async {
+        tokio::task::yield_now().await;
+        subject.other.publish(&messages).await
+    });
+    woken.unwrap();
+    published.unwrap();
+    assert!(waited.elapsed() < SOON / 2, "woke only after {:?}", waited.elapsed());
+}
+
 pub async fn wait_ends_in_time(subject: &Subject) {
     let waited = std::time::Instant::now();
-    subject.broker.wait(&["q".to_owned()], Duration::from_millis(50)).await.unwrap();
+    for at_most in [Duration::from_millis(50), Duration::ZERO] {
+        let wait = tokio::time::timeout(SOON, subject.broker.wait(&["q".to_owned()], at_most)).await;
+        wait.expect("a wait that ends in time").unwrap();
+    }
     assert!(waited.elapsed() < SOON / 2);
 }
 
@@ -311,7 +330,7 @@ pub async fn purges_only_what_waits(subject: &Subject) {
 
 pub async fn counts_depths(subject: &Subject) {
     publish(subject, "q", &["a", "b", "c"]).await;
-    let due = after(SystemClock.now(), Duration::from_secs(3_600));
+    let due = after(SystemClock.now(), Duration::from_hours(1));
     let delayed = Outgoing { not_before: Some(due), ..message("q", &envelope("later")) };
     subject.broker.publish(&[delayed]).await.unwrap();
     one(subject).await;
@@ -349,14 +368,20 @@ pub async fn replays_the_original_bytes(subject: &Subject) {
 }
 
 pub async fn settles_without_a_receipt(subject: &Subject) {
-    let early = Settlement {
+    let early = |disposition, id| Settlement {
         receipt: None,
-        disposition: Disposition::Ack,
-        result: Some(result("early", "SUCCESS")),
-        send: Vec::new(),
+        disposition,
+        result: Some(result(id, "SUCCESS")),
+        send: vec![message("r", &envelope(id))],
     };
-    assert_eq!(settle(subject, early).await, Settled::Done);
-    assert!(matches!(subject.results.lookup("early").await.unwrap(), Lookup::Stored(_)));
+    assert_eq!(settle(subject, early(Disposition::Ack, "early")).await, Settled::Done);
+    let kept = Disposition::DeadLetter(letter("d", b"x"));
+    assert_eq!(settle(subject, early(kept, "given up")).await, Settled::Done);
+    for id in ["early", "given up"] {
+        assert!(matches!(subject.results.lookup(id).await.unwrap(), Lookup::Stored(_)), "{id}");
+    }
+    assert_eq!(texts(&claim_on(&*subject.broker, &["r"], 5).await), envelopes(&["early", "given up"]));
+    assert_eq!(subject.broker.dead_letter("d").await.unwrap(), Some(letter("d", b"x")));
 }
 
 pub async fn claims_many_at_once(subject: &Subject) {

@@ -12,7 +12,7 @@ use super::Subject;
 use crate::fleet::WorkerCard;
 
 const TTL: Duration = Duration::from_secs(1);
-const KEEP: Duration = Duration::from_secs(60);
+const KEEP: Duration = Duration::from_mins(1);
 const SOON: Duration = Duration::from_secs(10);
 
 fn card(name: &str) -> WorkerCard {
@@ -62,6 +62,15 @@ pub async fn tells_revocations_once(subject: &Subject) {
     assert_eq!(second.ids, ["c"]);
     let none = subject.other.revocations(second.cursor, Duration::from_millis(20)).await.unwrap();
     assert!(none.ids.is_empty());
+}
+
+/// A worker that starts asks this way; a backend to which "wait for no time" means "wait for ever" would hang it.
+pub async fn does_not_wait_when_given_no_time(subject: &Subject) {
+    let asked = subject.other.revocations(0, Duration::ZERO);
+    assert!(tokio::time::timeout(SOON, asked).await.unwrap().unwrap().ids.is_empty());
+    subject.broker.revoke("a", KEEP).await.unwrap();
+    let asked = subject.other.revocations(0, Duration::ZERO);
+    assert_eq!(tokio::time::timeout(SOON, asked).await.unwrap().unwrap().ids, ["a"]);
 }
 
 pub async fn wakes_on_revoke(subject: &Subject) {

@@ -38,13 +38,13 @@ macro_rules! conformance_tests {
             keeps_bytes, hands_a_message_to_one_worker_only, settles_once, restores_an_expired_lease,
             keeps_a_renewed_lease, tells_a_lost_lease, refuses_a_late_settlement, settles_with_all_consequences,
             writes_nothing_when_lost, requeues_to_the_front, requeues_to_the_end, delays_what_is_not_due,
-            defers_a_delivery, wakes_on_publish, wakes_on_publish_elsewhere, wakes_when_due, wait_ends_in_time, purges_only_what_waits, counts_depths,
+            defers_a_delivery, wakes_on_publish, wakes_on_publish_elsewhere, wakes_when_due, wakes_when_a_later_message_is_due, wait_ends_in_time, purges_only_what_waits, counts_depths,
             keeps_dead_letters, replays_the_original_bytes, settles_without_a_receipt, claims_many_at_once);
         $crate::conformance_tests!(@suite results $make:
             unknown_until_stored, stores_and_reads_back, success_is_final, failure_gives_way, revoke_does_not_touch_what_began,
             waits_for_a_ready_state, wait_times_out, expires, remembers_and_forgets);
         $crate::conformance_tests!(@suite fleet $make:
-            shows_the_living, a_silent_worker_is_gone, a_leaver_is_gone, tells_revocations_once, wakes_on_revoke, remembers_revocations);
+            shows_the_living, a_silent_worker_is_gone, a_leaver_is_gone, tells_revocations_once, does_not_wait_when_given_no_time, wakes_on_revoke, remembers_revocations);
     };
     (@suite $suite:ident $make:ident: $($promise:ident),+ $(,)?) => {
         mod $suite {

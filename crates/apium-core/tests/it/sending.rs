@@ -29,10 +29,10 @@ async fn a_message_carries_what_the_signature_says() {
         .kwarg("y", "é")
         .priority(5)
         .countdown(Duration::from_secs(10))
-        .expires_in(Duration::from_secs(60))
+        .expires_in(Duration::from_mins(1))
         .time_limit(Duration::from_secs(30))
         .header("x-tenant", 7)
-        .remember(Duration::from_secs(3600));
+        .remember(Duration::from_hours(1));
     let pending = client(&memory).send(&signature).await.unwrap();
     let message = published(&memory, "celery").await;
     assert_eq!(message.headers.id, pending.id());
