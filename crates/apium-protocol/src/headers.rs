@@ -113,7 +113,7 @@ impl Headers {
 
     /// Writes the headers in the order of a Python client.
     pub(crate) fn write(&self) -> String {
-        let mut object = ObjectWriter::new();
+        let mut object = ObjectWriter::with_capacity(1024);
         object.string("lang", &self.lang);
         object.string("task", &self.task);
         object.string("id", &self.id);

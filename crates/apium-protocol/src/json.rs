@@ -5,6 +5,7 @@ mod error;
 pub(crate) mod fields;
 pub(crate) mod number;
 pub(crate) mod object;
+mod plain;
 pub(crate) mod read;
 mod read_key;
 pub(crate) mod scan;

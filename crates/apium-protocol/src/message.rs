@@ -102,12 +102,13 @@ impl Message {
         } else {
             self.headers.write()
         };
-        let mut object = ObjectWriter::new();
+        let properties = self.properties.write();
+        let mut object = ObjectWriter::with_capacity(self.body.len() + headers.len() + properties.len() + 128);
         object.string("body", &self.body);
         object.string("content-encoding", &self.content_encoding);
         object.string("content-type", &self.content_type);
         object.raw("headers", &headers);
-        object.raw("properties", &self.properties.write());
+        object.raw("properties", &properties);
         object.end().into_bytes()
     }
 

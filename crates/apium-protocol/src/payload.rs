@@ -2,7 +2,11 @@
 
 use crate::{
     RawJson,
-    json::{JsonError, object::ObjectWriter},
+    json::{
+        JsonError,
+        object::ObjectWriter,
+        split::{self, Part},
+    },
 };
 
 /// The arguments of a task and what follows it.
@@ -39,20 +43,34 @@ impl Payload {
 
     /// Reads `[args, kwargs, embed]`, or the single object of protocol 1 (also met under the headers of protocol 2).
     pub(crate) fn read(text: &str) -> Result<Self, JsonError> {
-        let body = RawJson::parse(text)?;
-        let payload = if body.is_object() {
-            let mut embed = Embed::read(&body)?;
-            embed.other.clear();
-            let [args, kwargs] = ["args", "kwargs"].map(|key| body.member(key).unwrap_or_default());
-            Self { args, kwargs, embed }
+        let payload = if text.trim_ascii_start().starts_with('{') {
+            Self::read_object(text)?
         } else {
-            let parts: [RawJson; 3] = body.elements()?.try_into().map_err(|parts: Vec<_>| {
-                JsonError::new(format!("expected the three elements args, kwargs and embed, found {}", parts.len()))
-            })?;
-            let [args, kwargs, embed] = parts;
-            Self { args, kwargs, embed: Embed::read(&embed)? }
+            let parts = split::elements(text)?;
+            let [args, kwargs, embed] = parts.as_slice() else {
+                return Err(JsonError::new(format!(
+                    "expected the three elements args, kwargs and embed, found {}",
+                    parts.len()
+                )));
+            };
+            Self { args: args.raw(), kwargs: kwargs.raw(), embed: Embed::read(embed)? }
         };
         payload.checked()
+    }
+
+    fn read_object(text: &str) -> Result<Self, JsonError> {
+        let mut payload = Self::new(RawJson::null(), RawJson::null());
+        for (key, part) in split::members(text)? {
+            match &*key {
+                "args" => payload.args = part.raw(),
+                "kwargs" => payload.kwargs = part.raw(),
+                _ => {
+                    // What is not known here belongs to the headers.
+                    payload.embed.set(&key, &part);
+                }
+            }
+        }
+        Ok(payload)
     }
 
     pub(crate) fn write(&self) -> String {
@@ -84,21 +102,30 @@ impl Default for Payload {
 }
 
 impl Embed {
-    fn read(object: &RawJson) -> Result<Self, JsonError> {
+    fn read(object: &Part<'_>) -> Result<Self, JsonError> {
         let mut embed = Self::default();
         if object.is_null() {
             return Ok(embed);
         }
-        for (key, value) in object.members()? {
-            match key.as_str() {
-                "callbacks" => embed.callbacks = value,
-                "errbacks" => embed.errbacks = value,
-                "chain" => embed.chain = value,
-                "chord" => embed.chord = value,
-                _ => embed.other.push((key, value)),
+        for (key, part) in split::members(object.text)? {
+            if !embed.set(&key, &part) {
+                embed.other.push((key.into_owned(), part.raw()));
             }
         }
         Ok(embed)
+    }
+
+    /// Sets a known member; false when it is not known.
+    fn set(&mut self, key: &str, part: &Part<'_>) -> bool {
+        let member = match key {
+            "callbacks" => &mut self.callbacks,
+            "errbacks" => &mut self.errbacks,
+            "chain" => &mut self.chain,
+            "chord" => &mut self.chord,
+            _ => return false,
+        };
+        *member = part.raw();
+        true
     }
 
     fn write(&self) -> String {

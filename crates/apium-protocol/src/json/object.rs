@@ -10,7 +10,14 @@ pub(crate) struct ObjectWriter {
 
 impl ObjectWriter {
     pub(crate) fn new() -> Self {
-        Self { out: String::from("{") }
+        Self::with_capacity(128)
+    }
+
+    /// A writer with room for `capacity` bytes.
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        let mut out = String::with_capacity(capacity);
+        out.push('{');
+        Self { out }
     }
 
     /// A member whose value is `json` as it stands.

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt::Write as _};
 
-use super::JsonError;
+use super::{JsonError, plain};
 
 /// Where a string ends (behind its closing quote), and whether an escape in it is half of a surrogate pair.
 pub(crate) struct StringEnd {
@@ -15,6 +15,7 @@ pub(crate) fn scan(bytes: &[u8], start: usize) -> Result<StringEnd, JsonError> {
     let mut at = start + 1;
     let mut lone_surrogate = false;
     loop {
+        at += plain::unescaped(bytes.get(at..).unwrap_or_default());
         match bytes.get(at) {
             None => return Err(JsonError::at("a string does not end", start)),
             Some(b'"') => break,
@@ -23,10 +24,7 @@ pub(crate) fn scan(bytes: &[u8], start: usize) -> Result<StringEnd, JsonError> {
                 lone_surrogate |= matches!(escape.meaning, Meaning::Surrogate);
                 at += escape.length;
             }
-            Some(0..0x20) => {
-                return Err(JsonError::at("a control character stands unescaped in a string", at));
-            }
-            Some(_) => at += 1,
+            Some(_) => return Err(JsonError::at("a control character stands unescaped in a string", at)),
         }
     }
     Ok(StringEnd { end: at + 1, lone_surrogate })
@@ -61,15 +59,16 @@ pub(crate) fn unescape(quoted: &str) -> Result<Cow<'_, str>, JsonError> {
 pub(crate) fn write(out: &mut String, value: &str) {
     out.push('"');
     let mut rest = value;
-    while let Some(special) = rest.find(|c: char| !matches!(c, ' '..='~') || c == '"' || c == '\\') {
-        out.push_str(&rest[..special]);
-        let Some(character) = rest[special..].chars().next() else {
+    loop {
+        let (plain, special) = rest.split_at(plain::printable(rest.as_bytes()));
+        out.push_str(plain);
+        let mut characters = special.chars();
+        let Some(character) = characters.next() else {
             break;
         };
         write_escaped(out, character);
-        rest = &rest[special + character.len_utf8()..];
+        rest = characters.as_str();
     }
-    out.push_str(rest);
     out.push('"');
 }
 

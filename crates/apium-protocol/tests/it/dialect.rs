@@ -205,3 +205,27 @@ fn raw_values_pass_through_serde_json_untouched() {
     assert_eq!(value["raw"], serde_json::json!([1]));
     assert_eq!(serde_json::from_value::<Holder>(value).unwrap().raw.as_str(), "[1]");
 }
+
+#[test]
+fn strings_are_scanned_the_same_at_every_offset() {
+    let specials = ["\"", "\\", "\n", "\u{1f}", "\u{7f}", "é", "😀", "\u{80}", "\0", " ", "~", "!", "#", "[", "]"];
+    for before in 0..20 {
+        for after in 0..20 {
+            for special in specials {
+                let value = format!("{}{special}{}", "a".repeat(before), "\u{7e}".repeat(after));
+                let written = write(&value);
+                assert!(written.is_ascii());
+                assert_eq!(read::<String>(&written), value);
+                assert_eq!(serde_json::from_str::<String>(&written).unwrap(), value);
+                let strict = serde_json::to_string(&value).unwrap();
+                assert_eq!(
+                    RawJson::parse(&format!("[{strict}, NaN]")).unwrap().to::<(String, f64)>().unwrap().0,
+                    value
+                );
+                if special.as_bytes()[0] < 0x20 {
+                    assert!(RawJson::parse(&format!("\"{value}\"")).is_err());
+                }
+            }
+        }
+    }
+}
