@@ -18,5 +18,19 @@ pub struct Service {
 }
 
 /// Every service there is.
-pub const ALL: &[Service] = &[];
+pub const ALL: &[Service] = &[OSINT];
 
+/// OSINT scans.
+const OSINT: Service = Service {
+    name: "osint",
+    register: |app, setting| {
+        let settings = svc_osint::OsintSettings::from_lookup(setting).map_err(Failure::new)?;
+        Ok(app.tasks(svc_osint::register).state(svc_osint::Osint::new(settings)))
+    },
+    router: |client| svc_osint::router(svc_osint::OsintApi::new(client)),
+    try_it: |base| {
+        format!(
+            "curl -s -X POST {base}/api/v1/scan -H 'Content-Type: application/json' -d '{{\"target\": \"example.com\", \"type\": \"dns\"}}'"
+        )
+    },
+};
