@@ -25,7 +25,8 @@ impl Address {
     /// and `redis+socket://` or `unix://` (Celery's `virtual_host` or `db` for the database).
     pub(crate) fn read(url: &str) -> Result<Self, BackendError> {
         // The error of the URL reader is not passed on: it could quote the password.
-        let url = Url::parse(url).map_err(|_| broken("the Redis URL cannot be read; it looks like redis://host:6379/0"))?;
+        let url =
+            Url::parse(url).map_err(|_| broken("the Redis URL cannot be read; it looks like redis://host:6379/0"))?;
         let options: HashMap<String, String> =
             url.query_pairs().map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
         match url.scheme() {
@@ -109,7 +110,8 @@ fn info(addr: ConnectionAddr, url: &Url, db: i64) -> Result<ConnectionInfo, Back
     if let Some(password) = url.password() {
         settings = settings.set_password(decoded(password));
     }
-    let info = addr.into_connection_info().map_err(|error| broken(&format!("the Redis address is unusable: {error}")))?;
+    let info =
+        addr.into_connection_info().map_err(|error| broken(&format!("the Redis address is unusable: {error}")))?;
     Ok(info.set_redis_settings(settings))
 }
 
@@ -146,7 +148,10 @@ mod tests {
         assert_eq!(home("redis://"), "redis://localhost:6379/0");
         assert_eq!(home("redis://me:s%40cret@cache:7000/3?x=y"), "redis://cache:7000/3");
         assert_eq!(home("rediss://:secret@cache/1"), "rediss://cache:6379/1");
-        assert_eq!(home("redis+socket:///run/redis.sock?virtual_host=2"), "redis+socket:///run/redis.sock?virtual_host=2");
+        assert_eq!(
+            home("redis+socket:///run/redis.sock?virtual_host=2"),
+            "redis+socket:///run/redis.sock?virtual_host=2"
+        );
         assert_eq!(home("unix:///run/redis.sock?db=2"), "redis+socket:///run/redis.sock?virtual_host=2");
         assert_eq!(home("redis://[::1]:7000/"), "redis://[::1]:7000/0");
     }

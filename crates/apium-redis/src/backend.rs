@@ -121,15 +121,14 @@ impl RedisBackend {
         Ok(())
     }
 
-    /// Which of these were not bound yet since the connection was last opened.
+    /// Which of these were not bound yet on this connection.
     fn unbound<'a>(&self, queues: impl Iterator<Item = &'a str>) -> Vec<String> {
-        let opened = self.inner.link.opened();
+        let serial = self.inner.link.serial();
         let mut bound = self.inner.bound.lock().unwrap_or_else(PoisonError::into_inner);
-        if bound.0 != opened {
-            *bound = (opened, HashSet::new());
+        if bound.0 != serial {
+            *bound = (serial, HashSet::new());
         }
-        let mut fresh: Vec<String> =
-            queues.filter(|queue| !bound.1.contains(*queue)).map(ToOwned::to_owned).collect();
+        let mut fresh: Vec<String> = queues.filter(|queue| !bound.1.contains(*queue)).map(ToOwned::to_owned).collect();
         fresh.sort();
         fresh.dedup();
         fresh
@@ -149,7 +148,7 @@ impl RedisBackend {
 
 impl Default for RedisSettings {
     fn default() -> Self {
-        Self { visibility_timeout: Duration::from_secs(3_600), clock_offset: Arc::default() }
+        Self { visibility_timeout: Duration::from_hours(1), clock_offset: Arc::default() }
     }
 }
 

@@ -35,7 +35,7 @@ impl Broker for RedisBackend {
         self.bind(messages.iter().map(|message| message.queue.as_str())).await?;
         let mut pipe = redis::pipe();
         pipe.atomic();
-        self.push_waiting(&mut pipe, messages);
+        push_waiting(&mut pipe, messages);
         for message in messages {
             if let Some(due) = message.not_before {
                 self.push_delayed(&mut pipe, message, due);
@@ -104,21 +104,6 @@ impl Broker for RedisBackend {
 }
 
 impl RedisBackend {
-    /// One LPUSH a list, so that a thousand messages to one queue are one command.
-    fn push_waiting(&self, pipe: &mut Pipeline, messages: &[Outgoing]) {
-        let mut lists: Vec<(String, Vec<&[u8]>)> = Vec::new();
-        for message in messages.iter().filter(|message| message.not_before.is_none()) {
-            let name = keys::list(&message.queue, keys::step_of(message.priority.into()));
-            match lists.iter_mut().find(|(list, _)| *list == name) {
-                Some((_, bytes)) => bytes.push(&message.bytes),
-                None => lists.push((name, vec![&message.bytes])),
-            }
-        }
-        for (list, bytes) in lists {
-            pipe.cmd("LPUSH").arg(list).arg(bytes).ignore();
-        }
-    }
-
     /// Kept in `unacked` until its time, so that a Python peer would restore it if every Apium worker vanished.
     fn push_delayed(&self, pipe: &mut Pipeline, message: &Outgoing, due: Timestamp) {
         let tag = self.delayed_tag(&message.queue, keys::step_of(message.priority.into()));
@@ -201,13 +186,28 @@ impl RedisBackend {
     /// What `TIME` answered, as seconds since 1970 on the clock the scripts go by.
     pub(crate) fn time(&self, answer: Value) -> Result<f64, BackendError> {
         let (whole, micros): (f64, f64) = redis::from_redis_value(answer).map_err(|_| self.nonsense("TIME"))?;
-        let offset = self.inner.settings.clock_offset.load(Ordering::Relaxed);
-        Ok(whole + micros / 1e6 + offset as f64 / 1e3)
+        let offset: f64 = self.offset().parse().unwrap_or(0.0);
+        Ok(whole + micros / 1e6 + offset)
     }
 
     /// An answer no Redis gives.
     pub(crate) fn nonsense(&self, asked: &str) -> BackendError {
         BackendError::Broken(format!("Redis at {} answered nonsense to {asked}", self.inner.home))
+    }
+}
+
+/// One LPUSH a list, so that a thousand messages to one queue are one command.
+fn push_waiting(pipe: &mut Pipeline, messages: &[Outgoing]) {
+    let mut lists: Vec<(String, Vec<&[u8]>)> = Vec::new();
+    for message in messages.iter().filter(|message| message.not_before.is_none()) {
+        let name = keys::list(&message.queue, keys::step_of(message.priority.into()));
+        match lists.iter_mut().find(|(list, _)| *list == name) {
+            Some((_, bytes)) => bytes.push(&message.bytes),
+            None => lists.push((name, vec![&message.bytes])),
+        }
+    }
+    for (list, bytes) in lists {
+        pipe.cmd("LPUSH").arg(list).arg(bytes).ignore();
     }
 }
 

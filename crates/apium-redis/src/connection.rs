@@ -54,8 +54,7 @@ impl Link {
     /// and they are told what changed.
     pub(crate) fn new(address: &Address, watchers: Option<Arc<Watchers>>) -> Self {
         let home: Arc<str> = address.home.as_str().into();
-        let line =
-            Line { home: home.clone(), live: Mutex::new(None), opened: AtomicU64::new(0), watchers };
+        let line = Line { home: home.clone(), live: Mutex::new(None), opened: AtomicU64::new(0), watchers };
         Self { client: address.client.clone(), home, line: Arc::new(line), dialling: tokio::sync::Mutex::default() }
     }
 
@@ -77,10 +76,10 @@ impl Link {
         script.invoke_async(&mut connection).await.map_err(|error| self.fault(serial, &error))
     }
 
-    /// How often this link has connected: what was written once a connection is to be written again when
+    /// The number of the living connection, 0 without one: what was written once is to be written again when
     /// this has changed, because the Redis behind may be another or an empty one.
-    pub(crate) fn opened(&self) -> u64 {
-        self.line.opened.load(Ordering::Relaxed)
+    pub(crate) fn serial(&self) -> u64 {
+        self.line.live().map_or(0, |(serial, _)| serial)
     }
 
     async fn connection(&self) -> Result<(u64, MultiplexedConnection), BackendError> {
@@ -142,6 +141,9 @@ impl Link {
     /// Says in a sentence what went wrong, and lets go of the connection where it is no good any more.
     fn fault(&self, serial: u64, error: &RedisError) -> BackendError {
         let home = &self.home;
+        // A transaction wraps what went wrong inside.
+        let within = error.clone().into_server_errors();
+        let code = within.as_deref().and_then(|errors| errors.first()).map_or("", |(_, error)| error.code());
         match error.kind() {
             ErrorKind::Server(ServerErrorKind::BusyLoading) => {
                 BackendError::Unavailable(format!("Redis at {home} is still loading its data"))
@@ -154,10 +156,10 @@ impl Link {
             ErrorKind::Server(ServerErrorKind::TryAgain | ServerErrorKind::ClusterDown) => {
                 BackendError::Unavailable(format!("Redis at {home} cannot serve now: {error}"))
             }
-            _ if matches!(error.code(), Some("OOM")) => BackendError::Unavailable(format!(
+            _ if code == "OOM" => BackendError::Unavailable(format!(
                 "Redis at {home} has reached its maxmemory and takes nothing more until memory is freed"
             )),
-            _ if matches!(error.code(), Some("BUSY" | "MISCONF")) => {
+            _ if code == "BUSY" || code == "MISCONF" => {
                 BackendError::Unavailable(format!("Redis at {home} refuses to write now: {error}"))
             }
             _ if error.is_timeout() => {
@@ -220,10 +222,10 @@ fn unreachable(home: &str, error: &RedisError) -> BackendError {
         Some("LOADING") => return BackendError::Unavailable(format!("Redis at {home} is still loading its data")),
         _ => {}
     }
+    let too_old = || BackendError::Broken(format!("the server at {home} is too old: Apium needs Redis 6.2 or newer"));
     match error.kind() {
-        ErrorKind::RESP3NotSupported => {
-            BackendError::Broken(format!("the server at {home} is too old: Apium needs Redis 6.2 or newer"))
-        }
+        ErrorKind::RESP3NotSupported => too_old(),
+        ErrorKind::Server(ServerErrorKind::ResponseError) if told.contains("HELLO") => too_old(),
         ErrorKind::AuthenticationFailed => {
             BackendError::Broken(format!("Redis at {home} refused the login; check user and password in the URL"))
         }

@@ -16,8 +16,7 @@ impl RedisBackend {
         let mut from = 0;
         while found.len() < filter.limit() {
             let mut page = redis::cmd("ZREVRANGE");
-            let ids: Vec<String> =
-                self.inner.link.command(page.arg(keys::DEAD).arg(from).arg(from + PAGE - 1)).await?;
+            let ids: Vec<String> = self.inner.link.command(page.arg(keys::DEAD).arg(from).arg(from + PAGE - 1)).await?;
             if ids.is_empty() {
                 break;
             }

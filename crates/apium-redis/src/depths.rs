@@ -14,7 +14,7 @@ use crate::scripts;
 /// How many entries of `unacked_index` are looked through to count what is claimed.
 const DEPTH: usize = 10_000;
 /// How long the queues that peers have bound are taken from memory.
-const BINDINGS_KEPT: Duration = Duration::from_secs(60);
+const BINDINGS_KEPT: Duration = Duration::from_mins(1);
 /// Delayed messages thrown away in one run of the script.
 const PURGE_AT_ONCE: usize = 1_000;
 

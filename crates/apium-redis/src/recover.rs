@@ -185,9 +185,9 @@ fn fits_topic(binding: &str, routing_key: &str) -> bool {
         match binding.split_first() {
             None => key.is_empty(),
             Some((&"#", rest)) => (0..=key.len()).any(|taken| words(rest, &key[taken..])),
-            Some((word, rest)) => key
-                .split_first()
-                .is_some_and(|(first, others)| (*word == "*" || word == first) && words(rest, others)),
+            Some((word, rest)) => {
+                key.split_first().is_some_and(|(first, others)| (*word == "*" || word == first) && words(rest, others))
+            }
         }
     }
     words(&binding.split('.').collect::<Vec<_>>(), &routing_key.split('.').collect::<Vec<_>>())

@@ -20,12 +20,8 @@ impl ResultStore for RedisBackend {
     }
 
     async fn store(&self, result: &StoredResult) -> Result<bool, BackendError> {
-        let settlement = Settlement {
-            receipt: None,
-            disposition: Disposition::Ack,
-            result: Some(result.clone()),
-            send: Vec::new(),
-        };
+        let settlement =
+            Settlement { receipt: None, disposition: Disposition::Ack, result: Some(result.clone()), send: Vec::new() };
         let written = self.write(std::slice::from_ref(&settlement)).await?;
         Ok(written == [Written::Whole])
     }

@@ -26,7 +26,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// A first look is finished even by a caller with less time, so that what is there already is found.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// Longer than anyone waits; keeps the arithmetic of moments from overflowing.
-const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
+const FOR_EVER: Duration = Duration::from_hours(365 * 24);
 
 /// The tracked connection and those who wait on it.
 pub(crate) struct Wake {
@@ -35,10 +35,13 @@ pub(crate) struct Wake {
     watchers: Arc<Watchers>,
 }
 
+/// The waiters of each key, each with its number.
+type ByKey = HashMap<String, Vec<(u64, Arc<Notify>)>>;
+
 /// Who wants to know of which key.
 #[derive(Default)]
 pub(crate) struct Watchers {
-    by_key: Mutex<HashMap<String, Vec<(u64, Arc<Notify>)>>>,
+    by_key: Mutex<ByKey>,
     last: AtomicU64,
 }
 
@@ -143,7 +146,7 @@ impl Watchers {
         Watch { watchers: self, number, keys, told }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<String, Vec<(u64, Arc<Notify>)>>> {
+    fn waiting(&self) -> MutexGuard<'_, ByKey> {
         self.by_key.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

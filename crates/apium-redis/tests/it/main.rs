@@ -1,6 +1,7 @@
 //! Everything about Redis is tested on real, private Redis servers; see `server.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod addresses;
 mod conformance;
 mod layout;
 mod outage;

@@ -47,6 +47,10 @@ impl Server {
         self.port
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) async fn backend(&self) -> RedisBackend {
         let settings = RedisSettings { clock_offset: self.offset.clone(), ..RedisSettings::default() };
         RedisBackend::connect(&self.url(), settings).await.unwrap()
@@ -75,9 +79,17 @@ impl Server {
         advance(self.url(), self.offset.clone(), by).await;
     }
 
+    /// Not listening yet, or still loading. A demand for a password is an answer too.
+    async fn refuses(&self) -> bool {
+        let client = redis::Client::open(self.url()).unwrap();
+        let Ok(mut connection) = client.get_multiplexed_async_connection().await else { return true };
+        let answer = redis::cmd("PING").query_async::<()>(&mut connection).await;
+        answer.is_err_and(|error| error.code() != Some("NOAUTH"))
+    }
+
     async fn up(&self) {
         let deadline = Instant::now() + UP_WITHIN;
-        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        while self.refuses().await {
             assert!(Instant::now() < deadline, "redis-server did not come up on port {}", self.port);
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

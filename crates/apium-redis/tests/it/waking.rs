@@ -1,1 +1,112 @@
-//! x
+//! Waiting: woken by a plain LPUSH of anyone, and next to nothing sent while there is nothing to do.
+
+use std::time::{Duration, Instant};
+
+use apium_core::results::StoredResult;
+use apium_core::{Broker, Claim, Fleet, ResultStore, Settlement};
+use apium_protocol::{RawJson, ResultRecord};
+
+use crate::server::{Peer, Server};
+
+const LONG: Duration = Duration::from_secs(30);
+
+async fn commands(peer: &mut Peer) -> u64 {
+    number(peer, "total_commands_processed").await
+}
+
+async fn number(peer: &mut Peer, field: &str) -> u64 {
+    let info: String = peer.run(&["INFO"]).await;
+    let line = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).unwrap();
+    line.trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_plain_push_wakes_within_milliseconds() {
+    let server = Server::start().await;
+    let (backend, mut peer) = (server.backend().await, server.peer().await);
+    let queues = ["other".to_owned(), "q".to_owned()];
+    let mut delays = Vec::new();
+    for list in ["q", "q\u{6}\u{16}9"].repeat(10) {
+        let waiter = tokio::spawn({
+            let (backend, queues) = (backend.clone(), queues.clone());
+            async move {
+                Broker::wait(&backend, &queues, LONG).await.unwrap();
+                Instant::now()
+            }
+        });
+        // The waiter has looked once both of its commands are counted.
+        let seen = || async { number(&mut server.peer().await, "tracking_total_keys").await };
+        let deadline = Instant::now() + LONG;
+        while seen().await < 10 && !waiter.is_finished() {
+            assert!(Instant::now() < deadline, "the waiter never looked");
+        }
+        let pushed = Instant::now();
+        let _: i64 = peer.run(&["LPUSH", list, "x"]).await;
+        delays.push(waiter.await.unwrap().saturating_duration_since(pushed));
+        let claimed = backend.claim(&Claim { queues: &queues, max: 1, lease: LONG }).await.unwrap();
+        backend.settle(claimed.into_iter().map(|delivery| Settlement::ack(delivery.receipt)).collect()).await.unwrap();
+    }
+    delays.sort();
+    println!("woken after {:?} (median), {:?} (longest)", delays[delays.len() / 2], delays[delays.len() - 1]);
+    assert!(delays[delays.len() / 2] < Duration::from_millis(50), "{delays:?}");
+}
+
+#[tokio::test]
+async fn an_idle_worker_is_silent() {
+    let server = Server::start().await;
+    let (backend, mut peer) = (server.backend().await, server.peer().await);
+    let queues: Vec<String> = (0..5).map(|n| format!("q{n}")).collect();
+    Broker::wait(&backend, &queues, Duration::from_millis(1)).await.unwrap();
+    let before = commands(&mut peer).await;
+    let waited = Instant::now();
+    let worker = async {
+        while waited.elapsed() < Duration::from_secs(2) {
+            Broker::wait(&backend, &queues, Duration::from_secs(1)).await.unwrap();
+        }
+    };
+    let (told, ()) = tokio::join!(backend.revocations(0, Duration::from_secs(2)), worker);
+    assert!(told.unwrap().ids.is_empty());
+    let sent = commands(&mut peer).await - before;
+    println!("{sent} commands in {:?}", waited.elapsed());
+    assert!(sent < 10, "{sent} commands in {:?}", waited.elapsed());
+}
+
+#[tokio::test]
+async fn a_due_moment_wakes_by_itself() {
+    let server = Server::start().await;
+    let backend = server.backend().await;
+    let due = jiff::Timestamp::now().saturating_add(jiff::SignedDuration::from_millis(400)).unwrap();
+    let queues = ["q".to_owned()];
+    let message =
+        apium_core::Outgoing { queue: "q".to_owned(), priority: 0, bytes: b"x".to_vec(), not_before: Some(due) };
+    backend.publish(&[message]).await.unwrap();
+    Broker::wait(&backend, &queues, LONG).await.unwrap();
+    let late = jiff::Timestamp::now().duration_since(due);
+    assert!(!late.is_negative() && late.as_secs() < 5, "{late}");
+    assert_eq!(backend.claim(&Claim { queues: &queues, max: 1, lease: LONG }).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn many_wait_for_results_on_one_connection() {
+    let server = Server::start().await;
+    let (backend, mut peer) = (server.backend().await, server.peer().await);
+    let waiters: Vec<_> = (0..100)
+        .map(|n| {
+            let backend = backend.clone();
+            tokio::spawn(async move { ResultStore::wait(&backend, &format!("id-{n}"), LONG).await.unwrap() })
+        })
+        .collect();
+    let deadline = Instant::now() + LONG;
+    while number(&mut peer, "tracking_total_keys").await < 100 {
+        assert!(Instant::now() < deadline, "the waiters never looked");
+    }
+    // The peer, and three of the backend: commands, settlements, waiting.
+    assert!(number(&mut peer, "connected_clients").await <= 4);
+    for n in 0..100 {
+        let record = ResultRecord::new(format!("id-{n}"), "SUCCESS", RawJson::from(&n).unwrap());
+        backend.store(&StoredResult::of(&record, None)).await.unwrap();
+    }
+    for (n, waiter) in waiters.into_iter().enumerate() {
+        assert_eq!(waiter.await.unwrap().unwrap().result.as_str(), n.to_string());
+    }
+}
