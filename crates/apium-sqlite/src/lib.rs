@@ -1,1 +1,23 @@
-//! placeholder
+//! The ports kept in one SQLite file, the embedded default: broker, fleet and result store without a server.
+//!
+//! Read in this order: `schema.sql` (what is kept), [`backend`] (the handle), `writer` (one thread that commits
+//! for all), `reader` (threads that only look), `wake` (how a waiter hears of work, in this process and in
+//! others); then the ports: `broker` with `line`, `settle` and `dead`, `results`, `fleet`. `place` and `schema`
+//! open the file, `fault` says in a sentence what is wrong with it.
+
+pub mod backend;
+
+mod broker;
+mod dead;
+mod fault;
+mod fleet;
+mod line;
+mod place;
+mod reader;
+mod results;
+mod schema;
+mod settle;
+mod wake;
+mod writer;
+
+pub use backend::{SqliteBackend, SqliteSettings, Synchronous};

@@ -1,0 +1,133 @@
+//! The broker port: each promise as one job for the writer or one question for the readers.
+
+use std::time::Duration;
+
+use apium_core::broker::QueueDepth;
+use apium_core::{
+    BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Outgoing, Receipt, Settled, Settlement,
+};
+use async_trait::async_trait;
+use tokio::time::{Instant, timeout_at};
+
+use crate::backend::SqliteBackend;
+use crate::writer::{Job, Weight, Work, unattended};
+use crate::{dead, fleet, line, results, settle};
+
+#[async_trait]
+impl Broker for SqliteBackend {
+    fn home(&self) -> &str {
+        &self.home
+    }
+
+    async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {
+        let (rows, messages) = (messages.len(), messages.to_vec());
+        let put = move |work: &Work<'_>| messages.iter().try_for_each(|message| line::put(work, message));
+        self.writer.write(Weight::flushed(rows), put).await
+    }
+
+    async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Delivery>, BackendError> {
+        let (queues, max, lease) = (claim.queues.to_vec(), claim.max, claim.lease);
+        self.writer
+            .write_heard(Weight::light(max), move |work| line::claim(work, &queues, max, lease), Some(give_back))
+            .await
+    }
+
+    async fn wait(&self, queues: &[String], at_most: Duration) -> Result<(), BackendError> {
+        let deadline = Instant::now() + at_most;
+        loop {
+            // Registered before looking, so that a message put in between is not missed.
+            let rung = self.bell.messages().notified();
+            tokio::pin!(rung);
+            rung.as_mut().enable();
+            let names = queues.to_vec();
+            let due = self.readers.read(move |db| line::next_due(db, &names)).await?;
+            let now = self.now();
+            let look_again = match due {
+                Some(due) if due <= now => return Ok(()),
+                Some(due) => Instant::now() + Duration::from_micros(due.abs_diff(now)),
+                None => deadline,
+            };
+            if timeout_at(look_again.min(deadline), rung).await.is_err() && Instant::now() >= deadline {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn renew(&self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>, BackendError> {
+        let (rows, receipts) = (receipts.len(), receipts.to_vec());
+        let renew = move |work: &Work<'_>| {
+            let until = work.after(lease);
+            let mut lost = Vec::new();
+            for receipt in receipts {
+                if !line::renew(work, &receipt, until)? {
+                    lost.push(receipt);
+                }
+            }
+            Ok(lost)
+        };
+        self.writer.write(Weight::light(rows), renew).await
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, BackendError> {
+        let rows = settlements.iter().map(settle::rows).sum();
+        let settle =
+            move |work: &Work<'_>| settlements.iter().map(|settlement| settle::settle(work, settlement)).collect();
+        self.writer.write(Weight::flushed(rows), settle).await
+    }
+
+    async fn recover(&self) -> Result<usize, BackendError> {
+        let recover = |work: &Work<'_>| {
+            results::sweep(work)?;
+            fleet::sweep(work)?;
+            line::recover(work)
+        };
+        self.writer.write(Weight::light(line::RECOVERED), recover).await
+    }
+
+    async fn depths(&self, queues: &[String]) -> Result<Vec<QueueDepth>, BackendError> {
+        let (queues, now) = (queues.to_vec(), self.now());
+        let look = move |db: &rusqlite::Connection| {
+            let queues = if queues.is_empty() { line::queues(db)? } else { queues };
+            queues.iter().map(|queue| line::depth(db, queue, now)).collect()
+        };
+        self.readers.read(look).await
+    }
+
+    async fn purge(&self, queue: &str) -> Result<u64, BackendError> {
+        let mut purged = 0;
+        loop {
+            let name = queue.to_owned();
+            let now = self.writer.write(Weight::flushed(line::PURGED), move |work| line::purge(work, &name)).await?;
+            purged += now as u64;
+            if now < line::PURGED {
+                return Ok(purged);
+            }
+        }
+    }
+
+    async fn dead_letters(&self, filter: &DeadFilter) -> Result<Vec<DeadLetter>, BackendError> {
+        let filter = filter.clone();
+        self.readers.read(move |db| dead::list(db, &filter)).await
+    }
+
+    async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, BackendError> {
+        let id = id.to_owned();
+        self.readers.read(move |db| dead::find(db, &id)).await
+    }
+
+    async fn replay(&self, id: &str) -> Result<bool, BackendError> {
+        let id = id.to_owned();
+        self.writer.write(Weight::flushed(2), move |work| settle::replay(work, &id)).await
+    }
+}
+
+/// Who asked has left before the answer came: the messages go back as they were, instead of lying under a lease
+/// that nobody holds.
+fn give_back(deliveries: Vec<Delivery>) -> Option<Box<dyn Job>> {
+    if deliveries.is_empty() {
+        return None;
+    }
+    let rows = deliveries.len();
+    let back = move |work: &Work<'_>| deliveries.iter().try_for_each(|delivery| line::unclaim(work, &delivery.receipt));
+    Some(unattended(Weight::light(rows), back))
+}

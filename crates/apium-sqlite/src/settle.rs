@@ -1,0 +1,73 @@
+//! One settlement, one step: the message, its result, what is sent on and the dead letter, or nothing of it.
+//!
+//! A lease that ran out but was not given back yet is still its holder's: its work is done, and nobody else has
+//! begun it. Once given back (`recover`), the tag no longer opens the message and the settlement is lost.
+
+use apium_core::{Disposition, Outgoing, Receipt, Settled, Settlement};
+use rusqlite::params;
+
+use crate::fault::Fault;
+use crate::line::{self, DELAYED, READY};
+use crate::writer::Work;
+use crate::{dead, results};
+
+const ACK: &str = "DELETE FROM messages WHERE id = ?1 AND state = 4 AND tag = ?2";
+
+const TO_FRONT: &str = "UPDATE messages SET state = 2, redelivered = 1, id = (SELECT min(id) FROM messages) - 1
+    WHERE id = ?1 AND state = 4 AND tag = ?2";
+
+const TO_END: &str = "UPDATE messages SET state = 2, redelivered = 1, id = (SELECT max(id) FROM messages) + 1
+    WHERE id = ?1 AND state = 4 AND tag = ?2";
+
+const DEFER: &str = "UPDATE messages SET state = ?3, due = ?4 WHERE id = ?1 AND state = 4 AND tag = ?2";
+
+/// Settles one delivery with all its consequences.
+pub(crate) fn settle(work: &Work<'_>, settlement: &Settlement) -> Result<Settled, Fault> {
+    if let Some(receipt) = &settlement.receipt
+        && !give_up(work, receipt, &settlement.disposition)?
+    {
+        return Ok(Settled::Lost);
+    }
+    if let Disposition::DeadLetter(letter) = &settlement.disposition {
+        dead::keep(work, letter)?;
+    }
+    if let Some(result) = &settlement.result {
+        results::store(work, result)?;
+    }
+    settlement.send.iter().try_for_each(|message| line::put(work, message))?;
+    Ok(Settled::Done)
+}
+
+/// About how many rows a settlement writes.
+pub(crate) fn rows(settlement: &Settlement) -> usize {
+    2 + settlement.send.len()
+}
+
+/// Lets go of the message; false when it is not ours any more.
+fn give_up(work: &Work<'_>, receipt: &Receipt, disposition: &Disposition) -> Result<bool, Fault> {
+    let Some((id, tag)) = line::read_tag(receipt) else { return Ok(false) };
+    let changed = match disposition {
+        Disposition::Ack | Disposition::DeadLetter(_) => work.db.prepare_cached(ACK)?.execute([id, tag])?,
+        Disposition::Requeue => work.db.prepare_cached(TO_FRONT)?.execute([id, tag])?,
+        Disposition::RequeueLast => work.db.prepare_cached(TO_END)?.execute([id, tag])?,
+        Disposition::Defer(until) => {
+            let due = until.as_microsecond();
+            let state = if due > work.now { DELAYED } else { READY };
+            work.db.prepare_cached(DEFER)?.execute([id, tag, state, due])?
+        }
+    };
+    match disposition {
+        Disposition::Requeue | Disposition::RequeueLast | Disposition::Defer(_) if changed > 0 => work.rung.messages(),
+        _ => {}
+    }
+    Ok(changed == 1)
+}
+
+/// Puts the original bytes of a dead letter back into its queue and forgets it; false when there is none.
+pub(crate) fn replay(work: &Work<'_>, name: &str) -> Result<bool, Fault> {
+    let Some(letter) = dead::find(work.db, name)? else { return Ok(false) };
+    work.db.prepare_cached("DELETE FROM dead WHERE name = ?1")?.execute(params![name])?;
+    let message = Outgoing { queue: letter.queue, priority: letter.priority, bytes: letter.message, not_before: None };
+    line::put(work, &message)?;
+    Ok(true)
+}

@@ -1,0 +1,28 @@
+//! The promises every backend keeps, on two separate opens of one file and a clock they share.
+
+use std::sync::Arc;
+
+use apium_core::TestClock;
+use apium_core::conformance::Subject;
+
+use crate::open_with;
+
+async fn subject() -> Subject {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("apium.db");
+    let clock = Arc::new(TestClock::default());
+    let broker = Arc::new(open_with(&file, clock.clone()));
+    let other = Arc::new(open_with(&file, clock.clone()));
+    Subject {
+        broker: broker.clone(),
+        results: broker,
+        other,
+        advance: Box::new(move |by| {
+            clock.advance(by);
+            Box::pin(std::future::ready(()))
+        }),
+        keep: Box::new(folder),
+    }
+}
+
+apium_core::conformance_tests!(subject);
