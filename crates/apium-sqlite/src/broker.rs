@@ -7,11 +7,11 @@ use apium_core::{
     BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Outgoing, Receipt, Settled, Settlement,
 };
 use async_trait::async_trait;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::backend::SqliteBackend;
 use crate::writer::{Job, Weight, Work, unattended};
-use crate::{dead, fleet, line, results, settle};
+use crate::{dead, fleet, line, results, settle, wake};
 
 #[async_trait]
 impl Broker for SqliteBackend {
@@ -33,7 +33,7 @@ impl Broker for SqliteBackend {
     }
 
     async fn wait(&self, queues: &[String], at_most: Duration) -> Result<(), BackendError> {
-        let deadline = Instant::now() + at_most;
+        let deadline = wake::deadline(at_most);
         loop {
             // Registered before looking, so that a message put in between is not missed.
             let rung = self.bell.messages().notified();
@@ -42,12 +42,12 @@ impl Broker for SqliteBackend {
             let names = queues.to_vec();
             let due = self.readers.read(move |db| line::next_due(db, &names)).await?;
             let now = self.now();
-            let look_again = match due {
+            let due_or_over = match due {
                 Some(due) if due <= now => return Ok(()),
-                Some(due) => Instant::now() + Duration::from_micros(due.abs_diff(now)),
+                Some(due) => wake::deadline(Duration::from_micros(due.abs_diff(now))).min(deadline),
                 None => deadline,
             };
-            if timeout_at(look_again.min(deadline), rung).await.is_err() && Instant::now() >= deadline {
+            if timeout_at(due_or_over, rung).await.is_err() {
                 return Ok(());
             }
         }

@@ -6,10 +6,11 @@ use apium_core::fleet::Revocations;
 use apium_core::{BackendError, Fleet, WorkerCard};
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::backend::SqliteBackend;
 use crate::fault::Fault;
+use crate::wake::deadline;
 use crate::writer::{Weight, Work};
 
 const BEAT: &str = "INSERT INTO workers (name, until, card) VALUES (?1, ?2, ?3)
@@ -50,7 +51,7 @@ impl Fleet for SqliteBackend {
     }
 
     async fn revocations(&self, cursor: u64, at_most: Duration) -> Result<Revocations, BackendError> {
-        let deadline = Instant::now() + at_most;
+        let deadline = deadline(at_most);
         loop {
             // Registered before looking, so that a revoke in between is not missed.
             let rung = self.bell.revocations().notified();

@@ -7,10 +7,11 @@ use apium_core::{BackendError, Lookup, ResultStore, StoredResult};
 use apium_protocol::ResultRecord;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::backend::SqliteBackend;
 use crate::fault::Fault;
+use crate::wake::deadline;
 use crate::writer::{Weight, Work};
 
 /// Expired rows of each kind thrown away by one call of `recover`.
@@ -51,7 +52,7 @@ impl ResultStore for SqliteBackend {
     }
 
     async fn wait(&self, task_id: &str, at_most: Duration) -> Result<Option<ResultRecord>, BackendError> {
-        let deadline = Instant::now() + at_most;
+        let deadline = deadline(at_most);
         let place = self.bell.wait_for(task_id);
         loop {
             // Registered before looking, so that a record stored in between is not missed.

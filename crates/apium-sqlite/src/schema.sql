@@ -17,10 +17,11 @@ CREATE TABLE messages (
     bytes       BLOB    NOT NULL                -- last, so that the columns before it stay on the first page
 ) STRICT;
 
--- One index a state, so that a claim looks only at what can be claimed, however much is delayed or in work.
-CREATE INDEX ready   ON messages (queue, step)  WHERE state = 2;
-CREATE INDEX delayed ON messages (queue, due)   WHERE state = 3;
-CREATE INDEX claimed ON messages (lease, queue) WHERE state = 4;
+-- One index a state, so that a claim looks only at what can be claimed, however much is delayed or in work;
+-- `state` stands in them so that counting reads the index alone.
+CREATE INDEX ready   ON messages (state, queue, step)  WHERE state = 2;
+CREATE INDEX delayed ON messages (state, queue, due)   WHERE state = 3;
+CREATE INDEX claimed ON messages (state, lease, queue) WHERE state = 4;
 
 CREATE TABLE results (
     id      INTEGER PRIMARY KEY,

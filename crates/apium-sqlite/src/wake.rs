@@ -19,6 +19,7 @@ use std::time::Duration;
 use notify::{EventKind, RecursiveMode, Watcher};
 use rusqlite::Connection;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::place::{beside, private_file};
 use crate::results;
@@ -185,6 +186,11 @@ impl Watch {
         thread::Builder::new().name("sqlite-watch".to_owned()).spawn(move || listen(&db, &rings, &bell, pace))?;
         Ok(Self { _bell: watcher.ok(), _end: end })
     }
+}
+
+/// When a wait of `at_most` from now ends; one longer than a year ends after a year.
+pub(crate) fn deadline(at_most: Duration) -> Instant {
+    Instant::now() + at_most.min(Duration::from_hours(24 * 365))
 }
 
 fn watch_bell(bell: &Path, ring: SyncSender<()>) -> notify::Result<notify::RecommendedWatcher> {

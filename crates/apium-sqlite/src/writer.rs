@@ -311,7 +311,7 @@ fn take(first: Box<dyn Job>, waiting: &mut mpsc::Receiver<Box<dyn Job>>) -> Vec<
         && rows < GROUP_ROWS
         && let Ok(job) = waiting.try_recv()
     {
-        rows += job.weight().rows;
+        rows = rows.saturating_add(job.weight().rows);
         group.push(job);
     }
     group

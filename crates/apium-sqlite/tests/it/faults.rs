@@ -114,7 +114,9 @@ fn opened_by_nobody(folder: &Path, file: &Path) -> String {
     use std::os::unix::fs::MetadataExt as _;
     use std::os::unix::process::CommandExt as _;
     let program = folder.join("program");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    // Copied by another process: were it written here, a child that another test starts at this moment would hold it
+    // open, and what is open for writing cannot be started.
+    assert!(Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status().unwrap().success());
     allow(folder, 0o555);
     let mut command = Child::command(&program, "open", file);
     if fs::metadata("/proc/self").unwrap().uid() == 0 {

@@ -8,6 +8,24 @@ use apium_core::Broker;
 use crate::child::{Child, micros};
 use crate::{SOON, claim, message, open, ready};
 
+#[test]
+fn a_new_store_may_be_opened_by_several_at_once() {
+    for _ in 0..5 {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("new/apium.db");
+        let opened: Vec<_> = (0..6)
+            .map(|_| {
+                std::thread::spawn({
+                    let file = file.clone();
+                    move || open(&file)
+                })
+            })
+            .collect();
+        let opened: Vec<_> = opened.into_iter().map(|thread| thread.join().unwrap()).collect();
+        assert!(opened.iter().all(|store| Broker::home(store) == Broker::home(&opened[0])));
+    }
+}
+
 #[tokio::test]
 async fn two_processes_never_share_a_message() {
     const MESSAGES: usize = 4_000;
