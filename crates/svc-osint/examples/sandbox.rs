@@ -1,4 +1,6 @@
-//! Try a parser by hand: `cargo run -p svc-osint --example sandbox -- sandbox-parse < photo.jpg`.
+//! Try a parser by hand: `cargo run -p svc-osint --example sandbox -- sandbox-parse < photo.jpg | cat`.
+//!
+//! The `cat` is needed: the parser may not write to files, not even to one it was given as output.
 
 use std::process::ExitCode;
 

@@ -74,6 +74,7 @@ pub enum SandboxError {
 enum Verdict {
     Parsed(Box<Parsed>),
     Unreadable(String),
+    Memory,
     Crash(String),
 }
 
@@ -126,6 +127,7 @@ pub async fn parse(bytes: &[u8], limits: &SandboxLimits) -> Result<Parsed, Sandb
     match serde_json::from_slice(&answer) {
         Ok(Verdict::Parsed(parsed)) => Ok(*parsed),
         Ok(Verdict::Unreadable(sentence)) => Err(SandboxError::Unreadable(sentence)),
+        Ok(Verdict::Memory) => Err(SandboxError::Memory(limits.memory)),
         Ok(Verdict::Crash(why)) => Err(SandboxError::Crash(why)),
         Err(_) => Err(SandboxError::Crash("su respuesta no se entiende".to_owned())),
     }
@@ -161,6 +163,7 @@ fn judge() -> Verdict {
             Ok(parsed) => Verdict::Parsed(Box::new(parsed)),
             Err(sentence) => Verdict::Unreadable(sentence),
         },
+        Err(e) if e.kind() == std::io::ErrorKind::OutOfMemory => Verdict::Memory,
         Err(e) => Verdict::Crash(e.to_string()),
     }
 }

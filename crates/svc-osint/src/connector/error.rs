@@ -128,7 +128,8 @@ pub(super) fn quoted(text: &str) -> String {
     clean.trim().trim_end_matches('.').to_owned()
 }
 
+/// An I/O error hides what it wraps from `source`, and TLS comes wrapped in two of them.
 fn tls_cause<'a>(link: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
-    let wrapped = || link.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<rustls::Error>();
+    let wrapped = || tls_cause(link.downcast_ref::<std::io::Error>()?.get_ref()?);
     link.downcast_ref::<rustls::Error>().or_else(wrapped)
 }

@@ -127,6 +127,8 @@ impl Parsed {
 impl Gps {
     /// A place, if the numbers are one.
     pub(super) fn new(lat: f64, lon: f64, alt: Option<f64>) -> Option<Self> {
+        // A centimetre; beyond it stands only the noise of adding up minutes and seconds.
+        let [lat, lon] = [lat, lon].map(|degrees| (degrees * 1e7).round() / 1e7);
         let alt = alt.filter(|alt| alt.is_finite());
         ((-90.0..=90.0).contains(&lat) && (-180.0..=180.0).contains(&lon)).then_some(Self { lat, lon, alt })
     }

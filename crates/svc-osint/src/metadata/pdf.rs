@@ -9,6 +9,7 @@ use super::{dates, xmp};
 const MAX_STREAM: usize = 16 << 20;
 /// Most bytes of an XMP packet.
 const MAX_PACKET: usize = 1 << 20;
+const LOCKED: &str = "El PDF está cifrado con una contraseña que no se conoce.";
 
 /// The entries of Info that have a place of their own.
 const KNOWN: [&[u8]; 7] = [b"Title", b"Author", b"Creator", b"Producer", b"CreationDate", b"ModDate", b"Company"];
@@ -23,12 +24,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Parsed, String> {
         max_decompressed_size: Some(MAX_STREAM),
         ..LoadOptions::default()
     };
-    let document =
-        Document::load_mem_with_options(bytes, options).map_err(|e| format!("El PDF no se puede leer: {e}."))?;
+    let document = Document::load_mem_with_options(bytes, options).map_err(|e| match e {
+        lopdf::Error::InvalidPassword => LOCKED.to_owned(),
+        e => format!("El PDF no se puede leer: {e}."),
+    })?;
     let mut parsed = Parsed::of("pdf");
     parsed.keep("pdf_version", clean(&document.version));
     if document.is_encrypted() {
-        parsed.note("El PDF está cifrado con una contraseña que no se conoce.");
+        parsed.note(LOCKED);
         return Ok(parsed);
     }
     if document.was_encrypted() {
