@@ -4,6 +4,15 @@
 mod dns;
 mod dns_faults;
 mod dns_mail;
+mod exiftool;
+mod faults;
+mod hostile;
 mod knot;
+mod metadata;
 mod responder;
+mod samples;
+mod sandbox;
+mod site;
+mod ssrf;
 mod target;
+mod web;
