@@ -147,13 +147,16 @@ impl Repr {
                 repr.value(value)
             });
         }
-        match text {
-            "null" => self.token("None"),
-            "true" => self.token("True"),
-            "false" => self.token("False"),
-            _ if text.starts_with('"') => self.string(&value.to::<String>().unwrap_or_default()),
-            _ => self.token(&cut(&number_repr(text), self.left)),
+        if text.starts_with('"') {
+            return self.string(&value.to::<String>().unwrap_or_default());
         }
+        let shown = match text {
+            "null" => "None".to_owned(),
+            "true" => "True".to_owned(),
+            "false" => "False".to_owned(),
+            number => number_repr(number),
+        };
+        self.token(&cut(&shown, self.left))
     }
 
     fn tuple(&mut self, items: &[RawJson]) -> Result<(), Full> {

@@ -41,6 +41,8 @@ pub(crate) fn scan(bytes: &[u8], start: usize) -> Result<Number, JsonError> {
 }
 
 /// A float as Python's `repr` writes it: `1.0`, `1e+16`, `1e-05`; and `NaN`, `Infinity` as its `json` does.
+/// Of two shortest forms equally near, Python takes the even last digit and Rust may take the other; both are read
+/// back as the same float.
 pub(crate) fn float<T: Display + LowerExp + Copy + Into<f64>>(value: T) -> String {
     let wide: f64 = value.into();
     if wide.is_nan() {

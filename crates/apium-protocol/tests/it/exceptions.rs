@@ -1,4 +1,4 @@
-//! Exceptions in results.
+//! Exceptions in results: how they are written for a Python caller, and how their message reads.
 
 use apium_protocol::{ExceptionRecord, RawJson};
 

@@ -49,3 +49,21 @@ fn tagged_values_are_shown_shortly() {
         assert_eq!(value(text), shown);
     }
 }
+
+#[test]
+fn what_is_too_long_is_cut_and_still_closed() {
+    let a = |count| "a".repeat(count);
+    for (items, shown) in [
+        // The string uses up all the room.
+        (format!("[\"{}\", 1]", a(1100)), format!("['{}...', ...]", a(1023))),
+        // Room for a part of the next word only.
+        (format!("[\"{}\", false]", a(1016)), format!("['{}', Fal...]", a(1016))),
+        (format!("{{\"{}\": [1]}}", a(1100)), format!("{{'{}...', ...}}", a(1023))),
+        (format!("[\"{}\", [2]]", a(1018)), format!("['{}', [, ...]]", a(1018))),
+    ] {
+        assert_eq!(value(&items), shown);
+    }
+    let words = format!("[\"{}\"]", "word ".repeat(300));
+    let shown = value(&words);
+    assert!(shown.starts_with("['word word") && shown.ends_with(" word...']"), "{shown}");
+}

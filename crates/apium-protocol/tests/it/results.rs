@@ -1,4 +1,4 @@
-//! Result records.
+//! Result records: their order on the wire, what may be missing, and why something is none.
 
 use apium_protocol::{RawJson, ResultRecord};
 
