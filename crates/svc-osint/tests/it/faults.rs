@@ -120,8 +120,9 @@ async fn a_drip_and_a_silence_end_in_time() {
     let drip = raw(async |mut stream| {
         read_head(&mut stream).await;
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await;
+        let mut drops = tokio::time::interval(Duration::from_millis(100));
         while stream.write_all(b"1\r\nx\r\n").await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            drops.tick().await;
         }
     })
     .await;

@@ -1,10 +1,11 @@
 //! A parser that crashes, hangs, floods or eats costs one child process and gives one clear sentence.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use svc_osint::sandbox::{SandboxError, SandboxLimits, parse};
 
@@ -34,20 +35,26 @@ fn script(folder: &Path, text: &str) -> SandboxLimits {
     SandboxLimits { program: Some(file), ..SandboxLimits::default() }
 }
 
-/// Waits, within reason, until the process whose number is in `file` is no more.
-fn gone(file: &Path) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        let number = std::fs::read_to_string(file).unwrap_or_default();
-        let number = number.trim();
-        let status = std::fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
-        // A zombie nobody has collected yet runs no more either.
-        if !number.is_empty() && (status.is_empty() || status.contains(") Z ")) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "process {number} still runs");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+/// A pipe with a name: whoever writes to it says by that that it lives, and by letting go that it is
+/// dead. Both are told through the channel.
+fn pulse(folder: &Path) -> (PathBuf, Receiver<&'static str>) {
+    let fifo = folder.join("pulse");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let (tell, told) = std::sync::mpsc::channel();
+    let path = fifo.clone();
+    std::thread::spawn(move || {
+        let mut pipe = std::fs::File::open(path).unwrap();
+        let _ = tell.send("alive");
+        pipe.read_to_end(&mut Vec::new()).unwrap();
+        let _ = tell.send("dead");
+    });
+    (fifo, told)
+}
+
+/// What the pulse says next, within reason.
+async fn next(told: Receiver<&'static str>) -> (&'static str, Receiver<&'static str>) {
+    let wait = move || (told.recv_timeout(Duration::from_secs(10)).unwrap_or("silent"), told);
+    tokio::task::spawn_blocking(wait).await.unwrap()
 }
 
 #[tokio::test]
@@ -65,19 +72,13 @@ async fn the_child_confines_itself_before_it_reads() {
         ("Max open files", "3", "3"),
         ("Max address space", "268435456", "268435456"),
     ];
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
-        let holds = |(name, soft, hard): &(&str, &str, &str)| {
-            let line = limits.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-            let mut numbers = line[name.len()..].split_whitespace();
-            numbers.next() == Some(soft) && numbers.next() == Some(hard)
-        };
-        if expected.iter().all(holds) {
-            break;
-        }
-        assert!(Instant::now() < deadline, "{limits}");
-        std::thread::sleep(Duration::from_millis(10));
+    // More than a pipe holds: when it is written, the child has begun to read.
+    child.stdin.as_mut().unwrap().write_all(&vec![b'x'; 1 << 20]).unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    for (name, soft, hard) in expected {
+        let line = limits.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+        let numbers: Vec<&str> = line[name.len()..].split_whitespace().take(2).collect();
+        assert_eq!(numbers, [soft, hard], "{name}");
     }
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     assert!(status.contains("NoNewPrivs:\t1"), "{status}");
@@ -91,28 +92,27 @@ async fn the_child_confines_itself_before_it_reads() {
 #[tokio::test]
 async fn a_child_that_hangs_is_killed_with_its_children() {
     let folder = tempfile::tempdir().unwrap();
-    let number = folder.path().join("number");
-    let mut limits = script(folder.path(), &format!("sleep 300 & echo $! > {}; wait", number.display()));
-    limits.wall = Duration::from_secs(1);
+    let (fifo, told) = pulse(folder.path());
+    // The grandchild alone keeps the pipe open.
+    let mut limits = script(folder.path(), &format!("sleep 300 > {} & wait", fifo.display()));
+    limits.wall = Duration::from_secs(3);
     let error = parse(b"x", &limits).await.unwrap_err();
-    assert_eq!(error.to_string(), "El fichero no se ha podido analizar en 1 s y se ha abandonado.");
-    gone(&number);
+    assert_eq!(error.to_string(), "El fichero no se ha podido analizar en 3 s y se ha abandonado.");
+    let (first, told) = next(told).await;
+    assert_eq!((first, next(told).await.0), ("alive", "dead"));
 }
 
 #[tokio::test]
 async fn a_cancelled_scan_leaves_no_child_behind() {
     let folder = tempfile::tempdir().unwrap();
-    let number = folder.path().join("number");
-    let limits = script(folder.path(), &format!("echo $$ > {}.new; mv {0}.new {0}; exec sleep 300", number.display()));
+    let (fifo, told) = pulse(folder.path());
+    let limits = script(folder.path(), &format!("exec sleep 300 > {}", fifo.display()));
     let scan = tokio::spawn(async move { parse(b"x", &limits).await });
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !number.exists() {
-        assert!(Instant::now() < deadline, "it never started");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let (first, told) = next(told).await;
+    assert_eq!(first, "alive");
     scan.abort();
     assert!(scan.await.unwrap_err().is_cancelled());
-    gone(&number);
+    assert_eq!(next(told).await.0, "dead");
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn every_death_has_its_sentence() {
         ("exit 0", "El analizador ha fallado con este fichero (su respuesta no se entiende)."),
         ("yes", "El análisis del fichero devuelve más de 1048576 bytes y se ha descartado."),
         (
-            "yes >&2 & sleep 0.1; kill $!; echo hola",
+            "head -c 1000000 /dev/zero >&2; echo hola",
             "El analizador ha fallado con este fichero (su respuesta no se entiende).",
         ),
     ];
