@@ -2,22 +2,26 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
-use syn::{ItemFn, Path, ReturnType, parse_quote};
+use syn::ext::IdentExt as _;
+use syn::{ItemFn, Path, ReturnType, Visibility};
 
 use crate::options::Options;
-use crate::parameter::{Parameter, last_segment};
+use crate::parameter::{Parameter, last_segment, local};
 
 /// Writes the task.
 pub(crate) fn expand(options: &Options, mut function: ItemFn) -> syn::Result<TokenStream> {
     if !function.sig.generics.params.is_empty() {
-        return Err(syn::Error::new_spanned(&function.sig.generics, "a task cannot be generic: messages carry no types"));
+        return Err(syn::Error::new_spanned(
+            &function.sig.generics,
+            "a task cannot be generic: messages carry no types",
+        ));
     }
     let parameters = function.sig.inputs.iter_mut().map(Parameter::take).collect::<syn::Result<Vec<_>>>()?;
     let name = std::mem::replace(&mut function.sig.ident, format_ident!("run"));
-    let visibility = std::mem::replace(&mut function.vis, parse_quote!(pub));
+    let visibility = function.vis.clone();
     let docs: Vec<_> = function.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect();
     let core = &options.core;
-    let signature = signature(core, &name, &parameters);
+    let signature = signature(core, &visibility, &name, &parameters);
     let implementation = implementation(options, &name, &function, &parameters);
     let declarations = parameters.iter().filter(|p| p.is_argument()).map(|p| p.declaration(core));
     let task_name = task_name(options, &name);
@@ -31,13 +35,14 @@ pub(crate) fn expand(options: &Options, mut function: ItemFn) -> syn::Result<Tok
             const PARAMETERS: &'static [#core::argument::Parameter] = &[#(#declarations),*];
 
             /// The name messages call this task by.
-            pub fn task_name() -> &'static str {
+            #visibility fn task_name() -> &'static str {
                 #task_name
             }
 
             #signature
 
             #[allow(clippy::unused_async, reason = "a task may be async without awaiting")]
+            #[allow(clippy::needless_pass_by_value, reason = "a task owns its arguments: they come from a message")]
             #function
         }
 
@@ -49,7 +54,7 @@ fn task_name(options: &Options, function: &Ident) -> TokenStream {
     if let Some(name) = &options.name {
         return quote!(#name);
     }
-    let function = function.to_string();
+    let function = function.unraw().to_string();
     quote! {
         static NAME: ::std::sync::LazyLock<::std::string::String> =
             ::std::sync::LazyLock::new(|| ::std::format!("{}.{}", ::std::module_path!().replace("::", "."), #function));
@@ -57,15 +62,16 @@ fn task_name(options: &Options, function: &Ident) -> TokenStream {
     }
 }
 
-fn signature(core: &Path, function: &Ident, parameters: &[Parameter]) -> TokenStream {
+fn signature(core: &Path, visibility: &Visibility, function: &Ident, parameters: &[Parameter]) -> TokenStream {
     let arguments: Vec<_> = parameters.iter().filter(|p| p.is_argument()).collect();
     let idents: Vec<_> = arguments.iter().map(|p| &p.ident).collect();
     let types = arguments.iter().map(|p| &p.ty);
     let doc = format!("A call of `{function}` with these arguments, not yet sent.");
     quote! {
         #[doc = #doc]
+        #[allow(dead_code, reason = "not every program that runs a task sends it")]
         #[allow(clippy::needless_pass_by_value, reason = "the types are the task's own")]
-        pub fn s(#(#idents: #types),*) -> #core::Signature {
+        #visibility fn s(#(#idents: #types),*) -> #core::Signature {
             #core::Signature::new(Self::task_name())#(.arg(#idents))*
         }
     }
@@ -74,7 +80,8 @@ fn signature(core: &Path, function: &Ident, parameters: &[Parameter]) -> TokenSt
 fn implementation(options: &Options, name: &Ident, function: &ItemFn, parameters: &[Parameter]) -> TokenStream {
     let core = &options.core;
     let fields = &options.fields;
-    let python_name = name.to_string();
+    let python_name = name.unraw().to_string();
+    let (bound, context) = (local("bound"), local("context"));
     let bindings = parameters.iter().map(|p| p.binding(core));
     let idents: Vec<_> = parameters.iter().map(|p| &p.ident).collect();
     let run = if function.sig.asyncness.is_some() {
@@ -83,12 +90,14 @@ fn implementation(options: &Options, name: &Ident, function: &ItemFn, parameters
         quote!(#core::task::blocking(move || #name::run(#(#idents),*)).await)
     };
     let finish = match &function.sig.output {
-        ReturnType::Type(_, ty) if last_segment(ty).as_deref() == Some("Result") => quote! {
-            match #run {
-                ::std::result::Result::Ok(value) => #core::argument::to_result(&value),
-                ::std::result::Result::Err(error) => ::std::result::Result::Err(#core::TaskError::from(error)),
+        ReturnType::Type(_, ty) if last_segment(ty).is_some_and(|name| name == "Result" || name == "TaskResult") => {
+            quote! {
+                match #run {
+                    ::std::result::Result::Ok(value) => #core::argument::to_result(&value),
+                    ::std::result::Result::Err(error) => ::std::result::Result::Err(#core::TaskError::from(error)),
+                }
             }
-        },
+        }
         _ => quote!(#core::argument::to_result(&#run)),
     };
     quote! {
@@ -105,9 +114,9 @@ fn implementation(options: &Options, name: &Ident, function: &ItemFn, parameters
             fn call(&self, call: #core::Call) -> #core::task::BoxFuture<'static, #core::TaskResult> {
                 ::std::boxed::Box::pin(async move {
                     #[allow(unused_variables, reason = "not every task reads its context")]
-                    let #core::Call { args, kwargs, context } = call;
+                    let #core::Call { args, kwargs, context: #context } = call;
                     #[allow(unused_mut, reason = "not every task has arguments")]
-                    let mut bound = #core::argument::Bound::bind(#python_name, #name::PARAMETERS, args, kwargs)?;
+                    let mut #bound = #core::argument::Bound::bind(#python_name, #name::PARAMETERS, args, kwargs)?;
                     #(#bindings)*
                     #finish
                 })

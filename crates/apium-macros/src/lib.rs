@@ -18,7 +18,7 @@ use syn::{ItemFn, parse_macro_input};
 /// `Option<T>` may be left out, and so may one with `#[default(value)]`. Parameters of type `Context` or
 /// `State<T>`, or marked `#[context]`, come from the attempt instead. What does not fit is a `TypeError`.
 ///
-/// A function that is not `async` runs on the pool for blocking work. A return type named `Result` may fail;
+/// A function that is not `async` runs on the pool for blocking work. A return type named `Result` or `TaskResult` may fail;
 /// its error becomes the exception a Python caller sees.
 ///
 /// Options, by Celery's names: `name`, `queue`, `max_retries`, `autoretry`, `retry_backoff`,

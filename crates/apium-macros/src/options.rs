@@ -78,5 +78,9 @@ fn seconds(meta: &ParseNestedMeta<'_>) -> syn::Result<TokenStream> {
         syn::Lit::Float(number) => number.base10_parse()?,
         other => return Err(syn::Error::new_spanned(other, "expected a number of seconds, such as 30 or 0.5")),
     };
+    // Said here, where it can be mended, and not when the worker starts.
+    if std::time::Duration::try_from_secs_f64(seconds).is_err() {
+        return Err(syn::Error::new_spanned(value, "more seconds than can be counted"));
+    }
     Ok(quote!(::std::time::Duration::from_secs_f64(#seconds)))
 }

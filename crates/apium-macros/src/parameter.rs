@@ -1,7 +1,8 @@
 //! One parameter of the function: an argument of the message, or something from the attempt's context.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
+use syn::ext::IdentExt as _;
 use syn::{Attribute, Expr, FnArg, Ident, Meta, Pat, Path, Type};
 
 /// A parameter, sorted.
@@ -28,8 +29,17 @@ impl Parameter {
             return Err(syn::Error::new_spanned(argument, "a task is a free function: it takes no self"));
         };
         let Pat::Ident(pattern) = &*typed.pat else {
-            return Err(syn::Error::new_spanned(&typed.pat, "a task's parameter is a plain name, by which callers pass it"));
+            return Err(syn::Error::new_spanned(
+                &typed.pat,
+                "a task's parameter is a plain name, by which callers pass it",
+            ));
         };
+        if let Type::Reference(reference) = &*typed.ty {
+            return Err(syn::Error::new_spanned(
+                reference,
+                "a task owns its arguments, for they come from a message: take String, Vec<T> or T",
+            ));
+        }
         let source = source(&typed.attrs, &typed.ty)?;
         typed.attrs.retain(|attribute| !is_ours(attribute));
         Ok(Self { ident: pattern.ident.clone(), ty: (*typed.ty).clone(), source })
@@ -42,26 +52,36 @@ impl Parameter {
 
     /// The entry in the table of parameters.
     pub(crate) fn declaration(&self, core: &Path) -> TokenStream {
-        let name = self.ident.to_string();
+        let name = self.name();
         let optional = matches!(self.source, Source::Default(_));
         quote!(#core::argument::Parameter { name: #name, optional: #optional })
+    }
+
+    /// The name as Python writes it: `r#type` is `type`.
+    fn name(&self) -> String {
+        self.ident.unraw().to_string()
     }
 
     /// `let x: T = …;`
     pub(crate) fn binding(&self, core: &Path) -> TokenStream {
         let Self { ident, ty, source } = self;
-        let name = ident.to_string();
+        let (name, bound, context) = (self.name(), local("bound"), local("context"));
         match source {
-            Source::Required => quote!(let #ident: #ty = bound.required(#name)?;),
+            Source::Required => quote!(let #ident: #ty = #bound.required(#name)?;),
             Source::Default(value) => quote! {
-                let #ident: #ty = match bound.take(#name)? {
+                let #ident: #ty = match #bound.take(#name)? {
                     ::std::option::Option::Some(given) => given,
                     ::std::option::Option::None => #value,
                 };
             },
-            Source::Context => quote!(let #ident: #ty = #core::context::FromContext::from_context(&context)?;),
+            Source::Context => quote!(let #ident: #ty = #core::context::FromContext::from_context(&#context)?;),
         }
     }
+}
+
+/// A variable of the written code that no parameter of the same name can hide.
+pub(crate) fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
 }
 
 fn source(attributes: &[Attribute], ty: &Type) -> syn::Result<Source> {

@@ -21,6 +21,9 @@ use crate::{executor, outcome};
 /// worker leaves without them.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// The most that one claim asks for: more would make one answer large, and gain nothing.
+const AT_ONCE: usize = 100;
+
 /// Claims and hands on until asked to stop; returns when nothing runs any more.
 pub(crate) async fn run(station: Arc<Station>, stop: Stop) {
     let slots = Arc::new(Semaphore::new(station.options.concurrency));
@@ -47,7 +50,7 @@ pub(crate) async fn run(station: Arc<Station>, stop: Stop) {
     drain(&station, &attempts, &stop).await;
 }
 
-/// Waits for at least one free slot and takes all that are free; `None` once a stop is asked for.
+/// Waits for at least one free slot and takes what is free, up to a claim's worth; `None` once a stop is asked for.
 async fn free_slots(slots: &Arc<Semaphore>, stop: &Stop) -> Option<Vec<OwnedSemaphorePermit>> {
     let first = tokio::select! {
         biased;
@@ -55,7 +58,7 @@ async fn free_slots(slots: &Arc<Semaphore>, stop: &Stop) -> Option<Vec<OwnedSema
         slot = slots.clone().acquire_owned() => slot.ok()?,
     };
     let rest = std::iter::from_fn(|| slots.clone().try_acquire_owned().ok());
-    Some(std::iter::once(first).chain(rest).collect())
+    Some(std::iter::once(first).chain(rest).take(AT_ONCE).collect())
 }
 
 /// Not cancelled half-way: a claim whose answer is dropped is nobody's until its lease runs out. Only a broker that

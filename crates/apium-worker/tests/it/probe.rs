@@ -1,0 +1,272 @@
+//! The in-memory ports, watched: what was asked is counted, and chosen calls fail, hang or wait for a gate.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use apium_core::broker::QueueDepth;
+use apium_core::fleet::Revocations;
+use apium_core::memory::Memory;
+use apium_core::protocol::ResultRecord;
+use apium_core::{
+    BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Fleet, Lookup, Outgoing, Receipt, ResultStore,
+    Settled, Settlement, StoredResult, WorkerCard,
+};
+use async_trait::async_trait;
+use tokio::sync::{Notify, watch};
+
+use crate::kit::PATIENCE;
+
+/// What happens to a call.
+pub(crate) enum Fault {
+    /// It fails before anything is done.
+    Before,
+    /// It is done, but the answer is lost.
+    After,
+    /// It is refused for good.
+    Broken,
+    /// It is never answered.
+    Hangs,
+    /// It is done; the answer comes when the gate opens.
+    Gate(Arc<Notify>),
+}
+
+/// Broker, fleet and result store that tell on their caller.
+pub(crate) struct Probe {
+    inner: Memory,
+    /// Nothing is answered but with an error.
+    down: AtomicBool,
+    /// Nothing is answered.
+    silent: AtomicBool,
+    faults: Mutex<HashMap<&'static str, VecDeque<Fault>>>,
+    seen: watch::Sender<Seen>,
+}
+
+/// What was asked so far.
+#[derive(Default, Clone)]
+pub(crate) struct Seen {
+    /// Calls by name.
+    pub(crate) calls: HashMap<&'static str, usize>,
+    /// The `max` of each claim, and how many deliveries the worker had in its hands then.
+    pub(crate) claims: Vec<(usize, usize)>,
+    /// The size of each batch of settlements that was answered.
+    pub(crate) batches: Vec<usize>,
+    /// Settlements written with a receipt; a receipt that is written twice fails the test at once.
+    pub(crate) written: HashSet<Receipt>,
+    /// Settlements answered, of any kind.
+    pub(crate) settled: usize,
+    in_hand: HashSet<Receipt>,
+}
+
+impl Probe {
+    pub(crate) fn new(inner: Memory) -> Self {
+        Self {
+            inner,
+            down: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
+            faults: Mutex::default(),
+            seen: watch::channel(Seen::default()).0,
+        }
+    }
+
+    /// The next call of this name goes so.
+    pub(crate) fn plan(&self, call: &'static str, fault: Fault) {
+        self.faults.lock().unwrap().entry(call).or_default().push_back(fault);
+    }
+
+    /// The next call of this name is answered when the gate is opened with `notify_one`.
+    pub(crate) fn gate(&self, call: &'static str) -> Arc<Notify> {
+        let gate = Arc::new(Notify::new());
+        self.plan(call, Fault::Gate(gate.clone()));
+        gate
+    }
+
+    pub(crate) fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_silent(&self) {
+        self.silent.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn seen(&self) -> Seen {
+        self.seen.borrow().clone()
+    }
+
+    pub(crate) fn calls(&self, call: &'static str) -> usize {
+        self.seen.borrow().calls.get(call).copied().unwrap_or_default()
+    }
+
+    /// Waits until so many settlements were answered.
+    pub(crate) async fn settled(&self, count: usize) {
+        self.until(|seen| seen.settled >= count).await;
+    }
+
+    /// Waits until this was called so often.
+    pub(crate) async fn called(&self, call: &'static str, count: usize) {
+        self.until(|seen| seen.calls.get(call).copied().unwrap_or_default() >= count).await;
+    }
+
+    async fn until(&self, enough: impl FnMut(&Seen) -> bool) {
+        let mut seen = self.seen.subscribe();
+        let waited = tokio::time::timeout(PATIENCE, seen.wait_for(enough)).await.is_ok();
+        assert!(waited, "only these calls: {:?}", self.seen().calls);
+    }
+
+    async fn through<T>(
+        &self,
+        call: &'static str,
+        work: impl Future<Output = Result<T, BackendError>> + Send,
+    ) -> Result<T, BackendError> {
+        self.seen.send_modify(|seen| *seen.calls.entry(call).or_default() += 1);
+        if self.silent.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        if self.down.load(Ordering::Relaxed) {
+            return away(call);
+        }
+        let fault = self.faults.lock().unwrap().get_mut(call).and_then(VecDeque::pop_front);
+        match fault {
+            None => work.await,
+            Some(Fault::Before) => away(call),
+            Some(Fault::After) => {
+                work.await?;
+                away(call)
+            }
+            Some(Fault::Broken) => Err(BackendError::Broken(format!("{call} is refused"))),
+            Some(Fault::Hangs) => std::future::pending().await,
+            Some(Fault::Gate(gate)) => {
+                let answer = work.await;
+                gate.notified().await;
+                answer
+            }
+        }
+    }
+}
+
+fn away<T>(call: &str) -> Result<T, BackendError> {
+    Err(BackendError::Unavailable(format!("{call}: the broker is away")))
+}
+
+#[async_trait]
+impl Broker for Probe {
+    fn home(&self) -> &str {
+        Broker::home(&self.inner)
+    }
+
+    async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {
+        self.through("publish", self.inner.publish(messages)).await
+    }
+
+    async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Delivery>, BackendError> {
+        self.seen.send_modify(|seen| seen.claims.push((claim.max, seen.in_hand.len())));
+        let deliveries = self.through("claim", self.inner.claim(claim)).await?;
+        self.seen.send_modify(|seen| seen.in_hand.extend(deliveries.iter().map(|delivery| delivery.receipt.clone())));
+        Ok(deliveries)
+    }
+
+    async fn wait(&self, queues: &[String], at_most: Duration) -> Result<(), BackendError> {
+        self.through("wait", Broker::wait(&self.inner, queues, at_most)).await
+    }
+
+    async fn renew(&self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>, BackendError> {
+        self.through("renew", self.inner.renew(receipts, lease)).await
+    }
+
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, BackendError> {
+        let receipts: Vec<_> = settlements.iter().map(|settlement| settlement.receipt.clone()).collect();
+        let work = async {
+            let settled = self.inner.settle(settlements).await?;
+            let done = receipts.iter().zip(&settled).filter(|(_, settled)| **settled == Settled::Done);
+            for receipt in done.filter_map(|(receipt, _)| receipt.clone()) {
+                let tag = receipt.tag.clone();
+                self.seen.send_modify(|seen| assert!(seen.written.insert(receipt), "{tag} was settled twice"));
+            }
+            Ok(settled)
+        };
+        let settled = self.through("settle", work).await?;
+        self.seen.send_modify(|seen| {
+            seen.batches.push(receipts.len());
+            seen.settled += receipts.len();
+            for receipt in receipts.iter().flatten() {
+                seen.in_hand.remove(receipt);
+            }
+        });
+        Ok(settled)
+    }
+
+    async fn recover(&self) -> Result<usize, BackendError> {
+        self.through("recover", self.inner.recover()).await
+    }
+
+    async fn depths(&self, queues: &[String]) -> Result<Vec<QueueDepth>, BackendError> {
+        self.inner.depths(queues).await
+    }
+
+    async fn purge(&self, queue: &str) -> Result<u64, BackendError> {
+        self.inner.purge(queue).await
+    }
+
+    async fn dead_letters(&self, filter: &DeadFilter) -> Result<Vec<DeadLetter>, BackendError> {
+        self.inner.dead_letters(filter).await
+    }
+
+    async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, BackendError> {
+        self.inner.dead_letter(id).await
+    }
+
+    async fn replay(&self, id: &str) -> Result<bool, BackendError> {
+        self.inner.replay(id).await
+    }
+}
+
+#[async_trait]
+impl Fleet for Probe {
+    async fn beat(&self, card: &WorkerCard, ttl: Duration) -> Result<(), BackendError> {
+        self.through("beat", self.inner.beat(card, ttl)).await
+    }
+
+    async fn leave(&self, name: &str) -> Result<(), BackendError> {
+        self.through("leave", self.inner.leave(name)).await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerCard>, BackendError> {
+        self.inner.workers().await
+    }
+
+    async fn revoke(&self, task_id: &str, keep: Duration) -> Result<(), BackendError> {
+        self.inner.revoke(task_id, keep).await
+    }
+
+    async fn revocations(&self, cursor: u64, at_most: Duration) -> Result<Revocations, BackendError> {
+        self.through("revocations", self.inner.revocations(cursor, at_most)).await
+    }
+}
+
+#[async_trait]
+impl ResultStore for Probe {
+    fn home(&self) -> &str {
+        ResultStore::home(&self.inner)
+    }
+
+    async fn store(&self, result: &StoredResult) -> Result<bool, BackendError> {
+        self.through("store", self.inner.store(result)).await
+    }
+
+    async fn lookup(&self, task_id: &str) -> Result<Lookup, BackendError> {
+        self.inner.lookup(task_id).await
+    }
+
+    async fn wait(&self, task_id: &str, at_most: Duration) -> Result<Option<ResultRecord>, BackendError> {
+        ResultStore::wait(&self.inner, task_id, at_most).await
+    }
+
+    async fn forget(&self, task_id: &str) -> Result<(), BackendError> {
+        self.inner.forget(task_id).await
+    }
+
+    async fn remember(&self, task_id: &str, keep: Duration) -> Result<(), BackendError> {
+        self.inner.remember(task_id, keep).await
+    }
+}

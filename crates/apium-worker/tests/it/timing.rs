@@ -1,0 +1,136 @@
+//! When and in which order things run: ETA, priority, free slots.
+
+use std::time::Duration;
+
+use apium_core::protocol::{Headers, Message, Payload, Properties};
+use apium_core::{Broker, Outgoing, Signature};
+use tokio::time::Instant;
+
+use crate::kit::Rig;
+use crate::tasks;
+
+fn hold(name: &str) -> Signature {
+    tasks::hold::s(name.to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_due_waits_in_the_store_and_holds_no_slot() {
+    let mut rig = Rig::new();
+    rig.options.concurrency = 1;
+    let later: Vec<_> =
+        [300, 100, 200].map(|seconds| hold(&seconds.to_string()).countdown(Duration::from_secs(seconds))).into();
+    for signature in &later {
+        rig.send(signature).await;
+    }
+    let vitals = rig.start();
+    rig.stage.cue();
+    assert_eq!(rig.outcome(&tasks::add::s(1, 1, None)).await.status, "SUCCESS");
+    assert_eq!(rig.depth().await, (0, 3, 0));
+    assert_eq!((vitals.active(), vitals.processed()), (0, 1));
+    let began = Instant::now();
+    for due in [100_u64, 200, 300] {
+        rig.stage.reached(&format!("{due} ended")).await;
+        let at = began.elapsed().as_secs();
+        assert!((due - 1..=due).contains(&at), "{due} ran after {at}");
+    }
+    // Once to put it off, once to run it.
+    assert_eq!(rig.probe.seen().claims.iter().filter(|(max, _)| *max == 1).count(), rig.probe.seen().claims.len());
+    rig.probe.settled(7).await;
+    assert_eq!(rig.probe.seen().settled, 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_eta_that_has_passed_is_no_hindrance() {
+    let rig = Rig::started();
+    let eta = rig.clock.now() - jiff::SignedDuration::from_hours(1);
+    assert_eq!(rig.outcome(&tasks::nothing::s().eta(eta)).await.status, "SUCCESS");
+    let mut naive = Headers::new("t.nothing", "naive");
+    naive.eta = Some("2020-01-01T00:00:00.123456".to_owned());
+    rig.publish(Message::new(naive, &Payload::default(), Properties::default()).encode()).await;
+    assert_eq!(rig.record("naive").await.status, "SUCCESS");
+    assert_eq!(rig.probe.seen().settled, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_expires_before_it_is_due_does_not_run() {
+    let rig = Rig::started();
+    let call = hold("a").countdown(Duration::from_mins(2)).expires_in(Duration::from_mins(1));
+    assert_eq!(rig.outcome(&call).await.status, "REVOKED");
+    assert!(rig.stage.notes().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn low_priorities_first() {
+    let mut rig = Rig::new();
+    rig.options.concurrency = 1;
+    rig.stage.cue();
+    for (name, priority) in [("c", 9), ("b", 4), ("a", 0)] {
+        rig.send(&hold(name).priority(priority)).await;
+    }
+    rig.start();
+    rig.stage.count(6).await;
+    assert_eq!(rig.stage.notes(), ["a begun", "a ended", "b begun", "b ended", "c begun", "c ended"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_queue_it_was_given_is_served() {
+    let mut rig = Rig::new();
+    rig.options.queues = vec!["first".to_owned(), "second".to_owned()];
+    rig.start();
+    for queue in ["second", "first"] {
+        assert_eq!(rig.outcome(&tasks::nothing::s().queue(queue)).await.status, "SUCCESS");
+    }
+    let other = rig.send(&tasks::nothing::s()).await;
+    rig.stopped().await;
+    assert_eq!(rig.status(other.id()).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn never_more_attempts_than_slots_nor_more_claimed_than_free() {
+    let mut rig = Rig::new();
+    rig.options.concurrency = 3;
+    let vitals = rig.start();
+    let mut pending = Vec::new();
+    for n in 0..10 {
+        pending.push(rig.send(&hold(&n.to_string())).await);
+    }
+    rig.stage.count(3).await;
+    assert_eq!((rig.depth().await, vitals.active()), ((7, 0, 3), 3));
+    rig.stage.cue();
+    for pending in &pending {
+        assert_eq!(rig.record(pending.id()).await.status, "SUCCESS");
+    }
+    let claims = rig.probe.seen().claims;
+    assert!(claims.iter().all(|(max, in_hand)| *max > 0 && max + in_hand <= 3), "{claims:?}");
+    let notes = rig.stage.notes();
+    let (mut now, mut most) = (0_i32, 0);
+    for note in notes {
+        now += if note.ends_with("begun") { 1 } else { -1 };
+        most = most.max(now);
+    }
+    assert_eq!(most, 3);
+}
+
+/// Verdicts that come while others are being written are written together.
+#[tokio::test(start_paused = true)]
+async fn verdicts_are_written_in_batches() {
+    let mut rig = Rig::new();
+    rig.options.concurrency = 20;
+    let gate = rig.probe.gate("settle");
+    rig.start();
+    let messages: Vec<_> = (0..20)
+        .map(|n| {
+            let message =
+                Message::new(Headers::new("t.nothing", n.to_string()), &Payload::default(), Properties::default());
+            Outgoing { queue: "celery".to_owned(), priority: 0, bytes: message.encode(), not_before: None }
+        })
+        .collect();
+    rig.memory.publish(&messages).await.unwrap();
+    rig.probe.called("settle", 1).await;
+    // All twenty have run and wait: nothing else is left to do before the next second.
+    tokio::time::advance(Duration::from_secs(1)).await;
+    gate.notify_one();
+    rig.probe.settled(20).await;
+    let batches = rig.probe.seen().batches;
+    assert!(batches.len() <= 2 && batches.iter().sum::<usize>() == 20, "{batches:?}");
+}
