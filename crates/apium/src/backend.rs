@@ -82,16 +82,19 @@ fn both<B: Broker + ResultStore + Clone>(backend: B) -> Backend {
 }
 
 /// A URL fit to be shown: its password replaced by `***`.
+///
+/// A password that should have been percent-encoded (`redis://:with/slash@host`) makes no valid URL, but is no less
+/// secret: everything up to the last `@` counts as the login.
 pub fn redact(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let query = if path.contains("password=") { path.split('?').next().unwrap_or(path) } else { path };
-    match authority.rsplit_once('@') {
-        Some((login, host)) => {
-            let user = login.split(':').next().unwrap_or_default();
-            let hidden = if login.contains(':') { ":***" } else { "" };
-            format!("{scheme}://{user}{hidden}@{host}{query}")
-        }
-        None => format!("{scheme}://{authority}{query}"),
+    let (login, place) = match rest.rsplit_once('@') {
+        Some((login, place)) => (Some(login), place),
+        None => (None, rest),
+    };
+    let place = if place.contains("password=") { place.split('?').next().unwrap_or(place) } else { place };
+    match login.map(|login| login.split_once(':').map_or((login, false), |(user, _)| (user, true))) {
+        Some((user, true)) => format!("{scheme}://{user}:***@{place}"),
+        Some((user, false)) => format!("{scheme}://{user}@{place}"),
+        None => format!("{scheme}://{place}"),
     }
 }

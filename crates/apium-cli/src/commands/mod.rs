@@ -10,10 +10,11 @@ use std::process::ExitCode;
 
 use apium::{App, Backend, Client};
 use clap::ArgMatches;
+use serde_json::json;
 
 use crate::failure::Failure;
 use crate::services::Service;
-use crate::settings::{Scope, Settings, manual, resolve};
+use crate::settings::{Scope, Settings, Told, manual, resolve};
 use crate::{arguments, logging, output};
 
 /// What a command works with.
@@ -50,7 +51,7 @@ fn start(app: App, services: &'static [Service], matches: &ArgMatches) -> Result
     let file = own.get_one::<String>("config").map(Path::new);
     let settings = resolve(|key| arguments::flag(own, key), |name| std::env::var(name).ok(), file)?;
     if name == "settings" {
-        return show_settings(&settings, own.get_flag("manual"));
+        return show_settings(&settings, own);
     }
     logging::start(settings.text("loglevel").unwrap_or("info"), settings.text("log_format").unwrap_or("text"))?;
     let app = register(app, services, &settings)?;
@@ -85,12 +86,15 @@ fn register(app: App, services: &'static [Service], settings: &Settings) -> Resu
     services.iter().try_fold(app, |app, service| (service.register)(app, &lookup))
 }
 
-fn show_settings(settings: &Settings, manual_page: bool) -> Result<ExitCode, Failure> {
-    if manual_page {
+fn show_settings(settings: &Settings, matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    let all = settings.told(&[Scope::All, Scope::Listen, Scope::Work, Scope::Services]);
+    if matches.get_flag("manual") {
         output::line(manual().trim_end())?;
+    } else if matches.get_flag("json") {
+        let entry = |told: Told| (told.key.to_owned(), json!({"value": told.value, "origin": told.origin}));
+        output::json(&all.into_iter().map(entry).collect::<serde_json::Map<_, _>>())?;
     } else {
-        let all = settings.told(&[Scope::All, Scope::Listen, Scope::Work, Scope::Services]);
-        all.iter().try_for_each(|told| output::line(told))?;
+        all.iter().try_for_each(|told| output::line(&told.to_string()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,4 +8,4 @@ mod values;
 pub use manual::manual;
 pub(crate) use sources::resolve;
 pub(crate) use table::{SETTINGS, Scope};
-pub(crate) use values::Settings;
+pub(crate) use values::{Settings, Told};

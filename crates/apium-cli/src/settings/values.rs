@@ -21,6 +21,15 @@ pub(crate) struct Value {
     pub(crate) origin: Origin,
 }
 
+/// A setting as it may be shown.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) key: &'static str,
+    /// Without secrets.
+    pub(crate) value: String,
+    pub(crate) origin: String,
+}
+
 impl Settings {
     pub(crate) fn new(values: BTreeMap<&'static str, Value>) -> Self {
         Self(values)
@@ -77,20 +86,27 @@ impl Settings {
         }
     }
 
-    /// `key = value (origin)` for each setting of these scopes, without secrets.
-    pub(crate) fn told(&self, scopes: &[Scope]) -> Vec<String> {
+    /// Each setting of these scopes that has a value, without secrets.
+    pub(crate) fn told(&self, scopes: &[Scope]) -> Vec<Told> {
         let known = SETTINGS.iter().filter(|setting| scopes.contains(&setting.scope));
         known
             .filter_map(|setting| {
                 let value = self.0.get(setting.key)?;
                 let shown = if setting.kind == Kind::Url { redact(&value.text) } else { value.text.clone() };
-                Some(format!("{} = {shown} ({})", setting.key, value.origin))
+                Some(Told { key: setting.key, value: shown, origin: value.origin.to_string() })
             })
             .collect()
     }
 
     fn seconds(&self, key: &str) -> Option<Duration> {
         self.text(key).and_then(|text| text.parse().ok()).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    }
+}
+
+/// `key = value (origin)`.
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} = {} ({})", self.key, self.value, self.origin)
     }
 }
 

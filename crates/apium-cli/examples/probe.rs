@@ -1,0 +1,155 @@
+//! The program the tests drive: a task for each way a task can behave, and a diary of every attempt.
+//!
+//! With `PROBE_DIARY=folder` each process appends `begin ID MICROS` and `end ID MICROS` to a file of its own in that
+//! folder, one write a line, so that a killed process leaves what it had begun.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use apium::prelude::*;
+use apium_protocol::RawJson;
+
+/// What this process did, for the tests to read.
+struct Diary(Option<File>);
+
+/// Gives back what it is given, untouched.
+#[task(name = "probe.echo")]
+async fn echo(value: RawJson) -> RawJson {
+    value
+}
+
+/// Two arguments, one of which may be left out.
+#[task(name = "probe.greet")]
+async fn greet(name: String, #[default("Hello".to_owned())] greeting: String) -> String {
+    format!("{greeting}, {name}!")
+}
+
+/// An error a Python caller can catch by type.
+#[task(name = "probe.divide")]
+async fn divide(x: f64, by: f64) -> Result<f64, TaskError> {
+    if by == 0.0 { Err(TaskError::new("ZeroDivisionError", "division by zero")) } else { Ok(x / by) }
+}
+
+/// Takes its time, and writes it down.
+#[task(name = "probe.note")]
+async fn note(diary: State<Diary>, context: Context, number: i64, #[default] seconds: f64) -> i64 {
+    diary.begin(&context);
+    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+    diary.end(&context);
+    number
+}
+
+/// Runs until the file is there.
+#[task(name = "probe.hold")]
+async fn hold(diary: State<Diary>, context: Context, until: PathBuf) -> &'static str {
+    diary.begin(&context);
+    await_file(&until).await;
+    diary.end(&context);
+    "released"
+}
+
+/// The same, acknowledged before it begins.
+#[task(name = "probe.early", acks_late = false)]
+async fn early(diary: State<Diary>, context: Context, until: PathBuf) -> &'static str {
+    diary.begin(&context);
+    await_file(&until).await;
+    diary.end(&context);
+    "released"
+}
+
+/// The same, without ever awaiting.
+#[task(name = "probe.block")]
+fn block(diary: State<Diary>, context: Context, until: PathBuf) -> &'static str {
+    diary.begin(&context);
+    while !until.exists() && !context.cancelled().is_cancelled() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    diary.end(&context);
+    "released"
+}
+
+/// A state of its own, then runs until the file is there.
+#[task(name = "probe.progress")]
+async fn progress(context: Context, until: PathBuf) -> Result<&'static str, TaskError> {
+    context.update_state("PROCESSING", &serde_json::json!({"done": 3, "of": 10})).await?;
+    await_file(&until).await;
+    Ok("done")
+}
+
+/// Fails so many times, then succeeds; says how often it was retried.
+#[task(name = "probe.flaky")]
+async fn flaky(context: Context, failures: u32) -> Result<u32, TaskError> {
+    if context.retries() < failures {
+        return Err(TaskError::new("ConnectionError", "not yet").retry_in(Duration::from_millis(50)));
+    }
+    Ok(context.retries())
+}
+
+/// Fails for good after one retry.
+#[task(name = "probe.stubborn", autoretry, max_retries = 1, retry_backoff = 0.05)]
+async fn stubborn() -> Result<(), TaskError> {
+    Err(TaskError::exception("redis.exceptions", "TimeoutError", "nobody there"))
+}
+
+/// Gives its message up.
+#[task(name = "probe.reject")]
+async fn reject() -> Result<(), TaskError> {
+    Err(TaskError::reject("not for us"))
+}
+
+/// Stores nothing.
+#[task(name = "probe.quiet", ignore_result)]
+async fn quiet(diary: State<Diary>, context: Context) {
+    diary.begin(&context);
+    diary.end(&context);
+}
+
+/// When it ran, in microseconds since 1970.
+#[task(name = "probe.now")]
+async fn clock() -> u64 {
+    micros()
+}
+
+fn main() -> std::process::ExitCode {
+    let app = App::new("probe").state(Diary::open());
+    let app = app.task(echo).task(greet).task(divide).task(note).task(hold).task(early).task(block).task(progress);
+    apium_cli::main(app.task(flaky).task(stubborn).task(reject).task(quiet).task(clock))
+}
+
+impl Diary {
+    fn open() -> Self {
+        let path = std::env::var_os("PROBE_DIARY")
+            .map(|folder| PathBuf::from(folder).join(format!("{}.diary", std::process::id())));
+        Self(path.and_then(|path| File::options().create(true).append(true).open(path).ok()))
+    }
+
+    fn begin(&self, context: &Context) {
+        self.write("begin", context);
+    }
+
+    fn end(&self, context: &Context) {
+        self.write("end", context);
+    }
+
+    fn write(&self, what: &str, context: &Context) {
+        let line = format!("{what} {} {}\n", context.task_id(), micros());
+        if let Some(mut file) = self.0.as_ref()
+            && let Err(error) = file.write_all(line.as_bytes())
+        {
+            eprintln!("the diary cannot be written: {error}");
+        }
+    }
+}
+
+async fn await_file(path: &std::path::Path) {
+    while !path.exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn micros() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,77 @@
+//! `dead list|show|replay`: what was given up is kept with its reason, and can be put back.
+
+use serde_json::{Value, json};
+
+use crate::peer::our_worker;
+use crate::place::{Place, Program};
+use crate::poll::until;
+use crate::server::Server;
+
+/// Every test here holds on both stores.
+fn on_both(test: impl Fn(Place)) {
+    test(Place::new());
+    let server = Server::start();
+    test(Place::on(&server.url()));
+}
+
+fn letters(place: &Place, further: &[&str]) -> Vec<Value> {
+    let told = place.run(Program::Probe, &[&["dead", "list", "--json"], further].concat()).json();
+    told.as_array().unwrap().clone()
+}
+
+#[test]
+fn each_reason_to_give_up_keeps_the_message() {
+    on_both(|place| {
+        let _worker = our_worker(&place, &[]);
+        for (task, arguments, reason, error) in [
+            ("no.such.task", "[1]", "unknown", "NotRegistered: no.such.task"),
+            ("probe.greet", "[]", "arguments", "TypeError: greet() missing 1 required positional argument: 'name'"),
+            ("probe.greet", "[\"a\", \"b\", \"c\"]", "arguments", "TypeError: greet() takes 2 positional arguments but 3 were given"),
+            ("probe.reject", "[]", "rejected", "Reject: not for us"),
+            ("probe.stubborn", "[]", "retries_exhausted", "TimeoutError: nobody there"),
+        ] {
+            let id = format!("{task}-{reason}-{}", arguments.len());
+            let call = ["call", task, "-a", arguments, "--task-id", &id, "--wait"];
+            let sentence = place.run(Program::Probe, &call).sentence();
+            assert!(sentence.contains("FAILURE"), "{sentence}");
+            let letter = letters(&place, &["--task", task]).into_iter().find(|letter| letter["task_id"] == *id).unwrap();
+            assert_eq!((&letter["reason"], &letter["error"], &letter["queue"]), (&json!(reason), &json!(error), &json!("celery")));
+            let number = letter["id"].as_str().unwrap();
+            let shown = place.run(Program::Probe, &["dead", "show", number]).json();
+            assert_eq!(shown, letter);
+            assert!(shown["message"].as_str().unwrap().contains(&id), "the original message is kept");
+        }
+        assert_eq!(letters(&place, &[]).len(), 5);
+        assert_eq!(letters(&place, &["--limit", "2"]).len(), 2);
+        assert_eq!(letters(&place, &["--queue", "other"]).len(), 0);
+        let table = place.run(Program::Probe, &["dead", "list", "--task", "no.such.task"]).printed();
+        assert!(table.starts_with("ID") && table.contains("unknown task") && table.lines().count() == 2, "{table}");
+    });
+}
+
+#[test]
+fn replayed_once_the_task_is_known_it_runs() {
+    on_both(|place| {
+        let id = place.run(Program::Probe, &["call", "demo.add", "-a", "[40]", "-k", "{\"y\": 2}"]).printed();
+        let worker = our_worker(&place, &[]);
+        let letter = until("the dead letter", || letters(&place, &[]).pop());
+        let sentence = place.run(Program::Probe, &["result", &id]).sentence();
+        assert!(sentence.contains("NotRegistered: demo.add"), "{sentence}");
+        assert_eq!(worker.stop().code, Some(0));
+
+        let mut knows = place.start(Program::Adder, &["worker"]);
+        knows.until_says("Ctrl-C stops.");
+        let number = letter["id"].as_str().unwrap();
+        let replayed = place.run(Program::Probe, &["dead", "replay", number, "--json"]).json();
+        assert_eq!(replayed, json!({"replayed": [number]}));
+        until("the replayed task to succeed", || {
+            let ended = place.run(Program::Probe, &["result", &id]);
+            (ended.code == Some(0)).then(|| assert_eq!(ended.stdout, "42\n"))
+        });
+        assert_eq!(letters(&place, &[]).len(), 0, "it is no dead letter any more");
+        let sentence = place.run(Program::Probe, &["dead", "replay", number]).sentence();
+        assert_eq!(sentence, format!("error: there is no dead letter {number}"));
+        let sentence = place.run(Program::Probe, &["dead", "show", "nothing"]).sentence();
+        assert_eq!(sentence, "error: there is no dead letter nothing");
+    });
+}

@@ -1,0 +1,145 @@
+//! A process under test: what it says is collected, it ends by a deadline, and it never outlives its test.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::poll::until;
+
+/// A process that runs.
+pub(crate) struct Running {
+    child: Child,
+    name: String,
+    out: Said,
+    err: Said,
+}
+
+/// A process that has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// The exit code; `None` when a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// One of its streams, read by a thread of its own.
+struct Said {
+    text: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    pub(crate) fn start(mut command: Command) -> Self {
+        let name = format!("{command:?}");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} cannot be started: {error}"));
+        let (out, err) = (Said::hear(child.stdout.take().unwrap()), Said::hear(child.stderr.take().unwrap()));
+        Self { child, name, out, err }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it said on standard error up to now.
+    pub(crate) fn stderr(&self) -> String {
+        self.err.so_far()
+    }
+
+    /// Waits until it has said this on standard error.
+    pub(crate) fn until_says(&mut self, words: &str) {
+        until(words, || {
+            let said = self.stderr().contains(words);
+            let ended = !said && self.child.try_wait().unwrap().is_some();
+            assert!(!ended, "{} ended without saying {words:?}:\n{}", self.name, self.stderr());
+            said.then_some(())
+        });
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.id()).unwrap()), signal).unwrap();
+    }
+
+    /// Ends it as `kill -9` does, and returns once it is gone.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop and waits for its end.
+    pub(crate) fn stop(self) -> Ended {
+        self.signal(Signal::SIGTERM);
+        self.ended()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(mut self) -> Ended {
+        let status = until(&format!("the end of {}", self.name), || self.child.try_wait().unwrap());
+        Ended { code: status.code(), stdout: self.out.all(), stderr: self.err.all() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail for a process that has ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if std::thread::panicking() {
+            eprintln!("{} said:\n{}{}", self.name, self.out.so_far(), self.err.so_far());
+        }
+    }
+}
+
+impl Ended {
+    /// What it printed, if it ended well.
+    pub(crate) fn printed(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.stdout.trim_end().to_owned()
+    }
+
+    /// What it printed as JSON, if it ended well.
+    pub(crate) fn json(self) -> serde_json::Value {
+        let printed = self.printed();
+        serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error} in {printed}"))
+    }
+
+    /// The one sentence it failed with.
+    pub(crate) fn sentence(self) -> String {
+        assert_eq!(self.code, Some(1), "{self:?}");
+        let told: Vec<&str> = self.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert_eq!(told.len(), 1, "one sentence: {self:?}");
+        told.concat()
+    }
+}
+
+impl Said {
+    fn hear(mut stream: impl Read + Send + 'static) -> Self {
+        let text = Arc::<Mutex<String>>::default();
+        let heard = text.clone();
+        let reader = std::thread::spawn(move || {
+            let mut piece = [0; 4096];
+            while let Ok(length @ 1..) = stream.read(&mut piece) {
+                heard.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..length]));
+            }
+        });
+        Self { text, reader: Some(reader) }
+    }
+
+    fn so_far(&self) -> String {
+        self.text.lock().unwrap().clone()
+    }
+
+    fn all(&mut self) -> String {
+        self.reader.take().map(|reader| reader.join().unwrap());
+        self.so_far()
+    }
+}

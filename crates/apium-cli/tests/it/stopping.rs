@@ -1,0 +1,137 @@
+//! Stopping: the first signal finishes what runs, the second gives it back, and the next start finds everything.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::diary::{attempts_of, until_begun};
+use crate::peer::our_worker;
+use crate::place::{Place, Program};
+use crate::server::{Server, free_port};
+
+/// Every test here holds on both stores.
+fn on_both(test: impl Fn(Place)) {
+    test(Place::new());
+    let server = Server::start();
+    test(Place::on(&server.url()));
+}
+
+/// Sends a task that runs until the file `go` is there.
+fn hold(place: &Place, task: &str, id: &str) {
+    let until = format!("[{:?}]", place.path("go").display().to_string());
+    place.run(Program::Probe, &["call", task, "-a", &until, "--task-id", id]).printed();
+}
+
+#[test]
+fn a_warm_stop_finishes_what_runs_and_starts_nothing() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        on_both(|place| {
+            for (task, id) in [("probe.hold", "async"), ("probe.block", "blocking"), ("probe.hold", "later")] {
+                hold(&place, task, id);
+            }
+            let mut worker = our_worker(&place, &["-c", "2"]);
+            until_begun(&place, "async");
+            until_begun(&place, "blocking");
+            worker.signal(signal);
+            worker.until_says("waiting for running tasks");
+            std::fs::write(place.path("go"), "").unwrap();
+            let ended = worker.ended();
+            assert_eq!(ended.code, Some(0), "{ended:?}");
+            for id in ["async", "blocking"] {
+                assert_eq!(place.run(Program::Probe, &["result", id]).printed(), "\"released\"");
+            }
+            assert!(attempts_of(&place, "later").is_empty(), "nothing new begins");
+            let _next = our_worker(&place, &[]);
+            assert_eq!(place.run(Program::Probe, &["result", "later", "--wait"]).printed(), "\"released\"");
+        });
+    }
+}
+
+#[test]
+fn a_second_signal_gives_what_runs_back_at_once() {
+    on_both(|place| {
+        hold(&place, "probe.hold", "held");
+        let mut worker = our_worker(&place, &["--stop-timeout", "3600"]);
+        until_begun(&place, "held");
+        worker.signal(Signal::SIGINT);
+        worker.until_says("stopping; once more stops at once");
+        worker.signal(Signal::SIGTERM);
+        let began = Instant::now();
+        let ended = worker.ended();
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(ended.stderr.contains("stopping at once"), "{ended:?}");
+        let queues = place.run(Program::Probe, &["queues", "celery", "--json"]).json();
+        assert_eq!((&queues[0]["ready"], &queues[0]["claimed"]), (&1.into(), &0.into()), "it waits for another worker");
+        std::fs::write(place.path("go"), "").unwrap();
+        let _next = our_worker(&place, &[]);
+        assert_eq!(place.run(Program::Probe, &["result", "held", "--wait"]).printed(), "\"released\"");
+        let ended: Vec<bool> = attempts_of(&place, "held").iter().map(|attempt| attempt.ended.is_some()).collect();
+        assert_eq!(ended.iter().filter(|ended| **ended).count(), 1, "cut off once, finished once: {ended:?}");
+    });
+}
+
+#[test]
+fn a_warm_stop_ends_at_its_deadline() {
+    on_both(|place| {
+        hold(&place, "probe.hold", "held");
+        let worker = our_worker(&place, &["--stop-timeout", "0.3"]);
+        until_begun(&place, "held");
+        let ended = worker.stop();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(ended.stderr.contains("giving running tasks back"), "{ended:?}");
+        let queues = place.run(Program::Probe, &["queues", "celery", "--json"]).json();
+        assert_eq!(queues[0]["ready"], 1, "it waits for another worker");
+    });
+}
+
+#[test]
+fn what_was_acknowledged_early_is_not_given_back_but_told() {
+    on_both(|place| {
+        hold(&place, "probe.early", "early");
+        let worker = our_worker(&place, &["--stop-timeout", "0.3"]);
+        until_begun(&place, "early");
+        let queues = place.run(Program::Probe, &["queues", "celery", "--json"]).json();
+        assert_eq!((&queues[0]["ready"], &queues[0]["claimed"]), (&0.into(), &0.into()), "gone before it ends");
+        assert_eq!(worker.stop().code, Some(0));
+        let sentence = place.run(Program::Probe, &["result", "early"]).sentence();
+        assert!(sentence.contains("WorkerLostError"), "{sentence}");
+    });
+}
+
+#[test]
+fn a_killed_worker_loses_nothing() {
+    on_both(|place| {
+        hold(&place, "probe.hold", "held");
+        let mut first = our_worker(&place, &["--lease", "1"]);
+        until_begun(&place, "held");
+        first.kill();
+        std::fs::write(place.path("go"), "").unwrap();
+        let _second = our_worker(&place, &["--lease", "1"]);
+        assert_eq!(place.run(Program::Probe, &["result", "held", "--wait"]).printed(), "\"released\"");
+        let ended: Vec<bool> = attempts_of(&place, "held").iter().map(|attempt| attempt.ended.is_some()).collect();
+        assert_eq!((ended.len(), ended.iter().filter(|ended| **ended).count()), (2, 1));
+    });
+}
+
+#[test]
+fn up_and_serve_stop_too_and_the_next_start_finds_its_work() {
+    let place = Place::new();
+    let listen = format!("127.0.0.1:{}", free_port());
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let id = place.run(Program::Probe, &["call", "probe.echo", "-a", "[1]"]).printed();
+        let mut up = place.start(Program::Probe, &["up", "--listen", &listen]);
+        assert_eq!(place.run(Program::Probe, &["result", &id, "--wait"]).printed(), "1");
+        up.until_says(&format!("listening on http://{listen}"));
+        up.signal(signal);
+        let ended = up.ended();
+        assert_eq!((ended.code, ended.stderr.contains("stopped")), (Some(0), true), "{ended:?}");
+
+        let mut serve = place.start(Program::Probe, &["serve", "--listen", &listen]);
+        serve.until_says("Ctrl-C stops.");
+        serve.signal(signal);
+        let ended = serve.ended();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert_eq!(place.run(Program::Probe, &["result", &id]).printed(), "1", "kept across every stop");
+    }
+}
