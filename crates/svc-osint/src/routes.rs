@@ -74,7 +74,9 @@ enum CancelAnswers {
         title = "Apium OSINT",
         version = "2.1.0",
         description = "Escaneos OSINT asíncronos: se encolan con POST, se consultan por su task_id. Todos los errores \
-                       tienen la misma forma: `error.code` para programas, `error.message` y `detail` para personas.",
+                       tienen la misma forma: `error.code` para programas, `error.message` y `detail` para personas. \
+                       Cualquier ruta puede responder 500 (`internal_error`); la cabecera `X-Request-Id` la \
+                       identifica en el registro.",
         license(name = "MIT OR Apache-2.0")
     ),
     tags((name = "async-scans", description = "Escaneos asíncronos"))

@@ -1,6 +1,8 @@
 //! The service's tests: one binary, each module at one of its doors.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod api;
+mod bench;
 mod dns;
 mod dns_faults;
 mod dns_mail;
@@ -12,7 +14,9 @@ mod metadata;
 mod responder;
 mod samples;
 mod sandbox;
+mod scans;
 mod site;
 mod ssrf;
 mod target;
+mod upload;
 mod web;
