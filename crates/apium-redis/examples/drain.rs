@@ -37,7 +37,7 @@ async fn main() {
                     backend.publish(&part.iter().map(|id| message(*id)).collect::<Vec<_>>()).await.unwrap();
                 }
             }
-            let started = Instant::now();
+            let (started, spent) = (Instant::now(), redis_cpu(&url).await);
             let drains: Vec<_> =
                 (0..tasks).map(|_| tokio::spawn(drain(backend.clone(), batch, with_results))).collect();
             let mut drained = 0;
@@ -47,6 +47,8 @@ async fn main() {
             assert_eq!(drained, count);
             let results = if with_results { "with results" } else { "without results" };
             report(&format!("{tasks} in flight, {results}"), count, started.elapsed());
+            let spent = redis_cpu(&url).await.saturating_sub(spent);
+            println!("  Redis itself: {:.1} µs a task", spent.as_secs_f64() * 1e6 / count as f64);
         }
     }
 }
@@ -71,6 +73,15 @@ async fn drain(backend: RedisBackend, batch: usize, with_results: bool) -> usize
         let settled = backend.settle(settlements.collect()).await.unwrap();
         assert!(settled.iter().all(|settled| *settled == Settled::Done));
     }
+}
+
+/// The CPU time Redis has used: what the machine's other work does not blur.
+async fn redis_cpu(url: &str) -> Duration {
+    let client = redis::Client::open(url).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let info: String = redis::cmd("INFO").arg("cpu").query_async(&mut connection).await.unwrap();
+    let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
+    Duration::from_secs_f64(field("used_cpu_user:").unwrap() + field("used_cpu_sys:").unwrap())
 }
 
 /// Of the size of a small Celery message, 667 bytes.

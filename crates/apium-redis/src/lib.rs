@@ -1,6 +1,6 @@
 //! The ports kept on Redis, in exactly the key layout a Celery peer expects.
 //!
-//! Read in this order: [`keys`](self) (what lies where), `connection` (one line to Redis that mends itself),
+//! Read in this order: `keys` (what lies where), `connection` (one line to Redis that mends itself),
 //! `backend` (what is opened), `broker` (publish, claim, renew), `settle`, `recover`, `wake` (how a waiter
 //! learns of a change), `results`, `fleet`, `dead`. What must happen in one step is a script in `scripts/`.
 

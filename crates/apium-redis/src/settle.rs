@@ -69,32 +69,32 @@ impl RedisBackend {
         let queue = receipt.map_or("", |receipt| &receipt.queue);
         let step = receipt.and_then(|receipt| Tag::read(&receipt.tag)).map_or(0, |tag| tag.step);
         script.arg(receipt.map_or("", |receipt| &receipt.tag));
+        let sends = settlement.send.len();
         match &settlement.disposition {
             Disposition::DeadLetter(letter) => {
                 let text = serde_json::to_vec(letter)
                     .map_err(|error| BackendError::Broken(format!("a dead letter cannot be written: {error}")))?;
-                script.arg("dead").arg(&letter.id).arg(text);
+                script.arg("dead").arg(sends).arg(&letter.id).arg(text);
             }
             // Without a receipt there is no message to put back.
             _ if receipt.is_none() => {
-                script.arg("ack");
+                script.arg("ack").arg(sends);
             }
             Disposition::Ack => {
-                script.arg("ack");
+                script.arg("ack").arg(sends);
             }
             Disposition::Requeue => {
-                script.arg("front").key(keys::list(queue, step)).arg(keys::ending(queue).len());
+                script.arg("front").arg(sends).key(keys::list(queue, step)).arg(keys::ending(queue).len());
             }
             Disposition::RequeueLast => {
-                script.arg("back").key(keys::list(queue, step)).arg(keys::ending(queue).len());
+                script.arg("back").arg(sends).key(keys::list(queue, step)).arg(keys::ending(queue).len());
             }
             Disposition::Defer(until) => {
                 let waiting = self.delayed_tag(queue, step);
-                script.arg("defer").key(keys::delayed(queue)).arg(moment(*until)).arg(waiting);
+                script.arg("defer").arg(sends).key(keys::delayed(queue)).arg(moment(*until)).arg(waiting);
             }
         }
         add_result(script, settlement.result.as_ref());
-        script.arg(settlement.send.len());
         for message in &settlement.send {
             self.add_message(script, message);
         }

@@ -23,6 +23,8 @@ use crate::connection::Link;
 
 /// How long a waiter trusts a silent connection: a half-open one pushes nothing.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// The pause after a look that failed, besides the connection's own back-off: a Redis that is loading answers at once.
+const TRY_AGAIN: Duration = Duration::from_millis(100);
 /// A first look is finished even by a caller with less time, so that what is there already is found.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 /// Longer than anyone waits; keeps the arithmetic of moments from overflowing.
@@ -95,20 +97,14 @@ impl Wake {
                 Ok(Ok(Look::Nothing)) => {}
                 Ok(Ok(Look::After(span))) => pause = pause.min(span),
                 Ok(Err(error)) if !error.is_transient() => return Err(error),
-                // The connection paces itself, so trying again at once is no busy loop.
-                Ok(Err(error)) => (pause, failure) = (Duration::ZERO, Some(error)),
+                Ok(Err(error)) => (pause, failure) = (TRY_AGAIN, Some(error)),
                 Err(_) => return Ok(None),
             }
             patience = deadline;
+            // Whether told or out of patience, the next look decides.
+            drop(timeout_at(deadline.min(Instant::now() + pause), watch.told.notified()).await);
             if Instant::now() >= deadline {
                 return failure.map_or(Ok(None), Err);
-            }
-            if failure.is_none() {
-                // Whether told or out of patience, the next look decides.
-                drop(timeout_at(deadline.min(Instant::now() + pause), watch.told.notified()).await);
-                if Instant::now() >= deadline {
-                    return Ok(None);
-                }
             }
         }
     }

@@ -32,21 +32,27 @@ local function gives_way(meta, rule)
   return status ~= 'SUCCESS'
 end
 
-local answer = {}
+local answer, gone = {}, {}
 for i = 1, tonumber(arg()) do
-  local tag, disposition = arg(), arg()
-  local held, value = true, nil
+  local tag, disposition, sends = arg(), arg(), tonumber(arg())
+  local held, value, removed = true, nil, false
   if tag ~= '' then
+    -- What can fail half-way (a queue's name may be taken by a key of another type) comes before the entry is
+    -- removed: then the message is delivered again and not lost.
     if disposition == 'front' or disposition == 'back' or disposition == 'defer' then
       value = redis.call('HGET', unacked, tag)
+      held = value and true or false
+    elseif sends > 0 then
+      held = redis.call('HEXISTS', unacked, tag) == 1
+    else
+      held = redis.call('HDEL', unacked, tag) == 1
+      removed = true
     end
-    held = redis.call('HDEL', unacked, tag) == 1
-    if held then redis.call('ZREM', index, tag) end
   end
 
   if disposition == 'front' or disposition == 'back' then
     local list, ending = key(), tonumber(arg())
-    if held and value then
+    if value then
       local message = string.sub(value, 2, -(ending + 1))
       redis.call(disposition == 'front' and 'RPUSH' or 'LPUSH', list, message)
       -- The bytes stay as they are, so that it came back is remembered beside.
@@ -56,7 +62,7 @@ for i = 1, tonumber(arg()) do
     end
   elseif disposition == 'defer' then
     local delayed, due, waiting = key(), arg(), arg()
-    if held and value then
+    if value then
       redis.call('HSET', unacked, waiting, value)
       redis.call('ZADD', index, due, waiting)
       redis.call('ZADD', delayed, due, waiting)
@@ -90,7 +96,7 @@ for i = 1, tonumber(arg()) do
     end
   end
 
-  for _ = 1, tonumber(arg()) do
+  for _ = 1, sends do
     if arg() == 'now' then
       local list, message = key(), arg()
       if held then redis.call('LPUSH', list, message) end
@@ -103,6 +109,12 @@ for i = 1, tonumber(arg()) do
       end
     end
   end
+
+  if tag ~= '' and held then
+    if not removed then redis.call('HDEL', unacked, tag) end
+    gone[#gone + 1] = tag
+  end
   answer[i] = written
 end
+if #gone > 0 then redis.call('ZREM', index, unpack(gone)) end
 return answer

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use apium_core::BackendError;
+use apium_core::{BackendError, Broker, Claim, Outgoing, Settlement};
 use apium_redis::{RedisBackend, RedisSettings};
 
 use crate::server::{Server, free_port};
@@ -75,11 +75,20 @@ async fn a_database_that_is_not_there() {
 
 #[tokio::test]
 async fn a_key_of_another_type() {
-    use apium_core::{Broker, Claim};
     let server = Server::start().await;
     let backend = server.backend().await;
     let () = server.peer().await.run(&["SET", "q", "mine"]).await;
     let claim = Claim { queues: &["q".to_owned()], max: 1, lease: std::time::Duration::from_secs(30) };
     let error = backend.claim(&claim).await.unwrap_err();
     assert!(!error.is_transient() && error.to_string().contains("WRONGTYPE"), "{error}");
+
+    // A settlement that cannot be written leaves the message where it is: done again rather than lost.
+    let message =
+        |queue: &str| Outgoing { queue: queue.to_owned(), priority: 0, bytes: b"x".to_vec(), not_before: None };
+    backend.publish(&[message("fine")]).await.unwrap();
+    let claim = Claim { queues: &["fine".to_owned()], ..claim };
+    let receipt = backend.claim(&claim).await.unwrap().remove(0).receipt;
+    let settlement = Settlement::ack(receipt.clone()).sending(message("q"));
+    assert!(!backend.settle(vec![settlement]).await.unwrap_err().is_transient());
+    assert!(backend.renew(&[receipt], claim.lease).await.unwrap().is_empty());
 }
