@@ -2,10 +2,12 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use crate::settings::{SETTINGS, Scope};
+use crate::settings::{Scope, Setting};
 
 /// The whole command line.
-pub(crate) fn command(name: &str) -> Command {
+pub(crate) fn command(name: &str, table: &[Setting]) -> Command {
+    let with =
+        |command: Command, scopes: &[Scope]| command.args(flags_of(table, scopes)).args(flags_of(table, &[Scope::All]));
     Command::new(name.to_owned())
         .version(env!("CARGO_PKG_VERSION"))
         .about("Tasks that are not lost: Celery's wire protocol, one binary")
@@ -37,10 +39,10 @@ pub(crate) fn command(name: &str) -> Command {
             with(result(), &[]),
             with(Command::new("queues").about("How the queues stand").arg(queues_argument()), &[]),
             with(purge(), &[]),
-            dead(),
+            dead(with),
             Command::new("settings")
                 .about("Show every setting and where its value comes from")
-                .args(settings_of(&[Scope::All, Scope::Listen, Scope::Work, Scope::Services]))
+                .args(flags_of(table, &[Scope::All, Scope::Listen, Scope::Work, Scope::Services]))
                 .arg(switch("manual", "Print the manual page of settings")),
         ])
 }
@@ -50,12 +52,8 @@ pub(crate) fn flag(matches: &ArgMatches, key: &str) -> Option<String> {
     matches.try_get_one::<String>(key).ok().flatten().cloned()
 }
 
-fn with(command: Command, scopes: &[Scope]) -> Command {
-    command.args(settings_of(scopes)).args(settings_of(&[Scope::All]))
-}
-
-fn settings_of(scopes: &[Scope]) -> Vec<Arg> {
-    let known = SETTINGS.iter().filter(|setting| scopes.contains(&setting.scope));
+fn flags_of(table: &[Setting], scopes: &[Scope]) -> Vec<Arg> {
+    let known = table.iter().filter(|setting| scopes.contains(&setting.scope));
     known
         .map(|setting| {
             let env = setting.env.first().map(|name| format!(" [env: {name}]")).unwrap_or_default();
@@ -148,7 +146,7 @@ fn purge() -> Command {
         .arg(switch("force", "Do not ask").short('f'))
 }
 
-fn dead() -> Command {
+fn dead(with: impl Fn(Command, &[Scope]) -> Command) -> Command {
     let id = || Arg::new("id").required(true).value_name("ID").num_args(1..).help("The dead letter's id");
     Command::new("dead")
         .about("Messages given up, kept with their reason")

@@ -2,6 +2,7 @@
 
 use apium::{App, Client};
 use axum::Router;
+use svc_osint::settings::{Declaration, SETTINGS};
 
 use crate::failure::Failure;
 
@@ -9,6 +10,8 @@ use crate::failure::Failure;
 pub struct Service {
     /// Its name.
     pub name: &'static str,
+    /// What can be set about it.
+    pub settings: &'static [Declaration],
     /// Adds its tasks and state to the app; reads its settings by their environment names.
     pub register: fn(App, &dyn Fn(&str) -> Option<String>) -> Result<App, Failure>,
     /// Its routes.
@@ -23,6 +26,7 @@ pub const ALL: &[Service] = &[OSINT];
 /// OSINT scans.
 const OSINT: Service = Service {
     name: "osint",
+    settings: SETTINGS,
     register: |app, setting| {
         let settings = svc_osint::OsintSettings::from_lookup(setting).map_err(Failure::new)?;
         Ok(app.tasks(svc_osint::register).state(svc_osint::Osint::new(settings)))

@@ -435,8 +435,11 @@ impl ResultStore for Memory {
     }
 
     async fn remember(&self, task_id: &str, keep: Duration) -> Result<(), BackendError> {
-        let until = after(self.clock.now(), keep);
-        self.open().remembered.entry(task_id.to_owned()).or_insert(Remembered { until, ended: false }).until = until;
+        let now = self.clock.now();
+        let mut shelves = self.open();
+        // What is still remembered to have ended stays so; what was known long ago does not count.
+        let ended = shelves.remembered.get(task_id).is_some_and(|known| known.ended && known.until > now);
+        shelves.remembered.insert(task_id.to_owned(), Remembered { until: after(now, keep), ended });
         Ok(())
     }
 }

@@ -25,7 +25,8 @@ const STORE: &str = "INSERT INTO results (task_id, state, expires, record) VALUE
     ON CONFLICT (task_id) DO UPDATE SET state = excluded.state, expires = excluded.expires, record = excluded.record";
 
 const REMEMBER: &str = "INSERT INTO remembered (task_id, until, ended) VALUES (?1, ?2, ?3)
-    ON CONFLICT (task_id) DO UPDATE SET until = excluded.until, ended = max(ended, excluded.ended)";
+    ON CONFLICT (task_id) DO UPDATE SET until = excluded.until,
+        ended = CASE WHEN until <= ?4 THEN excluded.ended ELSE max(ended, excluded.ended) END";
 
 const REMEMBERED: &str = "SELECT ended FROM remembered WHERE task_id = ?1 AND until > ?2";
 
@@ -145,6 +146,6 @@ fn decode(task_id: &str, bytes: &[u8]) -> Result<ResultRecord, Fault> {
 }
 
 fn remember(work: &Work<'_>, task_id: &str, keep: Duration, ended: bool) -> Result<(), Fault> {
-    work.db.prepare_cached(REMEMBER)?.execute(params![task_id, work.after(keep), ended])?;
+    work.db.prepare_cached(REMEMBER)?.execute(params![task_id, work.after(keep), ended, work.now])?;
     Ok(())
 }

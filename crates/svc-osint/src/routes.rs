@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use apium_core::client::REMEMBER_HEADER;
 use apium_core::{Client, Lookup, Signature, TaskState};
-use apium_web::{ApiError, ErrorBody, Json, StatusCode, manners};
+use apium_web::{ApiError, ErrorBody, Json, StatusCode};
 use axum::Router;
 use axum::extract::multipart::{Field, MultipartError, MultipartRejection};
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Multipart, Path, State};
@@ -156,7 +156,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ScanId {
     }
 }
 
-/// The whole API with its manners, ready to be served: scans, `/docs` and `/openapi.json`.
+/// The whole API: scans, `/docs` and `/openapi.json`. Whoever serves it puts `apium_web::manners` around it.
 pub fn router(state: OsintApi) -> Router {
     let upload = OpenApiRouter::new().routes(routes!(upload)).layer(DefaultBodyLimit::max(MAX_UPLOAD + FORM_OVERHEAD));
     let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
@@ -167,7 +167,7 @@ pub fn router(state: OsintApi) -> Router {
         .routes(routes!(health))
         .merge(upload)
         .split_for_parts();
-    manners(router.with_state(state).merge(SwaggerUi::new("/docs").url("/openapi.json", description)))
+    router.with_state(state).merge(SwaggerUi::new("/docs").url("/openapi.json", description))
 }
 
 #[utoipa::path(

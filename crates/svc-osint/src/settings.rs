@@ -9,18 +9,79 @@ use crate::connector::{self, Connector, ConnectorSettings};
 use crate::dns::DnsSettings;
 use crate::metadata::MetadataSettings;
 
-/// Every setting's name, and what it means; the one list from which manuals are made.
-pub const NAMES: [(&str, &str); 10] = [
-    ("OSINT_RESOLVERS", "DNS resolvers to ask, ip[:port] separated by commas. Default: the system's."),
-    ("OSINT_DNS_TIMEOUT", "Seconds to wait for one DNS answer. Default: 3."),
-    ("OSINT_DNS_MAX_QUERIES", "Most DNS questions of one scan. Default: 300."),
-    ("OSINT_AXFR", "Whether zone transfers are tried, true or false. Default: true."),
-    ("OSINT_METADATA_FILES", "Most files fetched from a domain. Default: 5."),
-    ("OSINT_SANDBOX_PROGRAM", "The program that parses files. Default: the running one."),
-    ("OSINT_REFUSE_ADDRESSES", "Further IP addresses never to contact, separated by commas. Default: none."),
-    ("OSINT_EXTRA_AUTHORITIES", "PEM file with certificate authorities to trust too. Default: none."),
-    ("OSINT_USER_AGENT", "What the service calls itself to web servers. Default: apium-osint/VERSION."),
-    ("OSINT_ALLOW_SOCKETS", "For tests: forbidden ip:port sockets to contact all the same. Default: none."),
+/// One setting: its key in a settings file, its environment variable, and what it means.
+#[derive(Debug, Clone, Copy)]
+pub struct Declaration {
+    /// The key in `apium.toml`; the flag is the same with dashes.
+    pub key: &'static str,
+    /// The environment variable, in a slice because an engine's setting may have several.
+    pub env: &'static [&'static str],
+    /// The value when nothing is set; `None`: as `help` tells.
+    pub default: Option<&'static str>,
+    /// What stands for the value in a help text.
+    pub value: &'static str,
+    /// One line on what it does, with its unit.
+    pub help: &'static str,
+}
+
+const fn setting(
+    key: &'static str,
+    env: &'static [&'static str],
+    default: Option<&'static str>,
+    value: &'static str,
+    help: &'static str,
+) -> Declaration {
+    Declaration { key, env, default, value, help }
+}
+
+/// Every setting; the one list from which flags and manuals are made.
+pub const SETTINGS: &[Declaration] = &[
+    setting(
+        "osint_resolvers",
+        &["OSINT_RESOLVERS"],
+        None,
+        "IP:PORT,…",
+        "The DNS servers scans ask; the port may be left out. Default: the system's",
+    ),
+    setting("osint_dns_timeout", &["OSINT_DNS_TIMEOUT"], Some("3"), "SECONDS", "How long one DNS answer is waited for"),
+    setting("osint_dns_max_queries", &["OSINT_DNS_MAX_QUERIES"], Some("300"), "N", "Most DNS questions of one scan"),
+    setting("osint_axfr", &["OSINT_AXFR"], Some("true"), "true|false", "Whether zone transfers are tried"),
+    setting("osint_metadata_files", &["OSINT_METADATA_FILES"], Some("5"), "N", "Most files fetched from a domain"),
+    setting(
+        "osint_sandbox_program",
+        &["OSINT_SANDBOX_PROGRAM"],
+        None,
+        "PATH",
+        "The program that parses files. Default: the running one",
+    ),
+    setting(
+        "osint_refuse_addresses",
+        &["OSINT_REFUSE_ADDRESSES"],
+        None,
+        "IP,…",
+        "Further addresses never to contact. Default: none",
+    ),
+    setting(
+        "osint_extra_authorities",
+        &["OSINT_EXTRA_AUTHORITIES"],
+        None,
+        "PATH",
+        "A PEM file with certificate authorities to trust too. Default: none",
+    ),
+    setting(
+        "osint_user_agent",
+        &["OSINT_USER_AGENT"],
+        None,
+        "TEXT",
+        "What the service calls itself to web servers. Default: apium-osint/VERSION",
+    ),
+    setting(
+        "osint_allow_sockets",
+        &["OSINT_ALLOW_SOCKETS"],
+        None,
+        "IP:PORT,…",
+        "For tests: forbidden sockets to contact all the same. Default: none",
+    ),
 ];
 
 /// Everything the operator decides. [`OsintSettings::from_lookup`] gives the defaults; every field may be
@@ -44,7 +105,7 @@ pub struct Osint {
 }
 
 impl OsintSettings {
-    /// Reads the settings named in [`NAMES`]; `lookup` gives the text of one, if it is set. An empty text
+    /// Reads the settings named in [`SETTINGS`]; `lookup` gives the text of one, if it is set. An empty text
     /// counts as not set.
     ///
     /// # Errors

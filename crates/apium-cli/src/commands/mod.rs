@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::failure::Failure;
 use crate::services::Service;
-use crate::settings::{Scope, Settings, Told, manual, resolve};
+use crate::settings::{Scope, Setting, Settings, Told, resolve, table};
 use crate::{arguments, logging, output};
 
 /// What a command works with.
@@ -29,11 +29,12 @@ pub(crate) struct Invocation {
 /// Reads the command line and runs the command.
 pub(crate) fn run(app: App, services: &'static [Service]) -> ExitCode {
     // Before anything else, settings included: this child reads an untrusted file and must know nothing.
-    if std::env::args_os().nth(1).is_some_and(|first| first == "sandbox-parse") {
+    if std::env::args_os().nth(1).is_some_and(|first| first == svc_osint::sandbox::ARGUMENT) {
         return svc_osint::sandbox::child_main();
     }
-    let matches = arguments::command(app.name()).get_matches();
-    match start(app, services, &matches) {
+    let table = table(services);
+    let matches = arguments::command(app.name(), &table).get_matches();
+    match start(app, services, table, &matches) {
         Ok(code) => code,
         Err(failure) => {
             eprintln!("error: {failure}");
@@ -42,14 +43,19 @@ pub(crate) fn run(app: App, services: &'static [Service]) -> ExitCode {
     }
 }
 
-fn start(app: App, services: &'static [Service], matches: &ArgMatches) -> Result<ExitCode, Failure> {
+fn start(
+    app: App,
+    services: &'static [Service],
+    table: Vec<Setting>,
+    matches: &ArgMatches,
+) -> Result<ExitCode, Failure> {
     let Some((name, own)) = matches.subcommand() else { return Ok(ExitCode::FAILURE) };
     let (name, own) = match own.subcommand() {
         Some((inner, innermost)) => (format!("{name} {inner}"), innermost),
         None => (name.to_owned(), own),
     };
     let file = own.get_one::<String>("config").map(Path::new);
-    let settings = resolve(|key| arguments::flag(own, key), |name| std::env::var(name).ok(), file)?;
+    let settings = resolve(table, |key| arguments::flag(own, key), |name| std::env::var(name).ok(), file)?;
     if name == "settings" {
         return show_settings(&settings, own);
     }
@@ -89,7 +95,7 @@ fn register(app: App, services: &'static [Service], settings: &Settings) -> Resu
 fn show_settings(settings: &Settings, matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let all = settings.told(&[Scope::All, Scope::Listen, Scope::Work, Scope::Services]);
     if matches.get_flag("manual") {
-        output::line(manual().trim_end())?;
+        output::line(settings.manual().trim_end())?;
     } else if matches.get_flag("json") {
         let entry = |told: Told| (told.key.to_owned(), json!({"value": told.value, "origin": told.origin}));
         output::json(&all.into_iter().map(entry).collect::<serde_json::Map<_, _>>())?;

@@ -2,19 +2,19 @@
 
 use std::fmt::Write as _;
 
-use super::table::{SETTINGS, Scope, Setting};
+use super::table::{Scope, Setting};
 
 /// `docs/SETTINGS.md`; a test holds the file to this text.
-pub fn manual() -> String {
+pub(crate) fn manual(table: &[Setting]) -> String {
     let mut text = String::from(
         "# Settings\n\n\
-         Made from the table in `crates/apium-cli/src/settings/table.rs` by `apium settings --manual`.\n\
+         Made from the tables in `crates/apium-cli/src/settings/table.rs` and of the services by `apium settings --manual`.\n\
          A flag comes before the environment, the environment before `apium.toml` (or the file `--config` names),\n\
          and that before the default. At start each value is printed with where it came from, passwords as `***`.\n\n\
          | key in `apium.toml` | flag | environment | default | what it does | commands |\n\
          | --- | --- | --- | --- | --- | --- |\n",
     );
-    for setting in SETTINGS {
+    for setting in table {
         let env: Vec<_> = setting.env.iter().map(|name| format!("`{name}`")).collect();
         let default = setting.default.map_or_else(|| "—".to_owned(), |default| format!("`{default}`"));
         let (help, commands) = (setting.help.replace('|', "\\|"), commands(setting.scope));

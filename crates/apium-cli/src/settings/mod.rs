@@ -1,11 +1,10 @@
-//! Settings, declared once: flag, environment, `apium.toml` and the manual page all come from [`table::SETTINGS`].
+//! Settings, declared once: flag, environment, `apium.toml` and the manual page all come from [`table`].
 
 mod manual;
 mod sources;
 mod table;
 mod values;
 
-pub use manual::manual;
 pub(crate) use sources::resolve;
-pub(crate) use table::{SETTINGS, Scope};
+pub(crate) use table::{Scope, Setting, table};
 pub(crate) use values::{Settings, Told};

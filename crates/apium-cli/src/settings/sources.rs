@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::table::{Kind, SETTINGS, Setting};
+use super::table::{Kind, Setting};
 use super::values::{Settings, Value};
 use crate::failure::Failure;
 
@@ -26,13 +26,14 @@ pub(crate) enum Origin {
 
 /// Collects every setting from its sources and checks it.
 pub(crate) fn resolve(
+    table: Vec<Setting>,
     flags: impl Fn(&str) -> Option<String>,
     environment: impl Fn(&str) -> Option<String>,
     file: Option<&Path>,
 ) -> Result<Settings, Failure> {
-    let (path, filed) = read_file(file)?;
+    let (path, filed) = read_file(&table, file)?;
     let mut values = BTreeMap::new();
-    for setting in SETTINGS {
+    for setting in &table {
         let found = flags(setting.key)
             .map(|text| (text, Origin::Flag))
             .or_else(|| from_environment(setting, &environment))
@@ -43,7 +44,7 @@ pub(crate) fn resolve(
             values.insert(setting.key, Value { text, origin });
         }
     }
-    Ok(Settings::new(values))
+    Ok(Settings::new(table, values))
 }
 
 /// An empty variable counts as unset, as shells and compose files leave them.
@@ -70,7 +71,7 @@ fn join(host: &str, port: &str) -> String {
 }
 
 /// Reads `apium.toml`; one that was named must be there, the default one need not.
-fn read_file(named: Option<&Path>) -> Result<(PathBuf, BTreeMap<String, String>), Failure> {
+fn read_file(table: &[Setting], named: Option<&Path>) -> Result<(PathBuf, BTreeMap<String, String>), Failure> {
     let path = named.unwrap_or(Path::new(DEFAULT_FILE));
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -79,13 +80,13 @@ fn read_file(named: Option<&Path>) -> Result<(PathBuf, BTreeMap<String, String>)
             return Err(Failure::new(format!("the settings file {} cannot be read: {error}", path.display())));
         }
     };
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+    let filed: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         Failure::new(format!("the settings file {} is not TOML: {}", path.display(), error.to_string().trim_end()))
     })?;
     let mut values = BTreeMap::new();
-    for (key, value) in table {
-        let Some(setting) = Setting::of(&key) else {
-            let known: Vec<_> = SETTINGS.iter().map(|setting| setting.key).collect();
+    for (key, value) in filed {
+        let Some(setting) = table.iter().find(|setting| setting.key == key) else {
+            let known: Vec<_> = table.iter().map(|setting| setting.key).collect();
             let sentence = format!("{key} in {} is not a setting; known are {}", path.display(), known.join(", "));
             return Err(Failure::new(sentence));
         };

@@ -1,6 +1,9 @@
-//! The table of settings.
+//! The table of settings: the engine's, and after them what each service declares.
+
+use crate::services::Service;
 
 /// One setting: everything that is known of it.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Setting {
     /// Its key in `apium.toml`; the flag is the same with dashes.
     pub(crate) key: &'static str,
@@ -52,8 +55,8 @@ pub(crate) enum Kind {
     Address,
 }
 
-/// Every setting, in the order of the manual.
-pub(crate) const SETTINGS: &[Setting] = &[
+/// The engine's settings, in the order of the manual.
+const ENGINE: &[Setting] = &[
     Setting {
         key: "broker",
         short: Some('b'),
@@ -194,26 +197,27 @@ pub(crate) const SETTINGS: &[Setting] = &[
         scope: Scope::Work,
         kind: Kind::Seconds,
     },
-    Setting {
-        key: "osint_resolvers",
+];
+
+/// The engine's settings and those of these services.
+pub(crate) fn table(services: &[Service]) -> Vec<Setting> {
+    let declared = services.iter().flat_map(|service| service.settings);
+    let of_service = |declared: &svc_osint::settings::Declaration| Setting {
+        key: declared.key,
         short: None,
-        env: &["OSINT_RESOLVERS"],
-        default: None,
-        value: "IP:PORT,…",
-        help: "The DNS servers scans ask, with commas between; the port may be left out. Default: the system's",
+        env: declared.env,
+        default: declared.default,
+        value: declared.value,
+        help: declared.help,
         scope: Scope::Services,
         kind: Kind::Text,
-    },
-];
+    };
+    ENGINE.iter().copied().chain(declared.map(of_service)).collect()
+}
 
 impl Setting {
     /// The long flag.
     pub(crate) fn flag(&self) -> String {
         self.key.replace('_', "-")
-    }
-
-    /// The setting of this key.
-    pub(crate) fn of(key: &str) -> Option<&'static Self> {
-        SETTINGS.iter().find(|setting| setting.key == key)
     }
 }

@@ -7,12 +7,16 @@ use std::time::Duration;
 use apium::{BackendSettings, WorkerOptions, redact};
 use apium_core::client::hostname;
 
+use super::manual::manual;
 use super::sources::Origin;
-use super::table::{Kind, SETTINGS, Scope};
+use super::table::{Kind, Scope, Setting};
 
 /// Every setting that has a value.
 #[derive(Debug)]
-pub(crate) struct Settings(BTreeMap<&'static str, Value>);
+pub(crate) struct Settings {
+    table: Vec<Setting>,
+    values: BTreeMap<&'static str, Value>,
+}
 
 /// A value and where it came from.
 #[derive(Debug)]
@@ -31,23 +35,23 @@ pub(crate) struct Told {
 }
 
 impl Settings {
-    pub(crate) fn new(values: BTreeMap<&'static str, Value>) -> Self {
-        Self(values)
+    pub(crate) fn new(table: Vec<Setting>, values: BTreeMap<&'static str, Value>) -> Self {
+        Self { table, values }
     }
 
     /// The text of a setting.
     pub(crate) fn text(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(|value| value.text.as_str())
+        self.values.get(key).map(|value| value.text.as_str())
     }
 
     /// True when someone set it, rather than the table.
     pub(crate) fn is_set(&self, key: &str) -> bool {
-        self.0.get(key).is_some_and(|value| value.origin != Origin::Default)
+        self.values.get(key).is_some_and(|value| value.origin != Origin::Default)
     }
 
     /// The value of the setting that this environment variable sets, wherever it came from.
     pub(crate) fn by_environment_name(&self, name: &str) -> Option<String> {
-        let setting = SETTINGS.iter().find(|setting| setting.env.contains(&name))?;
+        let setting = self.table.iter().find(|setting| setting.env.contains(&name))?;
         self.text(setting.key).map(ToOwned::to_owned)
     }
 
@@ -88,14 +92,19 @@ impl Settings {
 
     /// Each setting of these scopes that has a value, without secrets.
     pub(crate) fn told(&self, scopes: &[Scope]) -> Vec<Told> {
-        let known = SETTINGS.iter().filter(|setting| scopes.contains(&setting.scope));
+        let known = self.table.iter().filter(|setting| scopes.contains(&setting.scope));
         known
             .filter_map(|setting| {
-                let value = self.0.get(setting.key)?;
+                let value = self.values.get(setting.key)?;
                 let shown = if setting.kind == Kind::Url { redact(&value.text) } else { value.text.clone() };
                 Some(Told { key: setting.key, value: shown, origin: value.origin.to_string() })
             })
             .collect()
+    }
+
+    /// The manual page of all settings.
+    pub(crate) fn manual(&self) -> String {
+        manual(&self.table)
     }
 
     fn seconds(&self, key: &str) -> Option<Duration> {

@@ -116,4 +116,7 @@ pub async fn remembers_and_forgets(subject: &Subject) {
     subject.results.remember("b", Duration::from_secs(1)).await.unwrap();
     (subject.advance)(Duration::from_secs(2)).await;
     assert_eq!(status(subject, "b").await, "Unknown");
+    (subject.advance)(KEEP).await;
+    subject.results.remember("a", KEEP).await.unwrap();
+    assert_eq!(status(subject, "a").await, "Waiting", "what was known of an id long ago does not count");
 }

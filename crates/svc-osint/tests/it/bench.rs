@@ -47,7 +47,7 @@ impl Bench {
         let clock = Arc::new(TestClock::default());
         let memory = Memory::with_clock(clock.clone());
         let client = client(Arc::new(memory.clone()), Arc::new(memory.clone()));
-        let router = router(OsintApi::new(client.clone()));
+        let router = apium_web::manners(router(OsintApi::new(client.clone())));
         Self { clock, memory, client, router }
     }
 
