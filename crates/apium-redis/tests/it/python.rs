@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use apium_core::{Broker, Claim, Outgoing, Settled, Settlement};
+use apium_redis::RedisBackend;
 
 use crate::server::{Peer, Server};
 
@@ -48,15 +49,13 @@ impl Drop for Sweeper {
 
 /// Leaves a delivery that nobody renews, as a Python worker would, and waits until it was swept up: from then
 /// on everything without a lease that was there before has been looked at after its second.
-async fn until_swept(peer: &mut Peer, tag: &str) {
+async fn until_swept(backend: &RedisBackend, peer: &mut Peer, tag: &str) {
     let (seconds, _): (i64, i64) = peer.run(&["TIME"]).await;
     let _: i64 = peer.run(&["HSET", "unacked", tag, &format!(r#"[{MESSAGE}, "", "python"]"#)]).await;
     let _: i64 = peer.run(&["ZADD", "unacked_index", &seconds.to_string(), tag]).await;
-    let deadline = Instant::now() + DEADLINE;
-    while peer.run::<i64>(&["HEXISTS", "unacked", tag]).await == 1 {
-        assert!(Instant::now() < deadline, "the sweeper does not work");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    Broker::wait(backend, &["python".to_owned()], DEADLINE).await.unwrap();
+    let swept: Option<String> = peer.run(&["RPOP", "python"]).await;
+    assert!(swept.is_some(), "the sweeper does not work");
 }
 
 #[tokio::test]
@@ -81,8 +80,8 @@ async fn a_python_sweeper_leaves_our_leases_alone() {
         }
     });
     // Twice, so that well over the visibility timeout has passed since the claim.
-    until_swept(&mut peer, "first").await;
-    until_swept(&mut peer, "second").await;
+    until_swept(&backend, &mut peer, "first").await;
+    until_swept(&backend, &mut peer, "second").await;
     assert!(!renewing.is_finished());
     renewing.abort();
     assert_eq!(backend.settle(vec![Settlement::ack(kept)]).await.unwrap(), [Settled::Done]);

@@ -4,23 +4,31 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use apium_redis::{RedisBackend, RedisSettings};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue};
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::ChildStdout;
 
-/// How long a server may take to come up on a busy machine.
-const UP_WITHIN: Duration = Duration::from_secs(20);
+/// What the server writes when it has loaded its data and listens.
+const READY: &str = "Ready to accept connections";
 
 pub(crate) struct Server {
-    child: Child,
+    running: Running,
     port: u16,
     folder: TempDir,
     arguments: Vec<String>,
     /// What moves the time of every backend opened with [`Server::backend`].
     pub(crate) offset: Arc<AtomicI64>,
+}
+
+/// The server's process; its output is held open, so that it has somewhere to write.
+struct Running {
+    child: Child,
+    output: Lines<BufReader<ChildStdout>>,
 }
 
 impl Server {
@@ -33,10 +41,8 @@ impl Server {
         let port = free_port();
         let folder = tempfile::tempdir().unwrap();
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
-        let child = spawn(port, &folder, &arguments);
-        let server = Self { child, port, folder, arguments, offset: Arc::default() };
-        server.up().await;
-        server
+        let running = Running::start(port, &folder, &arguments).await;
+        Self { running, port, folder, arguments, offset: Arc::default() }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -48,7 +54,7 @@ impl Server {
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.running.child.id()
     }
 
     pub(crate) async fn backend(&self) -> RedisBackend {
@@ -58,14 +64,13 @@ impl Server {
 
     /// Kills it as a power cut would.
     pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.running.child.kill().unwrap();
+        self.running.child.wait().unwrap();
     }
 
     /// Starts it again on the same port and folder.
     pub(crate) async fn start_again(&mut self) {
-        self.child = spawn(self.port, &self.folder, &self.arguments);
-        self.up().await;
+        self.running = Running::start(self.port, &self.folder, &self.arguments).await;
     }
 
     /// A plain connection, to look at Redis as a peer sees it.
@@ -78,25 +83,41 @@ impl Server {
     pub(crate) async fn advance(&self, by: Duration) {
         advance(self.url(), self.offset.clone(), by).await;
     }
+}
 
-    /// Not listening yet, or still loading. A demand for a password is an answer too.
-    async fn refuses(&self) -> bool {
-        let client = redis::Client::open(self.url()).unwrap();
-        let Ok(mut connection) = client.get_multiplexed_async_connection().await else { return true };
-        let answer = redis::cmd("PING").query_async::<()>(&mut connection).await;
-        answer.is_err_and(|error| error.code() != Some("NOAUTH"))
-    }
-
-    async fn up(&self) {
-        let deadline = Instant::now() + UP_WITHIN;
-        while self.refuses().await {
-            assert!(Instant::now() < deadline, "redis-server did not come up on port {}", self.port);
-            tokio::time::sleep(Duration::from_millis(5)).await;
+impl Running {
+    /// Starts a server and waits until it says that it is ready.
+    async fn start(port: u16, folder: &TempDir, arguments: &[String]) -> Self {
+        let program = std::env::var("APIUM_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
+        let mut child = Command::new(&program)
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .arg("--dir")
+            .arg(folder.path())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!(
+                    "these tests need a Redis server, but `{program}` cannot be started ({error}): \
+                     run `apt-get install redis-server`, or name one in APIUM_REDIS_SERVER"
+                )
+            });
+        let output = ChildStdout::from_std(child.stdout.take().unwrap()).unwrap();
+        let mut running = Self { child, output: BufReader::new(output).lines() };
+        let mut told = String::new();
+        while let Some(line) = running.output.next_line().await.unwrap() {
+            if line.contains(READY) {
+                return running;
+            }
+            told.push_str(&line);
+            told.push('\n');
         }
+        panic!("{program} did not come up on port {port}:\n{told}")
     }
 }
 
-impl Drop for Server {
+impl Drop for Running {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
@@ -140,23 +161,4 @@ pub(crate) async fn advance(url: String, offset: Arc<AtomicI64>, by: Duration) {
 
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn spawn(port: u16, folder: &TempDir, arguments: &[String]) -> Child {
-    let program = std::env::var("APIUM_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
-    Command::new(&program)
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-        .arg("--dir")
-        .arg(folder.path())
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap_or_else(|error| {
-            panic!(
-                "these tests need a Redis server, but `{program}` cannot be started ({error}): \
-                 run `apt-get install redis-server`, or name one in APIUM_REDIS_SERVER"
-            )
-        })
 }
