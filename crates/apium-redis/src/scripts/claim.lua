@@ -5,6 +5,10 @@
 -- ARGV: clock offset, n, at most so many, lease in seconds, how the tags begin, the first tag's number, then
 --       the endings of the n queues' values in `unacked`, then how the tags of each list end.
 -- Answer: for each message the place of its list, 1 if it was handed out before, and the message.
+
+-- An idle worker asks every few seconds: that costs one look, however many queues there are.
+if redis.call('EXISTS', unpack(KEYS, 4)) == 0 then return {} end
+
 local unacked, index, redelivered = KEYS[1], KEYS[2], KEYS[3]
 local queues, left = tonumber(ARGV[2]), tonumber(ARGV[3])
 local number = tonumber(ARGV[6])
@@ -21,6 +25,9 @@ for queue = 1, queues do
   }
   promote(unacked, index, KEYS[3 + queue], lists, ARGV[6 + queue], now, left)
 end
+
+-- Only messages that are not due yet.
+if redis.call('EXISTS', unpack(KEYS, 4 + queues)) == 0 then return {} end
 
 -- A set that is nearly always empty must cost the hot path one look, not one a message.
 local any_redelivered = redis.call('EXISTS', redelivered) == 1
