@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use apium::Signature;
 use apium_core::client::{parse_iso, value_of};
-use apium_core::{Lookup, Pending};
+use apium_core::{Lookup, Pending, TaskState};
 use apium_protocol::{RawJson, ResultRecord};
 use serde_json::json;
 
@@ -105,11 +105,15 @@ async fn wait(invocation: &Invocation, pending: &Pending) -> Result<ExitCode, Fa
     show(invocation, &record)
 }
 
-/// Prints the value of a success, the error of a failure; a task that failed is exit code 1.
+/// Prints the value of a success, the error of a failure, how far the others are; exit code 0 is a success.
 fn show(invocation: &Invocation, record: &ResultRecord) -> Result<ExitCode, Failure> {
     if invocation.json {
         output::line(&String::from_utf8_lossy(&record.encode()))?;
         return Ok(if value_of(record).is_err() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+    }
+    if !TaskState::from_name(&record.status).is_ready() {
+        output::line(&format!("{} is {}: {}", record.task_id, record.status, record.result.as_str()))?;
+        return Ok(ExitCode::FAILURE);
     }
     match value_of(record) {
         Ok(value) => output::line(value.as_str()).map(|()| ExitCode::SUCCESS),

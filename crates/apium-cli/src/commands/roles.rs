@@ -86,6 +86,9 @@ impl Invocation {
 
     /// Says where it listens, what it serves, where its settings came from, and what to try.
     fn greet(&self, listener: Option<&TcpListener>, scopes: &[Scope], works: bool) {
+        if self.settings.text("log_format") == Some("json") {
+            return self.greet_machines(listener, scopes);
+        }
         eprintln!("{} {}", self.app.name(), env!("CARGO_PKG_VERSION"));
         let base = listener.and_then(|listener| listener.local_addr().ok()).map(|address| format!("http://{address}"));
         if let Some(base) = &base {
@@ -117,5 +120,19 @@ impl Invocation {
             }
         }
         eprintln!("Ctrl-C stops.");
+    }
+    /// The same for those who read every line as JSON.
+    fn greet_machines(&self, listener: Option<&TcpListener>, scopes: &[Scope]) {
+        let listening = listener.and_then(|listener| listener.local_addr().ok()).map(|address| address.to_string());
+        let told: Vec<_> = self.settings.told(scopes).iter().map(ToString::to_string).collect();
+        tracing::info!(
+            program = self.app.name(),
+            version = env!("CARGO_PKG_VERSION"),
+            listening,
+            broker = redact(&self.settings.broker()),
+            tasks = self.app.registry().names().join(", "),
+            settings = told.join(", "),
+            "started"
+        );
     }
 }

@@ -55,7 +55,8 @@ impl Console {
         writeln!(self.asks, "{expression}").unwrap();
         let mut line = String::new();
         self.answers.read_line(&mut line).unwrap();
-        let answer: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{expression}: {error}: {line:?}"));
+        let answer: Value =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{expression}: {error}: {line:?}"));
         let field = |name: &str| answer.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
         match field("value") {
             Some(value) => Ok(value),

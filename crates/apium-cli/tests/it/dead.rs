@@ -26,7 +26,12 @@ fn each_reason_to_give_up_keeps_the_message() {
         for (task, arguments, reason, error) in [
             ("no.such.task", "[1]", "unknown", "NotRegistered: no.such.task"),
             ("probe.greet", "[]", "arguments", "TypeError: greet() missing 1 required positional argument: 'name'"),
-            ("probe.greet", "[\"a\", \"b\", \"c\"]", "arguments", "TypeError: greet() takes 2 positional arguments but 3 were given"),
+            (
+                "probe.greet",
+                "[\"a\", \"b\", \"c\"]",
+                "arguments",
+                "TypeError: greet() takes 2 positional arguments but 3 were given",
+            ),
             ("probe.reject", "[]", "rejected", "Reject: not for us"),
             ("probe.stubborn", "[]", "retries_exhausted", "TimeoutError: nobody there"),
         ] {
@@ -34,8 +39,12 @@ fn each_reason_to_give_up_keeps_the_message() {
             let call = ["call", task, "-a", arguments, "--task-id", &id, "--wait"];
             let sentence = place.run(Program::Probe, &call).sentence();
             assert!(sentence.contains("FAILURE"), "{sentence}");
-            let letter = letters(&place, &["--task", task]).into_iter().find(|letter| letter["task_id"] == *id).unwrap();
-            assert_eq!((&letter["reason"], &letter["error"], &letter["queue"]), (&json!(reason), &json!(error), &json!("celery")));
+            let letter =
+                letters(&place, &["--task", task]).into_iter().find(|letter| letter["task_id"] == *id).unwrap();
+            assert_eq!(
+                (&letter["reason"], &letter["error"], &letter["queue"]),
+                (&json!(reason), &json!(error), &json!("celery"))
+            );
             let number = letter["id"].as_str().unwrap();
             let shown = place.run(Program::Probe, &["dead", "show", number]).json();
             assert_eq!(shown, letter);

@@ -10,8 +10,8 @@ use crate::poll::{SOON, pause};
 use crate::running::Running;
 use crate::server::Server;
 
-/// Over this long what an idle worker costs is counted.
-const WINDOW: Duration = Duration::from_secs(6);
+/// Over this long what an idle worker costs is counted: several times the five seconds after which it looks again.
+const WINDOW: Duration = Duration::from_secs(12);
 /// Messages whose way to an idle worker is timed.
 const ROUNDS: usize = 51;
 /// The promises are made for the optimised program; the one for debugging gets some slack.
@@ -21,7 +21,7 @@ const SLACK: f64 = if cfg!(debug_assertions) { 10.0 } else { 1.0 };
 fn an_idle_worker_on_redis_is_cheap_and_awake() {
     let server = Server::start();
     let place = Place::on(&server.url());
-    let worker = our_worker(&place, &[]);
+    let worker = our_worker(&place, &["-Q", "osint_scans,celery"]);
     let (runtime, client) = client(&server.url());
     runtime.block_on(pick_up(&client));
 
@@ -31,6 +31,7 @@ fn an_idle_worker_on_redis_is_cheap_and_awake() {
     // Less the one command that asks.
     let commands = look.info("total_commands_processed") - before - 1;
     let rate = to_f64(commands) / began.elapsed().as_secs_f64();
+    // Redis counts what a script does, too: an idle worker sends about a third of this.
     eprintln!("idle on Redis: {rate:.2} commands a second");
     assert!(rate < 5.0, "{rate} commands a second");
 

@@ -60,7 +60,10 @@ fn arguments(python: &mut Console) {
     ] {
         assert_eq!(python.value(&format!("{call}.get(timeout=30)")), value, "{call}");
     }
-    assert_eq!(python.value("[r.get(timeout=30) for r in [send('probe.echo', [n]) for n in range(50)]] == [*range(50)]"), "True");
+    assert_eq!(
+        python.value("[r.get(timeout=30) for r in [send('probe.echo', [n]) for n in range(50)]] == [*range(50)]"),
+        "True"
+    );
 }
 
 fn values(python: &mut Console) {
@@ -84,18 +87,30 @@ fn errors(python: &mut Console) {
     for (call, exception, says) in [
         ("send('probe.divide', [1, 0])", "builtins.ZeroDivisionError", "division by zero"),
         ("send('probe.greet')", "builtins.TypeError", "greet() missing 1 required positional argument: 'name'"),
-        ("send('probe.greet', [1, 2, 3])", "builtins.TypeError", "greet() takes 2 positional arguments but 3 were given"),
+        (
+            "send('probe.greet', [1, 2, 3])",
+            "builtins.TypeError",
+            "greet() takes 2 positional arguments but 3 were given",
+        ),
         (
             "send('probe.greet', ['a'], {'nme': 'b'})",
             "builtins.TypeError",
             "greet() got an unexpected keyword argument 'nme'",
         ),
-        ("send('probe.greet', ['a'], {'name': 'b'})", "builtins.TypeError", "greet() got multiple values for argument 'name'"),
+        (
+            "send('probe.greet', ['a'], {'name': 'b'})",
+            "builtins.TypeError",
+            "greet() got multiple values for argument 'name'",
+        ),
         ("send('no.such.task')", "celery.exceptions.NotRegistered", "'no.such.task'"),
         ("send('probe.stubborn')", "redis.exceptions.TimeoutError", "nobody there"),
         // What we cannot read is told to the caller, and kept.
         ("send('probe.greet', ['Ada'], compression='gzip')", "kombu.exceptions.DecodeError", "switch compression off"),
-        ("send('probe.greet', ['Ada'], serializer='pickle')", "kombu.exceptions.ContentDisallowed", "only application/json"),
+        (
+            "send('probe.greet', ['Ada'], serializer='pickle')",
+            "kombu.exceptions.ContentDisallowed",
+            "only application/json",
+        ),
         ("send('probe.now', expires=-5)", "celery.exceptions.TaskRevokedError", "expired"),
     ] {
         let raised = python.raises(&format!("(r := {call}).get(timeout=30)"));
@@ -115,7 +130,8 @@ fn times(python: &mut Console, place: &Place) {
     let never = place.path("never").display().to_string();
     let raised = python.raises(&format!("send('probe.hold', [{never:?}], time_limit=1).get(timeout=30)"));
     assert_eq!(raised.exception, "billiard.exceptions.TimeLimitExceeded", "{raised:?}");
-    let raised = python.raises(&format!("send('probe.hold', [{never:?}], soft_time_limit=0.5, time_limit=20).get(timeout=30)"));
+    let raised =
+        python.raises(&format!("send('probe.hold', [{never:?}], soft_time_limit=0.5, time_limit=20).get(timeout=30)"));
     assert_eq!(raised.exception, "billiard.exceptions.SoftTimeLimitExceeded", "{raised:?}");
 }
 
@@ -189,7 +205,10 @@ fn our_client(place: &Place, mut stock: Running) {
     let sentence = call(&["app.fail", "-a", "[\"own\"]"]).sentence();
     assert!(sentence.contains("OutOfStock") && sentence.contains("teapots"), "{sentence}");
     let sentence = call(&["app.add", "-a", "[1, 2, 3]"]).sentence();
-    assert!(sentence.contains("TypeError: add() takes from 1 to 2 positional arguments but 3 were given"), "{sentence}");
+    assert!(
+        sentence.contains("TypeError: add() takes from 1 to 2 positional arguments but 3 were given"),
+        "{sentence}"
+    );
     let sentence = call(&["app.add", "-a", "[1]", "--expires", "0"]).sentence();
     assert!(sentence.contains("REVOKED: the task was revoked: expired"), "{sentence}");
     let began = std::time::Instant::now();

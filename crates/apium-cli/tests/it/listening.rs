@@ -72,17 +72,18 @@ fn the_start_says_what_it_serves_and_where_each_setting_came_from() {
 #[test]
 fn a_log_has_one_line_an_attempt_as_text_or_as_json() {
     let place = Place::new();
-    let worker = our_worker(&place, &["--log-format", "json"]);
+    let listen = format!("127.0.0.1:{}", free_port());
+    let mut worker = place.start(Program::Probe, &["worker", "--log-format", "json", "--listen", &listen]);
+    worker.until_says("started");
     place.run(Program::Probe, &["call", "probe.divide", "-a", "[1, 2]", "--task-id", "good", "--wait"]).printed();
     place.run(Program::Probe, &["call", "probe.divide", "-a", "[1, 0]", "--task-id", "bad", "--wait"]).sentence();
     let ended = worker.stop();
     let lines: Vec<Value> = ended
         .stderr
         .lines()
-        .skip_while(|line| !line.starts_with("Ctrl-C"))
-        .skip(1)
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
         .collect();
+    assert_eq!((&lines[0]["message"], &lines[0]["listening"]), (&"started".into(), &listen.into()), "{}", lines[0]);
     for (id, state) in [("good", "SUCCESS"), ("bad", "FAILURE")] {
         let told: Vec<_> = lines.iter().filter(|line| line["id"] == id).collect();
         let [line] = told[..] else { panic!("one line for {id}: {lines:?}") };
@@ -94,7 +95,8 @@ fn a_log_has_one_line_an_attempt_as_text_or_as_json() {
     place.run(Program::Probe, &["call", "probe.divide", "-a", "[1, 2]", "--task-id", "plain", "--wait"]).printed();
     let ended = worker.stop();
     let line = ended.stderr.lines().find(|line| line.contains("plain")).unwrap();
-    for words in ["INFO", "task=\"probe.divide\"", "id=\"plain\"", "queue=\"celery\"", "state=\"SUCCESS\"", "seconds="] {
+    for words in ["INFO", "task=\"probe.divide\"", "id=\"plain\"", "queue=\"celery\"", "state=\"SUCCESS\"", "seconds="]
+    {
         assert!(line.contains(words), "{words} in {line}");
     }
     let quiet = our_worker(&place, &["-l", "error"]);

@@ -10,6 +10,7 @@ mod idle;
 mod interop;
 mod listening;
 mod mixed;
+mod outage;
 mod peer;
 mod place;
 mod poll;

@@ -36,7 +36,8 @@ impl Python {
 
     /// Starts a stock Celery worker on these queues and waits until it consumes.
     pub(crate) fn worker(&self, redis: &str, queues: &str, transport: &str) -> Running {
-        let arguments = ["-m", "celery", "-A", "app", "worker", "-P", "solo", "-n", "python@%h", "-l", "INFO", "-Q", queues];
+        let arguments =
+            ["-m", "celery", "-A", "app", "worker", "-P", "solo", "-n", "python@%h", "-l", "INFO", "-Q", queues];
         let mut command = self.command(redis, &arguments);
         command.args(["--without-gossip", "--without-mingle"]).env("APIUM_TRANSPORT", transport);
         let mut worker = Running::start(command);

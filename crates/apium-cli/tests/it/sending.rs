@@ -30,10 +30,14 @@ fn a_call_waits_for_its_result_or_tells_its_id() {
         let echoed = place.run(Program::Probe, &["result", &id, "--wait"]).printed();
         assert_eq!(echoed, "[1, NaN, 123456789012345678901234567890]");
         assert_eq!(place.run(Program::Probe, &["result", &id]).printed(), echoed);
-        let told = place.run(Program::Probe, &["call", "probe.echo", "-a", "[7]", "--task-id", "my-own", "--json"]).json();
+        let told =
+            place.run(Program::Probe, &["call", "probe.echo", "-a", "[7]", "--task-id", "my-own", "--json"]).json();
         assert_eq!(told, json!({"task_id": "my-own"}));
         let record = place.run(Program::Probe, &["result", "my-own", "--wait", "--json"]).json();
-        assert_eq!((&record["status"], &record["result"], &record["task_id"]), (&json!("SUCCESS"), &json!(7), &json!("my-own")));
+        assert_eq!(
+            (&record["status"], &record["result"], &record["task_id"]),
+            (&json!("SUCCESS"), &json!(7), &json!("my-own"))
+        );
     });
 }
 
@@ -43,7 +47,10 @@ fn a_task_that_failed_is_exit_code_1_and_its_error() {
         let _worker = our_worker(&place, &[]);
         let divide = ["probe.divide", "-a", "[1, 0]", "--task-id", "d", "--wait"];
         let sentence = call(&place, &divide).sentence();
-        assert!(sentence.contains("d is FAILURE: the task failed with ZeroDivisionError: division by zero"), "{sentence}");
+        assert!(
+            sentence.contains("d is FAILURE: the task failed with ZeroDivisionError: division by zero"),
+            "{sentence}"
+        );
         assert_eq!(place.run(Program::Probe, &["result", "d"]).sentence(), sentence);
         let ended = place.run(Program::Probe, &["result", "d", "--json"]);
         assert_eq!(ended.code, Some(1));
@@ -64,6 +71,25 @@ fn a_result_that_is_not_there_is_pending_and_waiting_for_it_ends() {
         assert_eq!((ended.code, told), (Some(1), json!({"task_id": "nobody", "status": "PENDING"})));
         let sentence = place.run(Program::Probe, &["result", "nobody", "--wait", "--timeout", "0.2"]).sentence();
         assert!(sentence.contains("nobody: no result within 200ms"), "{sentence}");
+    });
+}
+
+#[test]
+fn a_task_that_runs_tells_how_far_it_is() {
+    on_both(|place| {
+        let _worker = our_worker(&place, &[]);
+        let go = place.path("go");
+        let argument = format!("[{:?}]", go.display().to_string());
+        call(&place, &["probe.progress", "-a", &argument, "--task-id", "p"]).printed();
+        let ended = until("its own state", || {
+            Some(place.run(Program::Probe, &["result", "p"])).filter(|ended| !ended.stdout.contains("PENDING"))
+        });
+        assert_eq!((ended.code, ended.stdout.trim_end()), (Some(1), "p is PROCESSING: {\"done\": 3, \"of\": 10}"));
+        let ended = place.run(Program::Probe, &["result", "p", "--json"]);
+        let record: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!((ended.code, &record["result"]), (Some(1), &json!({"done": 3, "of": 10})));
+        std::fs::write(go, "").unwrap();
+        assert_eq!(place.run(Program::Probe, &["result", "p", "--wait"]).printed(), "\"done\"");
     });
 }
 
@@ -116,7 +142,9 @@ fn queues_are_counted() {
             let told = place.run(Program::Probe, &["queues", "--json"]).json();
             let of = |queue: &str| told.as_array().unwrap().iter().find(|row| row["queue"] == queue).cloned();
             let (waiting, working) = (of("waiting")?, of("working")?);
-            let numbers = |row: &serde_json::Value| [&row["ready"], &row["delayed"], &row["claimed"]].map(|n| n.as_u64().unwrap());
+            let numbers = |row: &serde_json::Value| {
+                [&row["ready"], &row["delayed"], &row["claimed"]].map(|n| n.as_u64().unwrap())
+            };
             (numbers(&waiting) == [3, 0, 0] && numbers(&working) == [0, 1, 1]).then_some(told)
         });
         let table = place.run(Program::Probe, &["queues", "waiting"]).printed();

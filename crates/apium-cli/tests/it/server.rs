@@ -11,7 +11,8 @@ use crate::poll::until;
 pub(crate) struct Server {
     child: Child,
     port: u16,
-    _folder: TempDir,
+    folder: TempDir,
+    arguments: Vec<String>,
 }
 
 impl Server {
@@ -22,24 +23,20 @@ impl Server {
     /// A server with further options, e.g. `["--requirepass", "secret"]`.
     pub(crate) fn with(arguments: &[&str]) -> Self {
         let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
-        let program = std::env::var("APIUM_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
-        let child = Command::new(&program)
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
-            .arg(folder.path())
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!(
-                    "these tests need a Redis server, but `{program}` cannot be started ({error}): run \
-                     `cargo xtask setup`, or name one in APIUM_REDIS_SERVER"
-                )
-            });
-        let server = Self { child, port, _folder: folder };
-        until("redis-server to accept connections", || TcpStream::connect(("127.0.0.1", port)).ok());
-        server
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        let child = spawn(port, &folder, &arguments);
+        Self { child, port, folder, arguments }
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again on the same port and folder.
+    pub(crate) fn start_again(&mut self) {
+        self.child = spawn(self.port, &self.folder, &self.arguments);
     }
 
     pub(crate) fn url(&self) -> String {
@@ -81,4 +78,25 @@ impl Look {
 
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Starts a server and waits until it answers.
+fn spawn(port: u16, folder: &TempDir, arguments: &[String]) -> Child {
+    let program = std::env::var("APIUM_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
+    let child = Command::new(&program)
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
+        .arg(folder.path())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| {
+            panic!(
+                "these tests need a Redis server, but `{program}` cannot be started ({error}): run `cargo xtask \
+                 setup`, or name one in APIUM_REDIS_SERVER"
+            )
+        });
+    until("redis-server to accept connections", || TcpStream::connect(("127.0.0.1", port)).ok());
+    child
 }

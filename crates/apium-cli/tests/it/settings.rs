@@ -7,8 +7,12 @@ const SECRET: &str = "sup3r-s3cret";
 
 #[test]
 fn flag_before_environment_before_file_before_default_and_each_says_so() {
-    let place = Place::new().with("APIUM_CONCURRENCY", "3").with("CELERY_WORKER_QUEUES", "mail,osint").with("HOST", "::1");
-    place.file("apium.toml", "concurrency = 2\nlease = 7.5\nresult_expires = 60\ntrack_started = true\nqueues = [\"other\"]\n");
+    let place =
+        Place::new().with("APIUM_CONCURRENCY", "3").with("CELERY_WORKER_QUEUES", "mail,osint").with("HOST", "::1");
+    place.file(
+        "apium.toml",
+        "concurrency = 2\nlease = 7.5\nresult_expires = 60\ntrack_started = true\nqueues = [\"other\"]\n",
+    );
     let told = place.run(Program::Apium, &["settings", "--result-expires", "90"]).printed();
     for line in [
         "concurrency = 3 (from APIUM_CONCURRENCY)",
@@ -49,7 +53,10 @@ fn the_names_of_celery_and_of_a_cloud_are_understood() {
 #[test]
 fn a_wrong_setting_is_one_sentence_that_says_where_it_stands() {
     let by_flag = [
-        (["worker", "-c", "many"], "concurrency must be a whole number of at least 1, not \"many\" (from the command line)"),
+        (
+            ["worker", "-c", "many"],
+            "concurrency must be a whole number of at least 1, not \"many\" (from the command line)",
+        ),
         (["worker", "-c", "0"], "concurrency must be a whole number of at least 1, not \"0\""),
         (["worker", "--lease", "soon"], "lease must be a number of seconds, not \"soon\""),
         (["worker", "--lease", "nan"], "lease must be a number of seconds"),
@@ -64,8 +71,16 @@ fn a_wrong_setting_is_one_sentence_that_says_where_it_stands() {
         assert!(sentence.contains(told), "{arguments:?}: {sentence}");
     }
     for (name, value, told) in [
-        ("APIUM_CONCURRENCY", "-1", "concurrency must be a whole number of at least 1, not \"-1\" (from APIUM_CONCURRENCY)"),
-        ("CELERY_RESULT_EXPIRES", "1d", "result_expires must be a number of seconds, not \"1d\" (from CELERY_RESULT_EXPIRES)"),
+        (
+            "APIUM_CONCURRENCY",
+            "-1",
+            "concurrency must be a whole number of at least 1, not \"-1\" (from APIUM_CONCURRENCY)",
+        ),
+        (
+            "CELERY_RESULT_EXPIRES",
+            "1d",
+            "result_expires must be a number of seconds, not \"1d\" (from CELERY_RESULT_EXPIRES)",
+        ),
         ("PORT", "http", "listen must be HOST:PORT"),
     ] {
         let sentence = Place::new().with(name, value).run(Program::Apium, &["worker"]).sentence();
@@ -98,7 +113,10 @@ fn settings_can_be_read_by_machines() {
     let told = place.run(Program::Apium, &["settings", "--json"]).json();
     assert_eq!(told["concurrency"], serde_json::Value::Null, "what is not set is not there: {told}");
     assert_eq!(told["lease"], serde_json::json!({"value": "30", "origin": "default"}));
-    assert_eq!(told["broker"], serde_json::json!({"value": "redis://me:***@cache:7000/3", "origin": "from APIUM_BROKER"}));
+    assert_eq!(
+        told["broker"],
+        serde_json::json!({"value": "redis://me:***@cache:7000/3", "origin": "from APIUM_BROKER"})
+    );
 }
 
 #[test]

@@ -47,7 +47,11 @@ fn sent_and_read_by_real_celery_through_redis() {
     assert_eq!(read, format!("{TASKS} sent, {TASKS} read, 0 missing, 0 wrong"));
     judge(&place, &tasks, &killed);
     let mut look = server.look();
-    assert_eq!(look.ask::<u64>(&["HLEN", "unacked"]) + look.ask::<u64>(&["ZCARD", "unacked_index"]), 0, "nothing is left");
+    assert_eq!(
+        look.ask::<u64>(&["HLEN", "unacked"]) + look.ask::<u64>(&["ZCARD", "unacked_index"]),
+        0,
+        "nothing is left"
+    );
 }
 
 #[test]

@@ -51,7 +51,8 @@ pub(crate) fn judge(place: &Place, tasks: &[String], killed: &[u32]) {
     for attempt in attempts(place) {
         by_task.entry(attempt.task.clone()).or_default().push(attempt);
     }
-    let lost = tasks.iter().filter(|task| by_task.get(*task).is_none_or(|all| all.iter().all(|one| one.ended.is_none())));
+    let lost =
+        tasks.iter().filter(|task| by_task.get(*task).is_none_or(|all| all.iter().all(|one| one.ended.is_none())));
     let lost: Vec<&String> = lost.collect();
     let all: usize = by_task.values().map(Vec::len).sum();
     let mut cut: HashMap<u32, Vec<&Attempt>> = HashMap::new();
