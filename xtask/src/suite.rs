@@ -23,8 +23,8 @@ pub fn test(root: &Path, words: &[String]) -> Done {
 }
 
 fn run_all(root: &Path, machine: &Machine, words: &[String]) -> Done {
-    // Tests of one crate start the binary of another, which cargo would not build for them.
-    run(&mut cargo(root, ["build", "--workspace", "--bins"]))?;
+    // Tests start binaries of other crates and examples, which cargo would not build for them in every case.
+    run(&mut cargo(root, ["build", "--workspace", "--bins", "--examples"]))?;
     let mut runner = if succeeds(&mut cargo(root, ["nextest", "--version"])) {
         cargo(root, ["nextest", "run", "--workspace"])
     } else {

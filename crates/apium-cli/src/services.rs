@@ -6,6 +6,9 @@ use svc_osint::settings::{Declaration, SETTINGS};
 
 use crate::failure::Failure;
 
+/// The value of a setting by its environment name, wherever it was set.
+pub type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
 /// One service, as the executable sees it.
 pub struct Service {
     /// Its name.
@@ -13,7 +16,7 @@ pub struct Service {
     /// What can be set about it.
     pub settings: &'static [Declaration],
     /// Adds its tasks and state to the app; reads its settings by their environment names.
-    pub register: fn(App, &dyn Fn(&str) -> Option<String>) -> Result<App, Failure>,
+    pub register: fn(App, &Lookup<'_>) -> Result<App, Failure>,
     /// Its routes.
     pub router: fn(Client) -> Router,
     /// A command to try it with, at this base URL.

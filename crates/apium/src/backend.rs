@@ -28,7 +28,7 @@ pub struct BackendSettings {
 
 impl Default for BackendSettings {
     fn default() -> Self {
-        Self { visibility_timeout: Duration::from_secs(3_600) }
+        Self { visibility_timeout: Duration::from_hours(1) }
     }
 }
 

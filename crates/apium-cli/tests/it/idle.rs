@@ -76,7 +76,7 @@ fn costs_little(worker: &Running) {
     let (before, began) = (processor_time(worker.id()), Instant::now());
     // What is measured is doing nothing.
     pause(WINDOW);
-    let share = (processor_time(worker.id()) - before).as_secs_f64() / began.elapsed().as_secs_f64();
+    let share = processor_time(worker.id()).saturating_sub(before).as_secs_f64() / began.elapsed().as_secs_f64();
     let memory = resident_kib(worker.id());
     eprintln!("idle: {:.3} % of a core, {:.1} MiB resident", share * 100.0, memory / 1024.0);
     assert!(share < 0.01 * SLACK.min(3.0), "{share} of a core");

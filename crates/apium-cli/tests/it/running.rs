@@ -139,7 +139,9 @@ impl Said {
     }
 
     fn all(&mut self) -> String {
-        self.reader.take().map(|reader| reader.join().unwrap());
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
         self.so_far()
     }
 }

@@ -17,7 +17,7 @@ const WORKERS: usize = 4;
 const SLOTS: usize = 8;
 const BETWEEN_KILLS: Duration = Duration::from_secs(1);
 /// Much longer than the tasks take.
-const AT_MOST: Duration = Duration::from_secs(120);
+const AT_MOST: Duration = Duration::from_mins(2);
 
 /// Works until `done`, killing a worker every second and starting another in its place; returns who was killed.
 pub(crate) fn rage(place: &Place, mut done: impl FnMut() -> bool) -> Vec<u32> {
@@ -56,7 +56,9 @@ pub(crate) fn judge(place: &Place, tasks: &[String], killed: &[u32]) {
     let lost: Vec<&String> = lost.collect();
     let all: usize = by_task.values().map(Vec::len).sum();
     let mut cut: HashMap<u32, Vec<&Attempt>> = HashMap::new();
-    by_task.values_mut().for_each(|all| all.sort_by_key(|attempt| attempt.began));
+    for attempts in by_task.values_mut() {
+        attempts.sort_by_key(|attempt| attempt.began);
+    }
     for repeated in by_task.values() {
         for attempt in &repeated[..repeated.len() - 1] {
             cut.entry(attempt.process).or_default().push(attempt);
