@@ -12,6 +12,8 @@ pub enum DeadReason {
     Unknown,
     /// The message could not be read.
     Undecodable,
+    /// The message asks for what this version does not do.
+    Unsupported,
     /// The arguments do not fit the task.
     Arguments,
     /// The task rejected it.
@@ -78,6 +80,7 @@ impl fmt::Display for DeadReason {
         f.write_str(match self {
             Self::Unknown => "unknown task",
             Self::Undecodable => "undecodable message",
+            Self::Unsupported => "not supported",
             Self::Arguments => "wrong arguments",
             Self::Rejected => "rejected",
             Self::RetriesExhausted => "retries exhausted",
