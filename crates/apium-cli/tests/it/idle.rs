@@ -6,7 +6,7 @@ use apium::{App, Client, Signature};
 
 use crate::peer::our_worker;
 use crate::place::{Place, Program};
-use crate::poll::{SOON, pause};
+use crate::poll::{SOON, alone, pause};
 use crate::running::Running;
 use crate::server::Server;
 
@@ -19,6 +19,7 @@ const SLACK: f64 = if cfg!(debug_assertions) { 10.0 } else { 1.0 };
 
 #[test]
 fn an_idle_worker_on_redis_is_cheap_and_awake() {
+    let _alone = alone();
     let server = Server::start();
     let place = Place::on(&server.url());
     let worker = our_worker(&place, &["-Q", "osint_scans,celery"]);
@@ -42,6 +43,7 @@ fn an_idle_worker_on_redis_is_cheap_and_awake() {
 
 #[test]
 fn an_idle_worker_on_sqlite_is_cheap_and_awake() {
+    let _alone = alone();
     let place = Place::new();
     let worker = our_worker(&place, &[]);
     let (runtime, client) = client(&format!("sqlite:{}", place.path("apium-data/apium.db").display()));
@@ -54,6 +56,7 @@ fn an_idle_worker_on_sqlite_is_cheap_and_awake() {
 
 #[test]
 fn a_worker_is_at_work_a_moment_after_its_start() {
+    let _alone = alone();
     let server = Server::start();
     for (store, place) in [("SQLite", Place::new()), ("Redis", Place::on(&server.url()))] {
         let mut spans = Vec::new();

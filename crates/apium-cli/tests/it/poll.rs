@@ -1,5 +1,6 @@
 //! Waiting for what another process does: looking again and again, up to a deadline.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Longer than anything takes on a busy machine; nothing waits this long unless it is broken.
@@ -28,4 +29,11 @@ pub(crate) fn pause(span: Duration) {
     while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
         std::thread::park_timeout(left);
     }
+}
+
+/// Has the machine to itself, as far as the tests of this process go that ask for it too: what is measured must not
+/// be measured beside a storm. (nextest runs each test in a process of its own and sees to it by its settings.)
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }

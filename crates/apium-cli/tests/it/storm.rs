@@ -7,6 +7,7 @@ use apium::{App, Backend, Signature};
 
 use crate::peer::Python;
 use crate::place::Place;
+use crate::poll::alone;
 use crate::running::Running;
 use crate::server::Server;
 use crate::storming::{EACH, TASKS, judge, patience, rage};
@@ -16,6 +17,7 @@ const AT_ONCE: usize = 500;
 
 #[test]
 fn sent_and_read_by_real_celery_through_redis() {
+    let _alone = alone();
     let server = Server::start();
     let place = Place::on(&server.url());
     let python = Python::with_celery("5.7");
@@ -56,6 +58,7 @@ fn sent_and_read_by_real_celery_through_redis() {
 
 #[test]
 fn sent_and_read_by_our_client_through_sqlite() {
+    let _alone = alone();
     let place = Place::new();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let url = format!("sqlite:{}", place.path("apium-data/apium.db").display());
