@@ -74,7 +74,7 @@ async fn claim(station: &Station, max: usize, stop: &Stop) -> Result<Vec<Deliver
         claimed = station.broker().claim(&claim) => claimed?,
         () = patience => return Err(BackendError::Unavailable("no answer to a claim".to_owned())),
     };
-    station.vitals.claimed();
+    station.vitals.heard();
     Ok(claimed)
 }
 

@@ -34,4 +34,9 @@ impl Station {
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
+
+    /// True when every slot is taken by an attempt.
+    pub(crate) fn is_full(&self) -> bool {
+        usize::try_from(self.vitals.active()).is_ok_and(|active| active >= self.options.concurrency)
+    }
 }

@@ -1,7 +1,7 @@
 //! What a worker can say of itself at any moment: counts, durations, and when it last heard from its broker.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -9,12 +9,13 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use tokio::time::Instant;
 
 /// A worker's counters. Registered once, read by `/metrics`, `/readyz` and the heartbeat.
 #[derive(Debug)]
 pub struct Vitals {
     born: Instant,
-    last_claim_ms: AtomicI64,
+    heard_ms: AtomicI64,
     processed: AtomicU64,
     active: Gauge,
     ended: Family<Ended, Counter>,
@@ -41,7 +42,7 @@ impl Default for Vitals {
     fn default() -> Self {
         Self {
             born: Instant::now(),
-            last_claim_ms: AtomicI64::new(-1),
+            heard_ms: AtomicI64::new(-1),
             processed: AtomicU64::new(0),
             active: Gauge::default(),
             ended: Family::default(),
@@ -62,9 +63,10 @@ impl Vitals {
         registry.register("apium_deliveries_recovered", "Messages put back for dead workers", self.recovered.clone());
     }
 
-    /// How long ago the broker last answered a claim; `None` before the first.
+    /// How long ago the broker last answered a claim (or, while every slot is taken and nothing can be claimed, a
+    /// heartbeat); `None` before the first.
     pub fn last_claim_age(&self) -> Option<Duration> {
-        let at = u64::try_from(self.last_claim_ms.load(Ordering::Relaxed)).ok()?;
+        let at = u64::try_from(self.heard_ms.load(Ordering::Relaxed)).ok()?;
         Some(self.born.elapsed().saturating_sub(Duration::from_millis(at)))
     }
 
@@ -78,9 +80,9 @@ impl Vitals {
         u32::try_from(self.active.get()).unwrap_or(0)
     }
 
-    pub(crate) fn claimed(&self) {
+    pub(crate) fn heard(&self) {
         let at = i64::try_from(self.born.elapsed().as_millis()).unwrap_or(i64::MAX);
-        self.last_claim_ms.store(at, Ordering::Relaxed);
+        self.heard_ms.store(at, Ordering::Relaxed);
     }
 
     /// Counts an attempt as running until what is returned is dropped.

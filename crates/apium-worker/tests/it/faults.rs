@@ -93,19 +93,45 @@ async fn a_refused_batch_is_written_one_by_one() {
     let first = rig.probe.gate("settle");
     rig.probe.plan("settle", Fault::Broken);
     rig.probe.plan("settle", Fault::Broken);
-    rig.start();
-    let mut pending = Vec::new();
-    for n in 0..4 {
-        pending.push(rig.send(&tasks::add::s(n, 1, None)).await);
-    }
+    rig.stage.cue();
+    let vitals = rig.start();
+    let mut pending = vec![rig.send(&tasks::hold::s("first".to_owned())).await];
     rig.probe.called("settle", 1).await;
+    // Three verdicts wait for the first to be written; they are refused together, and then one of them by itself.
+    for name in ["a", "b", "c"] {
+        pending.push(rig.send(&tasks::hold::s(name.to_owned())).await);
+    }
+    rig.stage.count(8).await;
     tokio::time::advance(Duration::from_millis(100)).await;
     first.notify_one();
     for pending in &pending {
         assert_eq!(rig.record(pending.id()).await.status, "SUCCESS");
     }
     rig.stopped().await;
-    assert_eq!(rig.probe.seen().written.len(), 4);
+    assert_eq!((rig.probe.seen().written.len(), vitals.processed()), (4, 5));
+    assert_eq!(rig.depth().await, (0, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_storm_on_real_threads() {
+    let mut rig = Rig::new();
+    rig.options.concurrency = 16;
+    for _ in 0..2 {
+        for call in ["claim", "settle", "wait", "renew"] {
+            rig.probe.plan(call, Fault::Before);
+        }
+        rig.probe.plan("settle", Fault::After);
+    }
+    let vitals = rig.start();
+    let mut pending = Vec::new();
+    for n in 0..1000 {
+        pending.push(rig.send(&tasks::add::s(n, 1, None)).await);
+    }
+    for (n, pending) in pending.iter().enumerate() {
+        assert_eq!(rig.record(pending.id()).await.result.as_str(), (n + 1).to_string());
+    }
+    rig.stopped().await;
+    assert_eq!((rig.probe.seen().written.len(), vitals.processed()), (1000, 1000));
     assert_eq!(rig.depth().await, (0, 0, 0));
 }
 

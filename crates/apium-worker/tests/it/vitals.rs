@@ -68,6 +68,22 @@ async fn it_knows_when_its_broker_last_answered() {
     rig.probe.set_down(false);
     rig.probe.called("wait", 1).await;
     assert!(vitals.last_claim_age().unwrap() < Duration::from_secs(10));
+    rig.probe.set_down(true);
+    rig.probe.called("beat", rig.probe.calls("beat") + 30).await;
+    assert!(vitals.last_claim_age().unwrap() > Duration::from_secs(50));
+}
+
+/// A worker with its hands full claims nothing, and is none the worse for it.
+#[tokio::test(start_paused = true)]
+async fn a_busy_worker_hears_from_its_broker_too() {
+    let mut rig = Rig::new();
+    let vitals = rig.start();
+    for name in ["a", "b"] {
+        rig.send(&tasks::hold::s(name.to_owned())).await;
+    }
+    rig.stage.count(2).await;
+    rig.probe.called("beat", rig.probe.calls("beat") + 30).await;
+    assert!(vitals.last_claim_age().unwrap() < Duration::from_secs(5), "{:?}", vitals.last_claim_age());
 }
 
 #[tokio::test(start_paused = true)]
