@@ -166,7 +166,7 @@ impl Default for Headers {
             argsrepr: None,
             kwargsrepr: None,
             origin: None,
-            ignore_result: Some(false),
+            ignore_result: None,
             replaced_task_nesting: 0,
             stamped_headers: None,
             stamps: RawJson::empty_object(),

@@ -4,6 +4,7 @@ use apium_core::broker::{Disposition, Settled, Settlement};
 use apium_core::results::StoredResult;
 use apium_core::state::Overwrite;
 use apium_core::{BackendError, Outgoing};
+use jiff::Timestamp;
 use redis::ScriptInvocation;
 
 use crate::backend::{RedisBackend, millis};
@@ -91,7 +92,7 @@ impl RedisBackend {
             }
             Disposition::Defer(until) => {
                 let waiting = self.delayed_tag(queue, step);
-                script.arg("defer").arg(sends).key(keys::delayed(queue)).arg(moment(*until)).arg(waiting);
+                script.arg("defer").arg(sends).key(keys::delayed(queue)).arg(remaining(*until)).arg(waiting);
             }
         }
         add_result(script, settlement.result.as_ref());
@@ -114,6 +115,12 @@ impl RedisBackend {
             }
         }
     }
+}
+
+/// How many seconds are left, by this machine's clock: by its own, Redis may think the message due, and would offer
+/// it again and again until the clocks agree.
+fn remaining(until: Timestamp) -> f64 {
+    until.duration_since(Timestamp::now()).as_secs_f64().max(0.001)
 }
 
 fn add_result(script: &mut ScriptInvocation<'_>, result: Option<&StoredResult>) {

@@ -65,7 +65,7 @@ impl Zone {
         socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
         let mut answer = [0; 512];
         let asked = socket.send_to(question, self.address()).and_then(|_| socket.recv(&mut answer));
-        asked.is_ok_and(|length| length > 12 && answer[3] & 0xf == 0 && answer[7] > 0)
+        asked.is_ok_and(|length| length > 12 && answer[7] > 0)
     }
 }
 

@@ -16,6 +16,7 @@ fn a_new_message_looks_like_that_of_a_python_client() {
     headers.argsrepr = Some("(1, 2)".to_owned());
     headers.kwargsrepr = Some("{}".to_owned());
     headers.origin = Some("gen1@host".to_owned());
+    headers.ignore_result = Some(false);
     headers.timelimit = (Some(30.0), Some(2.5));
     headers.stamped_headers = Some(vec!["mid".to_owned()]);
     headers.stamps = RawJson::parse(r#"{"mid": "z"}"#).unwrap();

@@ -61,7 +61,8 @@ for i = 1, tonumber(arg()) do
       redis.call('EXPIRE', redelivered, 86400)
     end
   elseif disposition == 'defer' then
-    local delayed, due, waiting = key(), arg(), arg()
+    local delayed, left, waiting = key(), arg(), arg()
+    local due = string.format('%.6f', tonumber(now) + tonumber(left))
     if value then
       redis.call('HSET', unacked, waiting, value)
       redis.call('ZADD', index, due, waiting)
