@@ -11,7 +11,10 @@ use syn::{ItemFn, parse_macro_input};
 ///
 /// ```ignore
 /// #[task(name = "app.add", max_retries = 3, autoretry)]
-/// async fn add(x: i64, #[default(1)] y: i64, mail: State<Mailer>) -> Result<i64, TaskError> { … }
+/// async fn add(x: i64, #[default(1)] y: i64, mail: State<Mailer>) -> Result<i64, TaskError> {
+///     mail.note(x + y).await?;
+///     Ok(x + y)
+/// }
 /// ```
 ///
 /// The function's parameters are the task's arguments: a caller passes them by position or by name.
