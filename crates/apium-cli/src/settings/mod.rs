@@ -1,4 +1,4 @@
-//! Settings, declared once: flag, environment, `apium.toml` and the manual page all come from [`table`].
+//! Settings, declared once: flag, environment, `apium.toml` and the manual page all come from one table (`table.rs`).
 
 mod manual;
 mod sources;
