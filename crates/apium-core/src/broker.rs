@@ -2,7 +2,7 @@
 //!
 //! A message comes here from [`crate::client`] and goes on to a worker's consumer
 //! (`apium-worker/src/consumer.rs`), which claims it, and to `apium-worker/src/outcome.rs`, which settles it.
-//! Every backend passes [`crate::conformance::broker`].
+//! Every backend passes the suite in `conformance/broker.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -37,7 +37,7 @@ pub struct Revocations {
     pub cursor: u64,
 }
 
-/// The fleet port. Every backend passes [`crate::conformance::fleet`].
+/// The fleet port. Every backend passes the suite in `conformance/fleet.rs`.
 #[async_trait]
 pub trait Fleet: Send + Sync + 'static {
     /// Says that this worker lives, for `ttl` from now.

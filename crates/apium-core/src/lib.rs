@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`state`] (where a task may stand), [`signature`] and [`task`] (what is sent,
 //! what is run), [`client`] (who sends), [`broker`], [`results`], [`fleet`] and [`dead`] (the ports every
-//! backend keeps), [`memory`] (the ports kept in memory), [`conformance`] (the suites every port obeys).
+//! backend keeps), [`memory`] (the ports kept in memory), `conformance` (the suites every port obeys).
 
 pub mod state;
 

@@ -38,7 +38,7 @@ pub enum Lookup {
     Unknown,
 }
 
-/// The result store port. Every backend passes [`crate::conformance::results`].
+/// The result store port. Every backend passes the suite in `conformance/results.rs`.
 #[async_trait]
 pub trait ResultStore: Send + Sync + 'static {
     /// Where this store lives, without secrets; equal to the broker's when both are one.
