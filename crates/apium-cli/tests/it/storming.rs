@@ -16,8 +16,8 @@ const WORKERS: usize = 4;
 /// Attempts at once in each worker: so many can be in flight when it is killed.
 const SLOTS: usize = 8;
 const BETWEEN_KILLS: Duration = Duration::from_secs(1);
-/// Much longer than the tasks take.
-const AT_MOST: Duration = Duration::from_mins(2);
+/// Much longer than the tasks take, and less than a test may.
+const AT_MOST: Duration = Duration::from_mins(4);
 
 /// Works until `done`, killing a worker every second and starting another in its place; returns who was killed.
 pub(crate) fn rage(place: &Place, mut done: impl FnMut() -> bool) -> Vec<u32> {
