@@ -15,6 +15,9 @@ use jiff::Timestamp;
 use crate::judge::Verdict;
 use crate::station::Station;
 
+/// Characters of an error that a log line shows.
+const LOGGED: usize = 300;
+
 /// The verdict on an attempt, or on a delivery that was not attempted.
 #[derive(Debug)]
 pub(crate) enum Outcome {
@@ -68,8 +71,16 @@ impl Outcome {
         }
     }
 
-    /// The error, for the log.
+    /// The error, for the log: its beginning, because a line must stay a line. The whole is in the result.
     pub(crate) fn error(&self) -> Option<String> {
+        let mut text = self.error_in_full()?;
+        if let Some((end, _)) = text.char_indices().nth(LOGGED) {
+            text.replace_range(end.., "…");
+        }
+        Some(text)
+    }
+
+    fn error_in_full(&self) -> Option<String> {
         match self {
             Self::Failure(error) | Self::Retry { error, .. } => Some(error.to_string()),
             Self::Dead(reason, error) => Some(format!("{reason}: {error}")),

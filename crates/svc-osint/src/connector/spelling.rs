@@ -6,13 +6,10 @@ use url::{Host, Url};
 
 use super::FetchError;
 use super::error::quoted;
+use crate::target::inside_a_network;
 
 /// Longest address, in bytes.
 const MAX_LENGTH: usize = 4_096;
-
-/// Names that only mean something inside a network, so nobody outside could have been meant.
-const INNER_NAMES: [&str; 10] =
-    ["localhost", "localdomain", "local", "internal", "intranet", "lan", "corp", "home", "home.arpa", "onion"];
 
 /// Reads the address a fetch begins with.
 pub(super) fn first(text: &str) -> Result<Url, FetchError> {
@@ -84,7 +81,8 @@ fn settle(mut url: Url, written: &str) -> Result<Url, FetchError> {
             if name.is_empty() || name.ends_with('.') {
                 return refuse("el nombre tiene puntos de más");
             }
-            if is_inner(name) {
+            // One label alone is looked up inside the network too.
+            if !name.contains('.') || inside_a_network(name) {
                 return refuse("es un nombre de red interna");
             }
             let name = name.to_owned();
@@ -95,11 +93,6 @@ fn settle(mut url: Url, written: &str) -> Result<Url, FetchError> {
     }
     url.set_fragment(None);
     Ok(url)
-}
-
-fn is_inner(name: &str) -> bool {
-    let ends_with = |inner: &str| name.strip_suffix(inner).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    !name.contains('.') || INNER_NAMES.into_iter().any(ends_with)
 }
 
 /// Host and port as they stand in the text, after `//`, credentials included.
