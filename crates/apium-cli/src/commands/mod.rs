@@ -2,6 +2,7 @@
 
 mod call;
 mod dead;
+mod greeting;
 mod queues;
 mod roles;
 

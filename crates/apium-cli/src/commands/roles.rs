@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use apium::{Backend, Stop, Vitals, Worker, redact};
+use apium::{Backend, Stop, Vitals, Worker};
 use axum::Router;
 use tokio::net::TcpListener;
 
@@ -82,57 +82,5 @@ impl Invocation {
         let routes =
             self.services.iter().fold(health, |router, service| router.merge((service.router)(client.clone())));
         apium_web::manners(routes)
-    }
-
-    /// Says where it listens, what it serves, where its settings came from, and what to try.
-    fn greet(&self, listener: Option<&TcpListener>, scopes: &[Scope], works: bool) {
-        if self.settings.text("log_format") == Some("json") {
-            return self.greet_machines(listener, scopes);
-        }
-        eprintln!("{} {}", self.app.name(), env!("CARGO_PKG_VERSION"));
-        let base = listener.and_then(|listener| listener.local_addr().ok()).map(|address| format!("http://{address}"));
-        if let Some(base) = &base {
-            let services: Vec<_> = self.services.iter().map(|service| service.name).collect();
-            let docs = if services.is_empty() {
-                String::new()
-            } else {
-                format!(", serving {}, documented at {base}/docs", services.join(", "))
-            };
-            eprintln!("  listening on {base}{docs}");
-        }
-        eprintln!("  broker {}", redact(&self.settings.broker()));
-        if works {
-            let options = self.settings.worker(self.app.queues());
-            eprintln!(
-                "  worker {} with {} slots on queues {}",
-                options.name,
-                options.concurrency,
-                options.queues.join(", ")
-            );
-            eprintln!("  tasks {}", self.app.registry().names().join(", "));
-        }
-        for told in self.settings.told(scopes) {
-            eprintln!("    {told}");
-        }
-        if let Some(base) = base.filter(|_| scopes.contains(&Scope::Listen)) {
-            for service in self.services {
-                eprintln!("Try it:\n  {}", (service.try_it)(&base));
-            }
-        }
-        eprintln!("Ctrl-C stops.");
-    }
-    /// The same for those who read every line as JSON.
-    fn greet_machines(&self, listener: Option<&TcpListener>, scopes: &[Scope]) {
-        let listening = listener.and_then(|listener| listener.local_addr().ok()).map(|address| address.to_string());
-        let told: Vec<_> = self.settings.told(scopes).iter().map(ToString::to_string).collect();
-        tracing::info!(
-            program = self.app.name(),
-            version = env!("CARGO_PKG_VERSION"),
-            listening,
-            broker = redact(&self.settings.broker()),
-            tasks = self.app.registry().names().join(", "),
-            settings = told.join(", "),
-            "started"
-        );
     }
 }

@@ -1,0 +1,63 @@
+//! The first words of a role: where it listens, what it serves, where its settings came from, and what to try.
+
+use apium::redact;
+use tokio::net::TcpListener;
+
+use super::Invocation;
+use crate::settings::Scope;
+
+impl Invocation {
+    /// Tells people, or machines when the log is JSON.
+    pub(crate) fn greet(&self, listener: Option<&TcpListener>, scopes: &[Scope], works: bool) {
+        if self.settings.text("log_format") == Some("json") {
+            return self.greet_machines(listener, scopes);
+        }
+        eprintln!("{} {}", self.app.name(), env!("CARGO_PKG_VERSION"));
+        let base = listener.and_then(|listener| listener.local_addr().ok()).map(|address| format!("http://{address}"));
+        if let Some(base) = &base {
+            let services: Vec<_> = self.services.iter().map(|service| service.name).collect();
+            let serves = scopes.contains(&Scope::Listen) && !services.is_empty();
+            let docs = if serves {
+                format!(", serving {}, documented at {base}/docs", services.join(", "))
+            } else {
+                String::new()
+            };
+            eprintln!("  listening on {base}{docs}");
+        }
+        eprintln!("  broker {}", redact(&self.settings.broker()));
+        if works {
+            let options = self.settings.worker(self.app.queues());
+            eprintln!(
+                "  worker {} with {} slots on queues {}",
+                options.name,
+                options.concurrency,
+                options.queues.join(", ")
+            );
+            eprintln!("  tasks {}", self.app.registry().names().join(", "));
+        }
+        for told in self.settings.told(scopes) {
+            eprintln!("    {told}");
+        }
+        if let Some(base) = base.filter(|_| scopes.contains(&Scope::Listen)) {
+            for service in self.services {
+                eprintln!("Try it:\n  {}", (service.try_it)(&base));
+            }
+        }
+        eprintln!("Ctrl-C stops.");
+    }
+
+    /// The same for those who read every line as JSON.
+    fn greet_machines(&self, listener: Option<&TcpListener>, scopes: &[Scope]) {
+        let listening = listener.and_then(|listener| listener.local_addr().ok()).map(|address| address.to_string());
+        let told: Vec<_> = self.settings.told(scopes).iter().map(ToString::to_string).collect();
+        tracing::info!(
+            program = self.app.name(),
+            version = env!("CARGO_PKG_VERSION"),
+            listening,
+            broker = redact(&self.settings.broker()),
+            tasks = self.app.registry().names().join(", "),
+            settings = told.join(", "),
+            "started"
+        );
+    }
+}
