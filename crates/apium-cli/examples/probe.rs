@@ -59,6 +59,17 @@ async fn early(diary: State<Diary>, context: Context, until: PathBuf) -> &'stati
     "released"
 }
 
+/// The same, computing all the while, so that it never lets go of its thread.
+#[task(name = "probe.spin")]
+async fn spin(diary: State<Diary>, context: Context, until: PathBuf) -> &'static str {
+    diary.begin(&context);
+    while !until.exists() {
+        std::hint::spin_loop();
+    }
+    diary.end(&context);
+    "released"
+}
+
 /// The same, without ever awaiting.
 #[task(name = "probe.block")]
 fn block(diary: State<Diary>, context: Context, until: PathBuf) -> &'static str {
@@ -115,7 +126,7 @@ async fn clock() -> u64 {
 fn main() -> std::process::ExitCode {
     let app = App::new("probe").state(Diary::open());
     let app = app.task(echo).task(greet).task(divide).task(note).task(hold).task(early).task(block).task(progress);
-    apium_cli::main(app.task(flaky).task(stubborn).task(reject).task(quiet).task(clock))
+    apium_cli::main(app.task(flaky).task(stubborn).task(reject).task(quiet).task(spin).task(clock))
 }
 
 impl Diary {

@@ -59,6 +59,8 @@ fn flags_of(table: &[Setting], scopes: &[Scope]) -> Vec<Arg> {
             let env = setting.env.first().map(|name| format!(" [env: {name}]")).unwrap_or_default();
             let default = setting.default.map(|default| format!(" [default: {default}]")).unwrap_or_default();
             let arg = Arg::new(setting.key)
+                // The last one counts, as in Celery.
+                .overrides_with(setting.key)
                 .long(setting.flag())
                 .value_name(setting.value)
                 .help(format!("{}{default}{env}", setting.help));

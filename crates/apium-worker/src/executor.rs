@@ -30,7 +30,7 @@ pub(crate) async fn attempt(station: &Station, mut job: Job) {
     let call = resolve(&job, context);
     let limits = Limits::of(&job.message.headers, &job.options);
     let began = Instant::now();
-    let ending = perform(&job, call, limits).await;
+    let ending = perform(station, &job, call, limits).await;
     let took = began.elapsed();
     let outcome = classify(station, &job, ending);
     let (state, error) = (outcome.state(), outcome.error());
@@ -106,9 +106,9 @@ fn resolve(job: &Job, context: Context) -> Result<Call, TaskError> {
     Ok(Call { args, kwargs, context })
 }
 
-async fn perform(job: &Job, call: Result<Call, TaskError>, limits: Limits) -> Ending {
+async fn perform(station: &Station, job: &Job, call: Result<Call, TaskError>, limits: Limits) -> Ending {
     match call {
-        Ok(call) => limits::run(job.task.clone(), call, limits, &job.call_off).await,
+        Ok(call) => limits::run(&station.task_runtime(), job.task.clone(), call, limits, &job.call_off).await,
         Err(error) => Ending::Returned(Err(error)),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use apium_core::protocol::{ExceptionRecord, Headers, RawJson};
 use apium_core::{Call, Context, Task, TaskError, TaskOptions, TaskResult};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::job::{CallOff, Reason};
@@ -47,12 +48,18 @@ impl Limits {
 }
 
 /// Runs a call on a task of its own, so that limits hold even while it does not await, and a panic stays its own.
-pub(crate) async fn run(task: Arc<dyn Task>, call: Call, limits: Limits, call_off: &CallOff) -> Ending {
+pub(crate) async fn run(
+    runtime: &Handle,
+    task: Arc<dyn Task>,
+    call: Call,
+    limits: Limits,
+    call_off: &CallOff,
+) -> Ending {
     if let Some(reason) = call_off.reason() {
         return Ending::CalledOff(reason);
     }
     let context = call.context.clone();
-    let mut running = tokio::spawn(async move { task.call(call).await });
+    let mut running = runtime.spawn(async move { task.call(call).await });
     let ending = tokio::select! {
         biased;
         joined = &mut running => return returned(joined),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use apium_core::context::States;
 use apium_core::{Broker, Client, Clock, Registry};
 use jiff::Timestamp;
+use tokio::runtime::Handle;
 
 use crate::leases::Leases;
 use crate::options::WorkerOptions;
@@ -23,6 +24,7 @@ pub(crate) struct Station {
     pub(crate) revoked: Revoked,
     pub(crate) settler: Settler,
     pub(crate) vitals: Arc<Vitals>,
+    pub(crate) task_runtime: Option<Handle>,
 }
 
 impl Station {
@@ -33,6 +35,11 @@ impl Station {
     /// The time of day by which ETA, expiry and retries are reckoned.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Where tasks run: beside the worker's own loops only when no other runtime was given.
+    pub(crate) fn task_runtime(&self) -> Handle {
+        self.task_runtime.clone().unwrap_or_else(Handle::current)
     }
 
     /// True when every slot is taken by an attempt.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use apium_core::context::States;
 use apium_core::{Client, Clock, Registry, SystemClock};
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -44,6 +45,7 @@ impl Worker {
             revoked: Revoked::default(),
             settler,
             vitals,
+            task_runtime: None,
         };
         Self { station, settling }
     }
@@ -51,6 +53,13 @@ impl Worker {
     /// The same worker, telling the time of day by `clock` instead of the machine's: for tests that step time.
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.station.clock = clock;
+        self
+    }
+
+    /// The same worker, running its tasks on a runtime of their own. Without one, as many tasks that compute without
+    /// awaiting as the runtime has threads hold up the worker's own loops, and it loses its leases.
+    pub fn with_task_runtime(mut self, runtime: Handle) -> Self {
+        self.station.task_runtime = Some(runtime);
         self
     }
 

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use apium::{App, Backend, Client};
 use clap::ArgMatches;
 use serde_json::json;
+use tokio::runtime::{Handle, Runtime};
 
 use crate::failure::Failure;
 use crate::services::Service;
@@ -25,6 +26,8 @@ pub(crate) struct Invocation {
     pub(crate) settings: Settings,
     pub(crate) matches: ArgMatches,
     pub(crate) json: bool,
+    /// Where tasks run: a task that computes without awaiting must not hold up the engine.
+    pub(crate) tasks: Handle,
 }
 
 /// Reads the command line and runs the command.
@@ -63,11 +66,8 @@ fn start(
     logging::start(settings.text("loglevel").unwrap_or("info"), settings.text("log_format").unwrap_or("text"))?;
     let app = register(app, services, &settings)?;
     let json = own.get_flag("json");
-    let invocation = Invocation { app, services, settings, matches: own.clone(), json };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(format!("threads cannot be started: {error}")))?;
+    let (runtime, tasks) = (threads()?, threads()?);
+    let invocation = Invocation { app, services, settings, matches: own.clone(), json, tasks: tasks.handle().clone() };
     let code = runtime.block_on(async {
         match name.as_str() {
             "up" => roles::up(invocation).await,
@@ -84,8 +84,14 @@ fn start(
         }
     });
     // Blocking work that ignores its limits must not keep the process from ending.
+    tasks.shutdown_background();
     runtime.shutdown_background();
     code
+}
+
+fn threads() -> Result<Runtime, Failure> {
+    let started = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    started.map_err(|error| Failure::new(format!("threads cannot be started: {error}")))
 }
 
 fn register(app: App, services: &'static [Service], settings: &Settings) -> Result<App, Failure> {

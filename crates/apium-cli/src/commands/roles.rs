@@ -67,7 +67,8 @@ async fn listen(invocation: &Invocation) -> Result<TcpListener, Failure> {
 }
 
 fn worker_on(invocation: &Invocation, backend: &Backend) -> Worker {
-    invocation.app.worker(backend, invocation.settings.worker(invocation.app.queues()))
+    let options = invocation.settings.worker(invocation.app.queues());
+    invocation.app.worker(backend, options).with_task_runtime(invocation.tasks.clone())
 }
 
 fn goodbye() -> ExitCode {
