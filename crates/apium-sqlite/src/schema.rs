@@ -56,7 +56,7 @@ fn connect(file: &Path, settings: &SqliteSettings) -> Result<Connection, Fault> 
 }
 
 fn prepare(db: &Connection) -> Result<(), Fault> {
-    let version = check(db)?;
+    let version = in_transaction(db, "BEGIN", check)?;
     db.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     // The undo pages of savepoints stay in memory: they never outlive a transaction.
     db.pragma_update(None, "temp_store", "memory")?;
@@ -64,7 +64,7 @@ fn prepare(db: &Connection) -> Result<(), Fault> {
     // The writer itself decides when: after it has answered, not while its callers wait.
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
     if version < MIGRATIONS.len() {
-        migrate(db)?;
+        in_transaction(db, "BEGIN IMMEDIATE", migrate)?;
     }
     Ok(())
 }
@@ -89,15 +89,16 @@ fn check(db: &Connection) -> Result<usize, Fault> {
     }
 }
 
-fn migrate(db: &Connection) -> Result<(), Fault> {
-    db.execute_batch("BEGIN IMMEDIATE")?;
-    let migrated = migrate_from_here(db);
-    db.execute_batch(if migrated.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
-    migrated
+/// What is read in one transaction is of one moment: another process may be creating the file meanwhile.
+fn in_transaction<T>(db: &Connection, begin: &str, work: fn(&Connection) -> Result<T, Fault>) -> Result<T, Fault> {
+    db.execute_batch(begin)?;
+    let done = work(db);
+    db.execute_batch(if done.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+    done
 }
 
 /// Looks again, now that nobody else can: another process may have done it meanwhile.
-fn migrate_from_here(db: &Connection) -> Result<(), Fault> {
+fn migrate(db: &Connection) -> Result<(), Fault> {
     for (at, migration) in MIGRATIONS.iter().enumerate().skip(check(db)?) {
         db.execute_batch(migration)?;
         db.pragma_update(None, "user_version", i64::try_from(at).unwrap_or(i64::MAX) + 1)?;
