@@ -62,13 +62,34 @@ pub(crate) async fn bind(address: &str) -> Result<TcpListener, Failure> {
     })
 }
 
-/// Serves until asked to stop; requests under way are answered.
-pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Stop) -> Result<(), Failure> {
-    let stopping = async move { stop.requested().await };
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stopping)
-        .await
-        .map_err(|error| Failure::new(format!("HTTP ended: {error}")))
+/// Serves until asked to stop; requests under way are answered, but for at most `patience`, and not on a cold stop:
+/// a client that stalls must not keep the process from ending.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: Stop,
+    patience: Duration,
+) -> Result<(), Failure> {
+    let stopping = {
+        let stop = stop.clone();
+        async move { stop.requested().await }
+    };
+    let overdue = async {
+        stop.requested().await;
+        tokio::select! {
+            () = stop.cold() => {}
+            () = tokio::time::sleep(patience) => {}
+        }
+    };
+    tokio::select! {
+        served = axum::serve(listener, router).with_graceful_shutdown(stopping) => {
+            served.map_err(|error| Failure::new(format!("HTTP ended: {error}")))
+        }
+        () = overdue => {
+            tracing::warn!("stopped without answering every request");
+            Ok(())
+        }
+    }
 }
 
 /// Ready: the broker answered a claim of late; its age is told either way.

@@ -23,8 +23,10 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Prints rows under their headings, columns aligned.
+/// Prints rows under their headings, columns aligned. What strangers wrote cannot move the cursor.
 pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
+    let tame = |cell: &String| cell.replace(char::is_control, " ");
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(tame).collect()).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain(headings.get(column).map(|heading| heading.len())).max().unwrap_or(0)

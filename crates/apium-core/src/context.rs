@@ -11,9 +11,10 @@ use apium_protocol::{Headers, RawJson, ResultRecord};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::client::Client;
+use crate::client::{Client, Pending, SendError};
 use crate::error::{BackendError, TaskError};
 use crate::results::StoredResult;
+use crate::signature::Signature;
 
 /// The attempt a task runs in. Cheap to clone.
 #[derive(Clone)]
@@ -95,7 +96,14 @@ impl Context {
         self.0.redelivered
     }
 
-    /// Sends further tasks.
+    /// Sends a task as the child of this one: same root, this parent.
+    pub async fn send(&self, signature: Signature) -> Result<Pending, SendError> {
+        let headers = self.headers();
+        let root = headers.root_id.as_ref().unwrap_or(&headers.id);
+        self.client().send(&signature.child_of(root, &headers.id)).await
+    }
+
+    /// Sends tasks that have nothing to do with this one, and reads results.
     pub fn client(&self) -> &Client {
         &self.0.client
     }

@@ -13,6 +13,9 @@ use crate::backend::SqliteBackend;
 use crate::writer::{Job, Weight, Work, unattended};
 use crate::{dead, fleet, line, results, settle, wake};
 
+/// Sweeps of one recovery at the most: with a recovery every five seconds, thousands of results a second may expire.
+const SWEEPS: usize = 40;
+
 #[async_trait]
 impl Broker for SqliteBackend {
     fn home(&self) -> &str {
@@ -76,8 +79,13 @@ impl Broker for SqliteBackend {
     }
 
     async fn recover(&self) -> Result<usize, BackendError> {
+        // In transactions of their own: others write in between.
+        for _ in 0..SWEEPS {
+            if !self.writer.write(Weight::light(results::SWEPT), results::sweep).await? {
+                break;
+            }
+        }
         let recover = |work: &Work<'_>| {
-            results::sweep(work)?;
             fleet::sweep(work)?;
             line::recover(work)
         };

@@ -15,7 +15,7 @@ use crate::wake::deadline;
 use crate::writer::{Weight, Work};
 
 /// Expired rows of each kind thrown away by one call of `recover`.
-const SWEPT: i64 = 500;
+pub(crate) const SWEPT: usize = 500;
 
 const STATE: &str = "SELECT state FROM results WHERE task_id = ?1 AND (expires IS NULL OR expires > ?2)";
 
@@ -102,11 +102,12 @@ pub(crate) fn store(work: &Work<'_>, result: &StoredResult) -> Result<bool, Faul
     Ok(true)
 }
 
-/// Throws away some of what has expired.
-pub(crate) fn sweep(work: &Work<'_>) -> Result<(), Fault> {
-    work.db.prepare_cached(SWEEP_RESULTS)?.execute([work.now, SWEPT])?;
-    work.db.prepare_cached(SWEEP_REMEMBERED)?.execute([work.now, SWEPT])?;
-    Ok(())
+/// Throws away some of what has expired; true when there may be more.
+pub(crate) fn sweep(work: &Work<'_>) -> Result<bool, Fault> {
+    let limit = i64::try_from(SWEPT).unwrap_or(i64::MAX);
+    let results = work.db.prepare_cached(SWEEP_RESULTS)?.execute([work.now, limit])?;
+    let remembered = work.db.prepare_cached(SWEEP_REMEMBERED)?.execute([work.now, limit])?;
+    Ok(results.max(remembered) == SWEPT)
 }
 
 /// Whether a record is there that ends the waiting.

@@ -21,7 +21,8 @@ pub(crate) async fn up(invocation: Invocation) -> Result<ExitCode, Failure> {
     let worker = worker_on(&invocation, &backend);
     let router = invocation.router(&backend, Some(worker.vitals()));
     invocation.greet(Some(&listener), &[Scope::All, Scope::Listen, Scope::Work, Scope::Services], true);
-    let (served, ()) = tokio::join!(http::serve(listener, router, stop.clone()), worker.run(stop));
+    let patience = invocation.settings.stop_timeout();
+    let (served, ()) = tokio::join!(http::serve(listener, router, stop.clone(), patience), worker.run(stop));
     served?;
     Ok(goodbye())
 }
@@ -33,7 +34,7 @@ pub(crate) async fn serve(invocation: Invocation) -> Result<ExitCode, Failure> {
     let backend = invocation.open().await?;
     let router = invocation.router(&backend, None);
     invocation.greet(Some(&listener), &[Scope::All, Scope::Listen, Scope::Services], false);
-    http::serve(listener, router, stop).await?;
+    http::serve(listener, router, stop, invocation.settings.stop_timeout()).await?;
     Ok(goodbye())
 }
 
@@ -45,9 +46,10 @@ pub(crate) async fn worker(invocation: Invocation) -> Result<ExitCode, Failure> 
     let worker = worker_on(&invocation, &backend);
     let health = Health::new(backend, Some(worker.vitals())).router();
     invocation.greet(listener.as_ref(), &[Scope::All, Scope::Work, Scope::Services], true);
+    let patience = invocation.settings.stop_timeout();
     let serving = async {
         match listener {
-            Some(listener) => http::serve(listener, apium_web::manners(health), stop.clone()).await,
+            Some(listener) => http::serve(listener, apium_web::manners(health), stop.clone(), patience).await,
             None => Ok(()),
         }
     };

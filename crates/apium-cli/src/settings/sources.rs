@@ -8,6 +8,9 @@ use super::table::{Kind, Setting};
 use super::values::{Settings, Value};
 use crate::failure::Failure;
 
+/// The longest time a setting may name, in seconds.
+const HUNDRED_YEARS: f64 = 100.0 * 366.0 * 86_400.0;
+
 /// The file that is read when nobody names another.
 const DEFAULT_FILE: &str = "apium.toml";
 
@@ -80,9 +83,7 @@ fn read_file(table: &[Setting], named: Option<&Path>) -> Result<(PathBuf, BTreeM
             return Err(Failure::new(format!("the settings file {} cannot be read: {error}", path.display())));
         }
     };
-    let filed: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        Failure::new(format!("the settings file {} is not TOML: {}", path.display(), error.to_string().trim_end()))
-    })?;
+    let filed: toml::Table = text.parse().map_err(|error| not_toml(path, &text, &error))?;
     let mut values = BTreeMap::new();
     for (key, value) in filed {
         let Some(setting) = table.iter().find(|setting| setting.key == key) else {
@@ -90,28 +91,43 @@ fn read_file(table: &[Setting], named: Option<&Path>) -> Result<(PathBuf, BTreeM
             let sentence = format!("{key} in {} is not a setting; known are {}", path.display(), known.join(", "));
             return Err(Failure::new(sentence));
         };
-        let text = match value {
-            toml::Value::String(text) => text,
-            toml::Value::Integer(number) => number.to_string(),
-            toml::Value::Float(number) => number.to_string(),
-            toml::Value::Boolean(switch) => switch.to_string(),
-            toml::Value::Array(items) => {
-                items.iter().map(|item| item.as_str().unwrap_or_default()).collect::<Vec<_>>().join(",")
-            }
-            toml::Value::Datetime(_) | toml::Value::Table(_) => {
-                return Err(Failure::new(format!("{} in {} must be a plain value", setting.key, path.display())));
-            }
-        };
+        let text = plain(&value)
+            .ok_or_else(|| Failure::new(format!("{} in {} must be a plain value", setting.key, path.display())))?;
         values.insert(key, text);
     }
     Ok((path.to_owned(), values))
 }
 
+/// Names the line and does not show it: it may hold a password.
+fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map(|before| format!(" in line {}", before.matches('\n').count() + 1)).unwrap_or_default();
+    let why = error.message().replace('\n', ", ");
+    Failure::new(format!("the settings file {} is not TOML{line}: {why}", path.display()))
+}
+
+/// A value as the text a flag would have; a list of texts is one with commas between.
+fn plain(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Float(number) => Some(number.to_string()),
+        toml::Value::Boolean(switch) => Some(switch.to_string()),
+        toml::Value::Array(items) => {
+            let texts: Option<Vec<_>> = items.iter().map(toml::Value::as_str).collect();
+            texts.map(|texts| texts.join(","))
+        }
+        toml::Value::Datetime(_) | toml::Value::Table(_) => None,
+    }
+}
+
 fn check(setting: &Setting, text: &str) -> Result<(), String> {
-    let seconds = || text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+    let seconds = || text.parse::<f64>().ok().filter(|seconds| (0.0..=HUNDRED_YEARS).contains(seconds));
     match setting.kind {
         Kind::Text | Kind::Url if text.trim().is_empty() => Err("must not be empty".to_owned()),
         Kind::Text | Kind::Url => Ok(()),
+        Kind::Names if text.split(',').all(|name| name.trim().is_empty()) => Err("must name at least one".to_owned()),
+        Kind::Names => Ok(()),
         Kind::Count => match text.parse::<usize>() {
             Ok(count) if count >= 1 => Ok(()),
             _ => Err(format!("must be a whole number of at least 1, not {text:?}")),

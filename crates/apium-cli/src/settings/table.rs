@@ -45,8 +45,10 @@ pub(crate) enum Kind {
     Url,
     /// A whole number of at least 1.
     Count,
-    /// A number of seconds, zero or more, fractions allowed.
+    /// A number of seconds from zero to a hundred years, fractions allowed.
     Seconds,
+    /// Queue names with commas between, at least one.
+    Names,
     /// `true` or `false`.
     Switch,
     /// One of these words.
@@ -125,7 +127,7 @@ const ENGINE: &[Setting] = &[
         value: "QUEUES",
         help: "The queues to consume, with commas between. Default: those of the tasks this program knows, and celery",
         scope: Scope::Work,
-        kind: Kind::Text,
+        kind: Kind::Names,
     },
     Setting {
         key: "concurrency",
@@ -193,8 +195,8 @@ const ENGINE: &[Setting] = &[
         env: &["APIUM_STOP_TIMEOUT"],
         default: Some("30"),
         value: "SECONDS",
-        help: "How long a stop waits for running tasks before they are given back to their queues",
-        scope: Scope::Work,
+        help: "How long a stop waits for running tasks, before they are given back to their queues, and for open requests",
+        scope: Scope::Listen,
         kind: Kind::Seconds,
     },
 ];

@@ -77,9 +77,14 @@ impl Settings {
             lease: self.seconds("lease").unwrap_or(defaults.lease).max(Duration::from_secs(1)),
             result_expires: Some(expires).filter(|span| !span.is_zero()),
             track_started: matches!(self.text("track_started"), Some("true" | "1")),
-            stop_timeout: self.seconds("stop_timeout").unwrap_or(defaults.stop_timeout),
+            stop_timeout: self.stop_timeout(),
             ..defaults
         }
+    }
+
+    /// How long a stop waits for what is under way.
+    pub(crate) fn stop_timeout(&self) -> Duration {
+        self.seconds("stop_timeout").unwrap_or_else(|| WorkerOptions::default().stop_timeout)
     }
 
     /// What a backend is to be like.

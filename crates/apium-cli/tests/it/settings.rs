@@ -91,7 +91,10 @@ fn a_wrong_setting_is_one_sentence_that_says_where_it_stands() {
         ("concurrency = 1.5", "concurrency must be a whole number of at least 1, not \"1.5\" (from apium.toml)"),
         ("lease = -1", "lease must be a number of seconds, not \"-1\" (from apium.toml)"),
         ("broker = {url = 1}", "broker in apium.toml must be a plain value"),
-        ("broker = \"", "the settings file apium.toml is not TOML"),
+        ("broker = \"", "the settings file apium.toml is not TOML in line 1"),
+        ("queues = [1, 2]", "queues in apium.toml must be a plain value"),
+        ("queues = \",\"", "queues must name at least one"),
+        ("result_expires = 1e20", "result_expires must be a number of seconds"),
     ] {
         let place = Place::new();
         place.file("apium.toml", file);
@@ -121,6 +124,10 @@ fn settings_can_be_read_by_machines() {
 
 #[test]
 fn a_password_is_never_shown() {
+    let place = Place::new();
+    place.file("apium.toml", format!("loglevel = \"info\"\nbroker = \"redis://:{SECRET}@127.0.0.1:1/0"));
+    let sentence = place.run(Program::Apium, &["queues"]).sentence();
+    assert!(sentence.contains("line 2") && !sentence.contains(SECRET), "{sentence}");
     for url in [
         format!("redis://me:{SECRET}@127.0.0.1:1/0"),
         format!("redis://:{SECRET}@127.0.0.1:1/0"),

@@ -135,3 +135,23 @@ fn up_and_serve_stop_too_and_the_next_start_finds_its_work() {
         assert_eq!(place.run(Program::Probe, &["result", &id]).printed(), "1", "kept across every stop");
     }
 }
+
+/// A request that never ends is no reason to live on.
+#[test]
+fn a_client_that_stalls_does_not_hold_up_a_stop() {
+    for (further, signals) in [(["--stop-timeout", "1"], 1), (["--stop-timeout", "600"], 2)] {
+        let place = Place::new();
+        let listen = format!("127.0.0.1:{}", free_port());
+        let mut arguments = vec!["serve", "--listen", &listen];
+        arguments.extend(further);
+        let mut serve = place.start(Program::Apium, &arguments);
+        serve.until_says("Ctrl-C stops.");
+        let mut stalled = std::net::TcpStream::connect(&listen).unwrap();
+        std::io::Write::write_all(&mut stalled, b"POST /api/v1/scan HTTP/1.1\r\nContent-Length: 9\r\n").unwrap();
+        for n in 0..signals {
+            serve.signal(Signal::SIGTERM);
+            serve.until_says(["stopping; once more stops at once", "stopping at once"][n]);
+        }
+        assert_eq!(serve.ended().code, Some(0));
+    }
+}

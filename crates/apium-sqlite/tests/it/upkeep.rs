@@ -76,7 +76,10 @@ async fn what_has_expired_is_swept() {
     let record = ResultRecord::new("a", "SUCCESS", RawJson::from(&1).unwrap());
     let result = StoredResult { remember: Some(second), ..StoredResult::of(&record, Some(second)) };
     broker.store(&result).await.unwrap();
-    broker.remember("b", second).await.unwrap();
+    // More than one sweep takes.
+    for number in 0..1_100 {
+        broker.remember(&number.to_string(), second).await.unwrap();
+    }
     broker.revoke("c", second).await.unwrap();
     clock.advance(second * 2);
     broker.recover().await.unwrap();
