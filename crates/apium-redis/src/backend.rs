@@ -55,6 +55,9 @@ impl RedisBackend {
     /// `url` is what Celery calls `broker_url`: `redis://:password@host:port/db`, `rediss://…` for TLS or
     /// `redis+socket:///path?virtual_host=db`. Fails with [`BackendError::Unavailable`] where trying later may
     /// help, else with [`BackendError::Broken`]; neither shows the password.
+    ///
+    /// Its connections are driven by the runtime this is called on, whichever runtimes use the backend later: let
+    /// it be one that nothing blocks.
     pub async fn connect(url: &str, settings: RedisSettings) -> Result<Self, BackendError> {
         let address = Address::read(url)?;
         let backend = Self {

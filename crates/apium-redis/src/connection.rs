@@ -13,6 +13,7 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, Pipeline, PushInfo, PushKind, RedisError,
     ScriptInvocation, ServerErrorKind,
 };
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::address::Address;
@@ -29,8 +30,17 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A connection that is opened when first needed and again whenever it broke.
 pub(crate) struct Link {
-    client: Client,
     home: Arc<str>,
+    line: Arc<Line>,
+    dialler: Arc<Dialler>,
+    /// Where the backend was opened. Every connection is driven there, whoever asks first: tasks run on a runtime
+    /// of their own, and one that computes there without awaiting must not stall what others wait for.
+    runtime: Handle,
+}
+
+/// What opens the connection, one caller at a time.
+struct Dialler {
+    client: Client,
     line: Arc<Line>,
     dialling: tokio::sync::Mutex<Dialling>,
 }
@@ -51,11 +61,14 @@ struct Dialling {
 
 impl Link {
     /// A link that has not connected yet. With `watchers`, Redis is asked to track what is read through it
-    /// and they are told what changed.
+    /// and they are told what changed. To be called on the runtime that is to drive the connection.
     pub(crate) fn new(address: &Address, watchers: Option<Arc<Watchers>>) -> Self {
         let home: Arc<str> = address.home.as_str().into();
         let line = Line { home: home.clone(), live: Mutex::new(None), opened: AtomicU64::new(0), watchers };
-        Self { client: address.client.clone(), home, line: Arc::new(line), dialling: tokio::sync::Mutex::default() }
+        let line = Arc::new(line);
+        let dialling = tokio::sync::Mutex::default();
+        let dialler = Arc::new(Dialler { client: address.client.clone(), line: line.clone(), dialling });
+        Self { home, line, dialler, runtime: Handle::current() }
     }
 
     /// Runs one command.
@@ -86,56 +99,12 @@ impl Link {
         if let Some(live) = self.line.live() {
             return Ok(live);
         }
-        let asked = Instant::now();
-        let mut dialling = self.dialling.lock().await;
-        if let Some(live) = self.line.live() {
-            return Ok(live);
+        let (dialler, asked) = (self.dialler.clone(), Instant::now());
+        match self.runtime.spawn(async move { dialler.connection(asked).await }).await {
+            Ok(connected) => connected,
+            // The runtime of old is gone, and with it whatever could be stalled: this one is as good as any.
+            Err(_) => self.dialler.connection(asked).await,
         }
-        if let Some((failed, error)) = &dialling.last {
-            // Whoever queued up behind a failing attempt shares its failure, else they would fail one by one.
-            if *failed > asked {
-                return Err(error.clone());
-            }
-            let pause = FIRST_PAUSE.saturating_mul(1 << dialling.failures.min(10)).min(LONGEST_PAUSE);
-            tokio::time::sleep_until(*failed + pause).await;
-        }
-        match self.dial().await {
-            Ok(connection) => {
-                if dialling.failures > 0 {
-                    tracing::info!(redis = %self.home, "connected again");
-                }
-                *dialling = Dialling::default();
-                Ok(connection)
-            }
-            Err(error) => {
-                dialling.failures = dialling.failures.saturating_add(1);
-                dialling.last = Some((Instant::now(), error.clone()));
-                Err(error)
-            }
-        }
-    }
-
-    async fn dial(&self) -> Result<(u64, MultiplexedConnection), BackendError> {
-        let serial = self.line.opened.fetch_add(1, Ordering::Relaxed) + 1;
-        // Weak, or the connection's task would keep the connection, and so itself, alive.
-        let line = Arc::downgrade(&self.line);
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_WITHIN))
-            .set_response_timeout(Some(ANSWER_WITHIN))
-            .set_push_sender(move |push: PushInfo| {
-                if let Some(line) = line.upgrade() {
-                    line.told(serial, &push);
-                }
-                Ok::<(), redis::aio::SendError>(())
-            });
-        let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
-        let mut connection = connecting.await.map_err(|error| unreachable(&self.home, &error))?;
-        if self.line.watchers.is_some() {
-            let tracking = redis::cmd("CLIENT").arg("TRACKING").arg("ON").query_async::<()>(&mut connection).await;
-            tracking.map_err(|error| unreachable(&self.home, &error))?;
-        }
-        *self.line.shelf() = Some((serial, connection.clone()));
-        Ok((serial, connection))
     }
 
     /// Says in a sentence what went wrong, and lets go of the connection where it is no good any more.
@@ -172,6 +141,61 @@ impl Link {
             }
             _ => BackendError::Broken(format!("Redis at {home} refused a command: {error}")),
         }
+    }
+}
+
+impl Dialler {
+    /// The living connection, else a new one; `asked` is when the caller began to wait for it.
+    async fn connection(&self, asked: Instant) -> Result<(u64, MultiplexedConnection), BackendError> {
+        let mut dialling = self.dialling.lock().await;
+        if let Some(live) = self.line.live() {
+            return Ok(live);
+        }
+        if let Some((failed, error)) = &dialling.last {
+            // Whoever queued up behind a failing attempt shares its failure, else they would fail one by one.
+            if *failed > asked {
+                return Err(error.clone());
+            }
+            let pause = FIRST_PAUSE.saturating_mul(1 << dialling.failures.min(10)).min(LONGEST_PAUSE);
+            tokio::time::sleep_until(*failed + pause).await;
+        }
+        match self.dial().await {
+            Ok(connection) => {
+                if dialling.failures > 0 {
+                    tracing::info!(redis = %self.line.home, "connected again");
+                }
+                *dialling = Dialling::default();
+                Ok(connection)
+            }
+            Err(error) => {
+                dialling.failures = dialling.failures.saturating_add(1);
+                dialling.last = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    async fn dial(&self) -> Result<(u64, MultiplexedConnection), BackendError> {
+        let serial = self.line.opened.fetch_add(1, Ordering::Relaxed) + 1;
+        // Weak, or the connection's task would keep the connection, and so itself, alive.
+        let line = Arc::downgrade(&self.line);
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_WITHIN))
+            .set_response_timeout(Some(ANSWER_WITHIN))
+            .set_push_sender(move |push: PushInfo| {
+                if let Some(line) = line.upgrade() {
+                    line.told(serial, &push);
+                }
+                Ok::<(), redis::aio::SendError>(())
+            });
+        let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
+        let mut connection = connecting.await.map_err(|error| unreachable(&self.line.home, &error))?;
+        if self.line.watchers.is_some() {
+            let tracking = redis::cmd("CLIENT").arg("TRACKING").arg("ON").query_async::<()>(&mut connection).await;
+            tracking.map_err(|error| unreachable(&self.line.home, &error))?;
+        }
+        *self.line.shelf() = Some((serial, connection.clone()));
+        Ok((serial, connection))
     }
 }
 

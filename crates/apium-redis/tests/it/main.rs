@@ -7,5 +7,6 @@ mod layout;
 mod outage;
 mod python;
 mod refusals;
+mod runtimes;
 mod server;
 mod waking;
