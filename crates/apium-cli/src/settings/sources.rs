@@ -125,9 +125,8 @@ fn check(setting: &Setting, text: &str) -> Result<(), String> {
     let seconds = || text.parse::<f64>().ok().filter(|seconds| (0.0..=HUNDRED_YEARS).contains(seconds));
     match setting.kind {
         Kind::Text | Kind::Url if text.trim().is_empty() => Err("must not be empty".to_owned()),
-        Kind::Text | Kind::Url => Ok(()),
         Kind::Names if text.split(',').all(|name| name.trim().is_empty()) => Err("must name at least one".to_owned()),
-        Kind::Names => Ok(()),
+        Kind::Text | Kind::Url | Kind::Names => Ok(()),
         Kind::Count => match text.parse::<usize>() {
             Ok(count) if count >= 1 => Ok(()),
             _ => Err(format!("must be a whole number of at least 1, not {text:?}")),

@@ -1,12 +1,16 @@
 //! What a client publishes, and what it makes of the records that come back.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use apium_core::client::value_of;
+use apium_core::context::{Attempt, States};
 use apium_core::memory::Memory;
-use apium_core::protocol::{ExceptionRecord, Message, RawJson, ResultRecord};
-use apium_core::{Broker, Claim, Client, Lookup, ResultError, ResultStore, Routes, SendError, Signature, StoredResult};
+use apium_core::protocol::{ExceptionRecord, Headers, Message, RawJson, ResultRecord};
+use apium_core::{
+    Broker, Claim, Client, Context, Lookup, ResultError, ResultStore, Routes, SendError, Signature, StoredResult,
+};
 
 fn client(memory: &Memory) -> Client {
     let mut routes = Routes::default();
@@ -102,4 +106,29 @@ async fn a_revoke_reaches_the_fleet_and_the_caller_but_not_what_has_ended() {
     assert!(!client.revoke("done").await.unwrap());
     let told = apium_core::Fleet::revocations(&memory, 0, Duration::from_secs(1)).await.unwrap();
     assert_eq!(told.ids, ["waiting"]);
+}
+
+#[tokio::test]
+async fn a_task_sent_from_a_task_is_its_child() {
+    let memory = Memory::default();
+    let context = Context::new(Attempt {
+        headers: Headers { root_id: Some("root".to_owned()), ..Headers::new("app.parent", "parent") },
+        queue: "celery".to_owned(),
+        worker: "w@h".to_owned(),
+        redelivered: false,
+        client: client(&memory),
+        result_expires: None,
+        ignore_result: false,
+        states: States::default(),
+        soft_limit: tokio_util::sync::CancellationToken::new(),
+        heeds_soft_limit: AtomicBool::new(false),
+        cancelled: tokio_util::sync::CancellationToken::new(),
+    });
+    let child = context.send(Signature::new("app.child")).await.unwrap();
+    let message = published(&memory, "celery").await;
+    assert_eq!(message.headers.id, child.id());
+    assert_eq!(
+        (message.headers.root_id.as_deref(), message.headers.parent_id.as_deref()),
+        (Some("root"), Some("parent"))
+    );
 }
