@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::connector::{self, Connector, ConnectorSettings};
+use crate::connector::{Connector, ConnectorSettings};
 use crate::dns::DnsSettings;
 use crate::metadata::MetadataSettings;
 
@@ -85,7 +85,7 @@ pub const SETTINGS: &[Declaration] = &[
 ];
 
 /// Everything the operator decides. [`OsintSettings::from_lookup`] gives the defaults; every field may be
-/// changed afterwards.
+/// changed afterwards, but `connector.refuse` only together with `dns.may_contact`, which has its own copy.
 #[derive(Clone)]
 pub struct OsintSettings {
     /// The `dns` collector.
@@ -112,10 +112,16 @@ impl OsintSettings {
     /// A sentence for the operator that names the setting.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         let text = |name: &str| lookup(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-        let resolvers = text("OSINT_RESOLVERS");
-        let mut dns = DnsSettings::new(resolvers.as_deref(), public).map_err(|error| error.to_string())?;
         let mut metadata = MetadataSettings::default();
-        let mut connector = ConnectorSettings::default();
+        let mut connector = ConnectorSettings {
+            refuse: list::<IpAddr>(&text, "OSINT_REFUSE_ADDRESSES", "IP addresses")?,
+            ..ConnectorSettings::default()
+        };
+        let resolvers = text("OSINT_RESOLVERS");
+        // DNS asks name servers directly: what the door to the web refuses is refused to them too.
+        let door = connector.clone();
+        let mut dns = DnsSettings::new(resolvers.as_deref(), move |address| door.admits(address))
+            .map_err(|error| error.to_string())?;
         if resolvers.is_some() {
             connector.resolvers.clone_from(&dns.resolvers);
         }
@@ -127,7 +133,6 @@ impl OsintSettings {
         set(&mut metadata.files, read(&text, "OSINT_METADATA_FILES", "a whole number")?);
         metadata.sandbox.program = text("OSINT_SANDBOX_PROGRAM").map(PathBuf::from);
         connector.extra_authorities = text("OSINT_EXTRA_AUTHORITIES").map(PathBuf::from);
-        connector.refuse = list::<IpAddr>(&text, "OSINT_REFUSE_ADDRESSES", "IP addresses")?;
         connector.allow_loopback = list::<SocketAddr>(&text, "OSINT_ALLOW_SOCKETS", "ip:port sockets")?;
         set(&mut connector.user_agent, text("OSINT_USER_AGENT"));
         Ok(Self { dns, metadata, connector })
@@ -140,11 +145,6 @@ impl Osint {
         let connector = Connector::new(settings.connector.clone());
         Self { settings, connector }
     }
-}
-
-/// DNS asks name servers directly; they must not lead into the operator's own network.
-fn public(address: IpAddr) -> bool {
-    connector::is_forbidden(address).is_none()
 }
 
 fn patience(seconds: f64) -> Result<Duration, String> {

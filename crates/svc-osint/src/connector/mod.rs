@@ -74,6 +74,20 @@ impl Default for ConnectorSettings {
     }
 }
 
+impl ConnectorSettings {
+    /// Whether these settings let `ip` be contacted at all, for those who talk to it without the door: the same
+    /// judgement, but without the sockets excepted for tests.
+    pub fn admits(&self, ip: IpAddr) -> bool {
+        self.refusal(ip, &address::own_addresses()).is_none()
+    }
+
+    fn refusal(&self, ip: IpAddr, own: &[IpAddr]) -> Option<&'static str> {
+        is_forbidden(ip)
+            .or_else(|| own.contains(&ip).then_some("es una dirección de esta máquina"))
+            .or_else(|| self.refuse.contains(&ip).then_some("está excluida por el administrador"))
+    }
+}
+
 impl Connector {
     /// A door with these settings. Nothing is read or contacted yet.
     pub fn new(settings: ConnectorSettings) -> Self {
@@ -174,10 +188,7 @@ impl Connector {
         if self.settings.allow_loopback.contains(&socket) {
             return None;
         }
-        let ip = socket.ip();
-        is_forbidden(ip)
-            .or_else(|| own.contains(&ip).then_some("es una dirección de esta máquina"))
-            .or_else(|| self.settings.refuse.contains(&ip).then_some("está excluida por el administrador"))
+        self.settings.refusal(socket.ip(), own)
     }
 
     fn trust(&self, host: &str) -> Result<ClientConfig, FetchError> {

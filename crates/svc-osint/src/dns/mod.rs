@@ -50,7 +50,7 @@ mod spf;
 mod verdict;
 mod wire;
 
-pub use settings::{DnsSettings, DnsSettingsError};
+pub use settings::{DnsSettings, DnsSettingsError, MayContact};
 
 use std::net::IpAddr;
 

@@ -3,12 +3,16 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::system_conf::read_system_conf;
 
 /// The port of the DNS.
 const DNS_PORT: u16 = 53;
+
+/// Says whether an address may be contacted directly.
+pub type MayContact = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
 /// How the `dns` collector works. [`DnsSettings::new`] gives the defaults; every field may be
 /// changed afterwards.
@@ -32,7 +36,7 @@ pub struct DnsSettings {
     /// Which addresses may be contacted directly (name servers) or asked about (reverse names). A
     /// zone can name any address as its server; without this check a scan could be turned against
     /// our own network.
-    pub may_contact: fn(IpAddr) -> bool,
+    pub may_contact: MayContact,
 }
 
 /// Why the resolvers could not be taken from the settings: one sentence for the operator.
@@ -48,7 +52,10 @@ impl DnsSettings {
     ///
     /// # Errors
     /// When an entry is not an address, or no resolver is known.
-    pub fn new(resolvers: Option<&str>, may_contact: fn(IpAddr) -> bool) -> Result<Self, DnsSettingsError> {
+    pub fn new(
+        resolvers: Option<&str>,
+        may_contact: impl Fn(IpAddr) -> bool + Send + Sync + 'static,
+    ) -> Result<Self, DnsSettingsError> {
         let resolvers = match resolvers.map(str::trim).filter(|text| !text.is_empty()) {
             Some(text) => text.split(',').map(read_resolver).collect::<Result<_, _>>()?,
             None => system_resolvers()?,
@@ -61,7 +68,7 @@ impl DnsSettings {
             parallel: 8,
             axfr: true,
             authority_port: DNS_PORT,
-            may_contact,
+            may_contact: Arc::new(may_contact),
         })
     }
 }

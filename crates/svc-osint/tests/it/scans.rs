@@ -296,6 +296,7 @@ fn settings_are_read_and_their_faults_name_them() {
     assert_eq!(read.metadata.sandbox.program.as_deref(), Some("/opt/apium/apium".as_ref()));
     assert_eq!(read.connector.extra_authorities, None);
     assert!(!(read.dns.may_contact)([127, 0, 0, 1].into()));
+    assert!((read.dns.may_contact)([9, 9, 9, 9].into()));
 
     for (name, text) in [
         ("OSINT_RESOLVERS", "dns.example"),
@@ -310,4 +311,16 @@ fn settings_are_read_and_their_faults_name_them() {
         let sentence = settings(&[(name, text)]).err().expect("refused");
         assert!(sentence.contains(name) && sentence.contains(text), "{sentence}");
     }
+}
+
+#[tokio::test]
+async fn what_the_operator_excludes_is_not_asked_about_by_dns_either() {
+    let resolver = Responder::udp(|question| vec![answer_to(question, 0)]);
+    let resolvers = resolver.address().to_string();
+    let read = settings(&[("OSINT_RESOLVERS", &resolvers), ("OSINT_REFUSE_ADDRESSES", "9.9.9.9,2620:fe::fe")]).unwrap();
+    for (target, status) in [("9.9.9.9", "blocked"), ("2620:fe::fe", "blocked"), ("9.9.9.10", "empty")] {
+        let gathered = crate::dns::scan(&read.dns, target).await;
+        assert_eq!(gathered.data["ptr"][0]["status"], status, "{target}");
+    }
+    assert_eq!(resolver.asked(), 1, "only about the address that is not excluded");
 }
