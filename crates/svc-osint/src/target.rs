@@ -27,6 +27,10 @@ const MAX_USERNAME: usize = 64;
 const PRIVATE_SUFFIXES: [&str; 10] =
     ["localhost", "localdomain", "local", "internal", "intranet", "lan", "corp", "home", "home.arpa", "onion"];
 
+/// Where the DNS keeps the names of addresses. Resolvers answer for those of their own network, so such a name
+/// is asked for only where the address it stands for has been judged.
+pub(crate) const ARPA: &str = "arpa";
+
 /// The kinds of target a collector may accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TargetKind {
@@ -220,6 +224,12 @@ impl DomainName {
         if inside_a_network(&ascii) {
             return Err(format!("«{}» es un nombre de red interna, no un dominio público", shown(text)));
         }
+        if below(&ascii, ARPA) {
+            return Err(format!(
+                "«{}» es un nombre técnico de la red (.arpa), no un dominio: escriba la propia dirección IP",
+                shown(text)
+            ));
+        }
         if looks_numeric(&ascii) {
             return Err(format!("«{}» parece una dirección IP, no un dominio", shown(text)));
         }
@@ -282,8 +292,12 @@ impl std::error::Error for TargetError {}
 
 /// True for names that exist only inside a network, in lower-case ASCII without the final dot.
 pub(crate) fn inside_a_network(ascii: &str) -> bool {
-    let below = |suffix: &str| ascii.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    PRIVATE_SUFFIXES.into_iter().any(below)
+    PRIVATE_SUFFIXES.into_iter().any(|suffix| below(ascii, suffix))
+}
+
+/// True for `suffix` itself and every name below it, both in lower-case ASCII without the final dot.
+pub(crate) fn below(ascii: &str, suffix: &str) -> bool {
+    ascii.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// Says why a text cannot even be looked at.

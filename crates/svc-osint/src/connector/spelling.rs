@@ -6,7 +6,7 @@ use url::{Host, Url};
 
 use super::FetchError;
 use super::error::quoted;
-use crate::target::inside_a_network;
+use crate::target::{ARPA, below, inside_a_network};
 
 /// Longest address, in bytes.
 const MAX_LENGTH: usize = 4_096;
@@ -82,7 +82,7 @@ fn settle(mut url: Url, written: &str) -> Result<Url, FetchError> {
                 return refuse("el nombre tiene puntos de más");
             }
             // One label alone is looked up inside the network too.
-            if !name.contains('.') || inside_a_network(name) {
+            if !name.contains('.') || inside_a_network(name) || below(name, ARPA) {
                 return refuse("es un nombre de red interna");
             }
             let name = name.to_owned();

@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::ledger::Group;
-use super::names::text_of;
+use super::names::{address_of_reverse, text_of};
 use super::settings::DnsSettings;
 use super::verdict::Verdict;
 use super::wire::{Question, Unheard, exchange};
-use crate::target::inside_a_network;
+use crate::target::{ARPA, below, inside_a_network};
 
 /// Longest chain of aliases followed; resolvers give up at about the same length.
 const MAX_ALIASES: usize = 12;
@@ -156,10 +156,11 @@ impl<'s> Asker<'s> {
 
     /// The answer to one question, asked at most once in a scan.
     ///
-    /// A stranger's records may name anything (`NS dns.internal`, `a:printer`), and our resolvers
-    /// may know such names: asking would show the stranger the inside of our network.
+    /// A stranger's records may name anything (`NS dns.internal`, `a:printer`, an alias of
+    /// `1.0.0.10.in-addr.arpa`), and our resolvers may know such names: asking would show the
+    /// stranger the inside of our network.
     async fn remembered(&self, group: &Group, question: Question) -> Heard {
-        if question.name.num_labels() < 2 || inside_a_network(&text_of(&question.name)) {
+        if self.is_inside(&question.name) {
             return Heard::Nothing(Verdict::NotAsked);
         }
         let cell = {
@@ -167,6 +168,12 @@ impl<'s> Asker<'s> {
             Arc::clone(asked.entry(question.clone()).or_default())
         };
         cell.get_or_init(|| self.insist(group, &question)).await.clone()
+    }
+
+    fn is_inside(&self, name: &Name) -> bool {
+        let text = text_of(name);
+        let closed = || !address_of_reverse(name).is_some_and(|address| (self.settings.may_contact)(address));
+        name.num_labels() < 2 || inside_a_network(&text) || (below(&text, ARPA) && closed())
     }
 
     /// Asks the resolvers in turn until one settles the question; the best refusal otherwise.

@@ -18,6 +18,7 @@ use crate::responder::{Responder, answer_to, cut_answer_to, kind_of, record_for}
 
 const A: u16 = 1;
 const NS: u16 = 2;
+const CNAME: u16 = 5;
 const TXT: u16 = 16;
 
 fn status(gathered: &Gathered, kind: &str) -> String {
@@ -234,6 +235,44 @@ async fn names_of_our_own_network_are_not_asked_for() {
     assert_eq!(gathered.data["records"]["NS"][0]["value"], "dns.internal");
     assert_eq!(gathered.data["axfr"]["servers"][0]["reason"], "server-without-address");
     assert!(gathered.data["spf"]["reasons"].to_string().contains("not_asked db.internal"));
+}
+
+#[tokio::test]
+async fn an_alias_leads_to_reverse_names_of_open_addresses_only() {
+    // The tests' settings open loopback and nothing else.
+    for (alias, open) in [
+        ("7.0.0.127.in-addr.arpa", true),
+        ("7.0/26.0.0.127.IN-ADDR.arpa", true),
+        ("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa", true),
+        ("1.0.0.10.in-addr.arpa", false),
+        ("7.1.0.0.10.in-addr.arpa", false),
+        ("x.0.168.192.in-addr.arpa", false),
+        ("10.in-addr.arpa", false),
+        ("0.127.in-addr.arpa", false),
+        ("0.0.d.f.ip6.arpa", false),
+        ("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa", false),
+        ("7.+0.0.127.in-addr.arpa", false),
+        ("_dns.resolver.arpa", false),
+    ] {
+        let wire: Vec<u8> = alias
+            .split('.')
+            .flat_map(|label| [&[u8::try_from(label.len()).unwrap()], label.as_bytes()].concat())
+            .collect();
+        let wire = [wire, vec![0]].concat();
+        let first = b"\x05apium\x04test\x00";
+        let server = Responder::udp(move |question| {
+            vec![if kind_of(question) == A && question[12..].starts_with(first) {
+                record_for(question, CNAME, 60, &wire)
+            } else if kind_of(question) == A && question[12..].windows(4).any(|bytes| bytes == b"arpa") {
+                record_for(question, A, 60, &[127, 0, 0, 1])
+            } else {
+                answer_to(question, 0)
+            }]
+        });
+        let gathered = scan(&asking(server.address()), "apium.test").await;
+        assert_eq!(gathered.data["records"]["CNAME"][0]["value"], alias.to_lowercase());
+        assert_eq!(status(&gathered, "A"), if open { "ok" } else { "not_asked" }, "{alias}");
+    }
 }
 
 #[tokio::test]

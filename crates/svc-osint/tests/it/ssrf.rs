@@ -116,6 +116,7 @@ const FORMS: &[&str] = &[
     "http://localhost.localdomain:{P}/",
     "http://printer.local/",
     "http://metadata.google.internal/",
+    "http://1.0.0.10.in-addr.arpa/",
     "http://router.home.arpa/",
     "http://intranet/",
     "http://abc.onion/",

@@ -51,6 +51,11 @@ fn what_is_no_public_domain_is_refused() {
         "nas.lan",
         "x.home.arpa",
         "intranet",
+        "1.0.0.10.in-addr.arpa",
+        "168.192.IN-ADDR.ARPA.",
+        "8.b.d.0.1.0.0.2.ip6.arpa",
+        "_dns.resolver.arpa",
+        "arpa",
         "com",
         "a.b@c",
         "'; DROP TABLE scans;--",
@@ -83,6 +88,17 @@ fn what_is_no_public_domain_is_refused() {
     ] {
         assert!(read(wrong, TargetKind::Domain).is_err(), "{wrong:?}");
     }
+}
+
+#[test]
+fn who_writes_a_reverse_name_is_told_to_write_the_address() {
+    for text in ["1.0.0.10.in-addr.arpa", "8.8.8.8.in-addr.arpa."] {
+        let sentence = read(text, TargetKind::Domain).unwrap_err();
+        assert!(sentence.contains("escriba la propia dirección IP"), "{sentence}");
+    }
+    assert!(read("https://1.0.0.10.in-addr.arpa/", TargetKind::Url).is_err());
+    assert_eq!(domain("arpa.example.com").ascii, "arpa.example.com");
+    assert_eq!(domain("my-arpa.com").ascii, "my-arpa.com");
 }
 
 #[test]
