@@ -17,10 +17,11 @@ local function promote(unacked, index, delayed, lists, ending, now, max)
     local value = redis.call('HGET', unacked, tag)
     -- Nothing there: a peer's sweep restored it already.
     if value then
+      local step = string.match(tag, '^[^:]*:[^:]*:[^:]*:(%d+):')
+      -- Before it is removed: the list's name may be taken by a key of another type.
+      redis.call('RPUSH', lists[step] or lists['0'], string.sub(value, 2, -(#ending + 1)))
       redis.call('HDEL', unacked, tag)
       redis.call('ZREM', index, tag)
-      local step = string.match(tag, '^[^:]*:[^:]*:[^:]*:(%d+):')
-      redis.call('RPUSH', lists[step] or lists['0'], string.sub(value, 2, -(#ending + 1)))
     end
     redis.call('ZREM', delayed, tag)
   end

@@ -24,14 +24,15 @@ for i = 1, tonumber(arg()) do
   else
     local remember, message, lists = arg() == '1', arg(), tonumber(arg())
     if mine then
-      redis.call('ZREM', index, tag)
-      redis.call('HDEL', unacked, tag)
-      for at = 1, lists do redis.call('RPUSH', KEYS[next_key + at], message) end
       if remember then
         redis.call('ZADD', redelivered, string.format('%.6f', now), redis.sha1hex(message))
         redis.call('ZREMRANGEBYSCORE', redelivered, '-inf', string.format('%.6f', now - 86400))
         redis.call('EXPIRE', redelivered, 86400)
       end
+      for at = 1, lists do redis.call('RPUSH', KEYS[next_key + at], message) end
+      -- Last, because all before it can fail half-way: better twice than lost.
+      redis.call('HDEL', unacked, tag)
+      redis.call('ZREM', index, tag)
     end
     next_key = next_key + lists
     answer[i] = (mine and lists > 0) and 1 or 0

@@ -35,18 +35,16 @@ end
 local answer, gone = {}, {}
 for i = 1, tonumber(arg()) do
   local tag, disposition, sends = arg(), arg(), tonumber(arg())
-  local held, value, removed = true, nil, false
+  local held, value = true, nil
   if tag ~= '' then
-    -- What can fail half-way (a queue's name may be taken by a key of another type) comes before the entry is
-    -- removed: then the message is delivered again and not lost.
     if disposition == 'front' or disposition == 'back' or disposition == 'defer' then
       value = redis.call('HGET', unacked, tag)
       held = value and true or false
-    elseif sends > 0 then
-      held = redis.call('HEXISTS', unacked, tag) == 1
     else
-      held = redis.call('HDEL', unacked, tag) == 1
-      removed = true
+      held = redis.call('HEXISTS', unacked, tag) == 1
+      -- A Redis whose memory is full refuses a script's first write if that takes memory, and no later one. Its
+      -- queues can still be drained, so we begin with a write that takes none.
+      if held and sends == 0 then redis.call('HDEL', unacked, '') end
     end
   end
 
@@ -54,11 +52,11 @@ for i = 1, tonumber(arg()) do
     local list, ending = key(), tonumber(arg())
     if value then
       local message = string.sub(value, 2, -(ending + 1))
-      redis.call(disposition == 'front' and 'RPUSH' or 'LPUSH', list, message)
       -- The bytes stay as they are, so that it came back is remembered beside.
       redis.call('ZADD', redelivered, now, redis.sha1hex(message))
       redis.call('ZREMRANGEBYSCORE', redelivered, '-inf', a_day_ago)
       redis.call('EXPIRE', redelivered, 86400)
+      redis.call(disposition == 'front' and 'RPUSH' or 'LPUSH', list, message)
     end
   elseif disposition == 'defer' then
     local delayed, left, waiting = key(), arg(), arg()
@@ -87,7 +85,9 @@ for i = 1, tonumber(arg()) do
         else
           redis.call('SET', meta, record, 'PX', expires)
         end
-        redis.call('PUBLISH', meta, record)
+        -- A user who may not publish (`ACL SETUSER` gives no channels unless asked) still settles: those who wait
+        -- for the message find the record a little later.
+        redis.pcall('PUBLISH', meta, record)
         if remember ~= '' then
           redis.call('SET', known, 'ended', 'PX', remember)
         end
@@ -111,8 +111,10 @@ for i = 1, tonumber(arg()) do
     end
   end
 
+  -- Last, because all before it can fail half-way (a key's name may be taken by another type): then the message
+  -- is delivered again and not lost.
   if tag ~= '' and held then
-    if not removed then redis.call('HDEL', unacked, tag) end
+    redis.call('HDEL', unacked, tag)
     gone[#gone + 1] = tag
   end
   answer[i] = written

@@ -4,6 +4,7 @@
 mod addresses;
 mod conformance;
 mod layout;
+mod mishaps;
 mod outage;
 mod python;
 mod refusals;
