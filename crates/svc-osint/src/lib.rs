@@ -14,6 +14,7 @@ pub mod model;
 pub mod scan;
 pub mod settings;
 pub mod target;
+mod turns;
 pub mod view;
 
 pub mod connector;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apium_core::client::REMEMBER_HEADER;
-use apium_core::{Client, Lookup, Signature, TaskState};
+use apium_core::{BackendError, Client, Lookup, Signature, TaskState};
 use apium_web::{ApiError, ErrorBody, Json, StatusCode};
 use axum::Router;
 use axum::extract::multipart::{Field, MultipartError, MultipartRejection};
@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
-use tokio::sync::Mutex;
+use tracing::Instrument as _;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -30,6 +30,7 @@ use crate::contract::{
 use crate::error::{self, ScanError};
 use crate::scan::{Order, file_name};
 use crate::tasks::perform_osint_scan;
+use crate::turns::Turns;
 use crate::view;
 
 /// How long an id is remembered, so that an expired scan can be told from one that never was.
@@ -46,7 +47,7 @@ const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 pub struct OsintApi {
     client: Client,
     /// Held while a keyed scan is looked up and sent, so that two requests at once do not send twice.
-    keyed: Arc<Mutex<()>>,
+    keyed: Arc<Turns>,
 }
 
 /// The id of a scan in a path. What is no UUID cannot be one of ours and is answered like an unknown one.
@@ -107,13 +108,27 @@ impl OsintApi {
         sent.map(|pending| pending.id().to_owned()).map_err(|error| error::unsent(&error))
     }
 
+    /// Does [`Self::enqueue_once`] to its end even if the client hangs up: a request is dropped then, and a scan
+    /// that is sent and not remembered would be sent again at the client's next try.
+    async fn enqueue_keyed(&self, signature: Signature, id: String) -> Result<TaskState, ApiError> {
+        let api = self.clone();
+        let sending = async move { api.enqueue_once(signature, &id).await };
+        match tokio::spawn(sending.in_current_span()).await {
+            Ok(outcome) => outcome,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(error::backend(&BackendError::Unavailable("the program is ending".to_owned()))),
+            },
+        }
+    }
+
     /// Sends a scan under an id of its own choice unless the id is known; gives the state it is in.
     ///
     /// The id is remembered *after* the sending here: if the sending fails, the client's next try with the same
     /// key must not find a scan that was never queued. API processes do not see each other's lock: the same key
     /// at two of them in the same moment may queue two messages of one id, and one result.
     async fn enqueue_once(&self, signature: Signature, id: &str) -> Result<TaskState, ApiError> {
-        let _alone = self.keyed.lock().await;
+        let _alone = self.keyed.take(id).await;
         match self.known(id).await? {
             Lookup::Stored(record) => return Ok(TaskState::from_name(&record.status)),
             Lookup::Waiting => return Ok(TaskState::Pending),
@@ -204,7 +219,7 @@ async fn scan(
         None => (api.enqueue(signature).await?, TaskState::Pending),
         Some(key) => {
             let id = keyed_id(&key, &order.shown, &collector_type, options);
-            let state = api.enqueue_once(signature, &id).await?;
+            let state = api.enqueue_keyed(signature, id.clone()).await?;
             (id, state)
         }
     };

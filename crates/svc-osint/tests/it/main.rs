@@ -9,6 +9,7 @@ mod dns_mail;
 mod exiftool;
 mod faults;
 mod hostile;
+mod keyed;
 mod knot;
 mod metadata;
 mod responder;
