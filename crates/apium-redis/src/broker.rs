@@ -212,7 +212,7 @@ fn push_waiting(pipe: &mut Pipeline, messages: &[Outgoing]) {
 }
 
 /// A message as it lies in `unacked`, spliced as text: its bytes are never written anew.
-pub(crate) fn whole(message: &Outgoing) -> Vec<u8> {
+fn whole(message: &Outgoing) -> Vec<u8> {
     let ending = keys::ending(&message.queue);
     let mut whole = Vec::with_capacity(message.bytes.len() + ending.len() + 1);
     whole.push(b'[');

@@ -10,6 +10,7 @@
 //! | `apium:delayed:<queue>` | zset | tag of a message held in `unacked` → when it is due |
 //! | `apium:redelivered` | zset | SHA-1 of a waiting message that was handed out before → when it came back |
 //! | `apium:known:<id>` | string | `sent` or `ended`: an id announced by its sender |
+//! | `apium:settled:<sha1>` | string | a settlement without a delivery has sent these bytes; for ten minutes |
 //! | `apium:dead`, `apium:dead:letters` | zset, hash | dead letters by time; id → letter |
 //! | `apium:workers`, `apium:worker:cards` | zset, hash | worker → until when it counts as alive; its card |
 //! | `apium:revoked`, `apium:revoked:until` | zset, zset | revoked id → cursor; → until when it is remembered |
@@ -21,6 +22,8 @@ pub(crate) const UNACKED: &str = "unacked";
 pub(crate) const INDEX: &str = "unacked_index";
 /// Waiting messages that were handed out before.
 pub(crate) const REDELIVERED: &str = "apium:redelivered";
+/// What the names of settlements without a delivery begin with.
+pub(crate) const SETTLED: &str = "apium:settled:";
 /// Dead letters by time.
 pub(crate) const DEAD: &str = "apium:dead";
 /// Dead letters by id.

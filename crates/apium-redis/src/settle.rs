@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use redis::ScriptInvocation;
 
 use crate::backend::{RedisBackend, millis};
-use crate::broker::{moment, whole};
+use crate::broker::moment;
 use crate::keys::{self, Tag};
 use crate::scripts;
 
@@ -27,7 +27,9 @@ pub(crate) enum Written {
 }
 
 impl RedisBackend {
-    /// Settles in batches; see [`apium_core::Broker::settle`].
+    /// Settles in batches; see [`apium_core::Broker::settle`]. Repeated because its answer was lost, a settlement
+    /// is written once: one with a receipt has no delivery any more, and one without is known for ten minutes by
+    /// the bytes it sends.
     pub(crate) async fn settle_all(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, BackendError> {
         let sent = settlements.iter().flat_map(|settlement| &settlement.send);
         self.bind(sent.map(|message| message.queue.as_str())).await?;
@@ -45,7 +47,7 @@ impl RedisBackend {
     /// Runs the script once.
     pub(crate) async fn write(&self, batch: &[Settlement]) -> Result<Vec<Written>, BackendError> {
         let mut script = scripts::SETTLE.key(keys::UNACKED);
-        script.key(keys::INDEX).key(keys::REDELIVERED).key(keys::DEAD).key(keys::LETTERS);
+        script.key(keys::INDEX).key(keys::REDELIVERED).key(keys::DEAD).key(keys::LETTERS).key(keys::SETTLED);
         script.arg(self.offset()).arg(batch.len());
         for settlement in batch {
             self.add(&mut script, settlement)?;
@@ -110,8 +112,8 @@ impl RedisBackend {
             }
             Some(due) => {
                 let waiting = self.delayed_tag(&message.queue, step);
-                script.arg("later").key(keys::delayed(&message.queue)).arg(moment(due)).arg(waiting);
-                script.arg(whole(message));
+                script.arg(moment(due)).key(keys::delayed(&message.queue)).arg(&message.bytes);
+                script.arg(waiting).arg(keys::ending(&message.queue));
             }
         }
     }

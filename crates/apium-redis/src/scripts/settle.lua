@@ -3,7 +3,8 @@
 -- so a crash of the worker can repeat an attempt, never half of its consequences.
 --
 -- KEYS and ARGV are read from left to right, as `settle.rs` writes them.
--- KEYS: unacked, unacked_index, redelivered, dead, dead letters; then as they come below.
+-- KEYS: unacked, unacked_index, redelivered, dead, dead letters, what the names of settled ones begin with;
+-- then as they come below.
 -- Answer: for each settlement 0 lost, 1 written, 2 written but the stored result did not give way.
 local next_key, next_arg = 0, 0
 local function key()
@@ -15,7 +16,7 @@ local function arg()
   return ARGV[next_arg]
 end
 
-local unacked, index, redelivered, dead, letters = key(), key(), key(), key(), key()
+local unacked, index, redelivered, dead, letters, settled = key(), key(), key(), key(), key(), key()
 local time = redis.call('TIME')
 local now = string.format('%.6f', tonumber(time[1]) + tonumber(time[2]) / 1000000 + tonumber(arg()))
 local a_day_ago = string.format('%.6f', tonumber(now) - 86400)
@@ -97,19 +98,29 @@ for i = 1, tonumber(arg()) do
     end
   end
 
-  for _ = 1, sends do
-    if arg() == 'now' then
-      local list, message = key(), arg()
-      if held then redis.call('LPUSH', list, message) end
+  local messages, bytes = {}, {}
+  for at = 1, sends do
+    local message = { when = arg(), key = key(), bytes = arg() }
+    if message.when ~= 'now' then message.tag, message.queue_ending = arg(), arg() end
+    messages[at] = message
+    bytes[#bytes + 1] = message.key
+    bytes[#bytes + 1] = message.bytes
+  end
+  -- A delivery is settled once. What has none is known again by the bytes it sends (each message has a delivery
+  -- tag of its own), so that a settlement repeated because our answer was lost does not send twice.
+  local token = tag == '' and sends > 0 and settled .. redis.sha1hex(table.concat(bytes, '\n'))
+  local send = held and not (token and redis.call('EXISTS', token) == 1)
+  for at = 1, send and sends or 0 do
+    local message = messages[at]
+    if message.when == 'now' then
+      redis.call('LPUSH', message.key, message.bytes)
     else
-      local delayed, due, waiting, whole = key(), arg(), arg(), arg()
-      if held then
-        redis.call('HSET', unacked, waiting, whole)
-        redis.call('ZADD', index, due, waiting)
-        redis.call('ZADD', delayed, due, waiting)
-      end
+      redis.call('HSET', unacked, message.tag, '[' .. message.bytes .. message.queue_ending)
+      redis.call('ZADD', index, message.when, message.tag)
+      redis.call('ZADD', message.key, message.when, message.tag)
     end
   end
+  if token and send then redis.call('SET', token, '1', 'EX', 600) end
 
   -- Last, because all before it can fail half-way (a key's name may be taken by another type): then the message
   -- is delivered again and not lost.

@@ -10,4 +10,5 @@ mod python;
 mod refusals;
 mod runtimes;
 mod server;
+mod settling;
 mod waking;

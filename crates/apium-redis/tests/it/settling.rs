@@ -1,0 +1,54 @@
+//! Settlements that are repeated, and the clocks their messages go by.
+
+use std::time::Duration;
+
+use apium_core::{Broker, Claim, Disposition, Outgoing, Settled, Settlement};
+use apium_redis::RedisBackend;
+
+use crate::server::Server;
+
+const LEASE: Duration = Duration::from_secs(30);
+
+fn message(bytes: &str) -> Outgoing {
+    Outgoing { queue: "q".to_owned(), priority: 0, bytes: bytes.into(), not_before: None }
+}
+
+fn early(send: Vec<Outgoing>) -> Settlement {
+    Settlement { receipt: None, disposition: Disposition::Ack, result: None, send }
+}
+
+async fn claimed(backend: &RedisBackend) -> Vec<String> {
+    let deliveries = backend.claim(&Claim { queues: &["q".to_owned()], max: 10, lease: LEASE }).await.unwrap();
+    deliveries.iter().map(|delivery| String::from_utf8_lossy(&delivery.bytes).into_owned()).collect()
+}
+
+/// A task that was acknowledged early is retried; the answer is lost and the settlement repeated.
+#[tokio::test]
+async fn a_settlement_without_a_receipt_sends_once() {
+    let server = Server::start().await;
+    let backend = server.backend().await;
+    let due = jiff::Timestamp::now().saturating_add(jiff::SignedDuration::from_mins(1)).unwrap();
+    let now = early(vec![message("a"), message("b")]);
+    let later = early(vec![Outgoing { not_before: Some(due), ..message("later") }]);
+    for _ in 0..2 {
+        let settled = backend.settle(vec![now.clone(), later.clone()]).await.unwrap();
+        assert_eq!(settled, [Settled::Done, Settled::Done]);
+    }
+    // Two of the same in one settlement are two, and other bytes are others.
+    backend.settle(vec![early(vec![message("c"), message("c")]), early(vec![message("d")])]).await.unwrap();
+    assert_eq!(claimed(&backend).await, ["a", "b", "c", "c", "d"]);
+    assert_eq!(backend.depths(&["q".to_owned()]).await.unwrap()[0].delayed, 1);
+}
+
+/// What was refused half-way has not been sent: the repetition sends it.
+#[tokio::test]
+async fn a_settlement_that_failed_is_not_taken_for_a_repetition() {
+    let server = Server::start().await;
+    let (backend, mut peer) = (server.backend().await, server.peer().await);
+    let () = peer.run(&["SET", "q", "mine"]).await;
+    let settlement = early(vec![message("a")]);
+    assert!(!backend.settle(vec![settlement.clone()]).await.unwrap_err().is_transient());
+    let _: i64 = peer.run(&["DEL", "q"]).await;
+    assert_eq!(backend.settle(vec![settlement]).await.unwrap(), [Settled::Done]);
+    assert_eq!(claimed(&backend).await, ["a"]);
+}
