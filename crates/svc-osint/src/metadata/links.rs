@@ -17,6 +17,17 @@ pub(super) struct Sitemap {
     pub(super) addresses: Vec<String>,
 }
 
+/// Where in a tag a letter stands, as far as it decides what a quote means there.
+#[derive(Clone, Copy)]
+enum Place {
+    /// In a name, or between two attributes.
+    Between,
+    /// After the `=`.
+    BeforeValue,
+    /// In a value without quotes.
+    Value,
+}
+
 /// The addresses a page refers to by `href` or `src`, absolute, in order, without repetition.
 pub(super) fn of_page(html: &str, page: &Url) -> Vec<Url> {
     let mut base = page.clone();
@@ -75,18 +86,33 @@ pub(super) fn of_sitemap(xml: &str) -> Sitemap {
     Sitemap { is_index: xml.contains("<sitemapindex"), addresses }
 }
 
-/// A tag's text up to its `>`, quotes respected, and what follows.
+/// A tag's text up to its `>`, quoted values respected, and what follows.
+///
+/// As in browsers, a quote begins a value only right after the `=`: that of `title=Don't` is a letter like any
+/// other. So is one that is never closed, or it would swallow the rest of the page.
 fn split_tag(text: &str) -> (&str, &str) {
-    let mut quote = None;
+    let mut place = Place::Between;
+    let mut closed = 0;
     for (at, c) in text.char_indices() {
-        match quote {
-            Some(open) if c == open => quote = None,
-            None if c == '"' || c == '\'' => quote = Some(c),
-            None if c == '>' => return (&text[..at], &text[at + 1..]),
-            // A quote left open somewhere must not swallow the rest of the page.
-            None if c == '<' => return (&text[..at], &text[at..]),
-            Some(_) | None => {}
+        if at < closed {
+            continue;
         }
+        place = match (place, c) {
+            (_, '>') => return (&text[..at], &text[at + 1..]),
+            (_, '<') => return (&text[..at], &text[at..]),
+            (Place::BeforeValue, '"' | '\'') => match text[at + 1..].find(c) {
+                Some(length) => {
+                    closed = at + 1 + length + 1;
+                    Place::Between
+                }
+                None => Place::Value,
+            },
+            (Place::Between, '=') => Place::BeforeValue,
+            (Place::BeforeValue, c) if c.is_whitespace() => Place::BeforeValue,
+            (Place::Value, c) if c.is_whitespace() => Place::Between,
+            (Place::BeforeValue, _) => Place::Value,
+            (same, _) => same,
+        };
     }
     (text, "")
 }

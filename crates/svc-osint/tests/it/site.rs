@@ -137,6 +137,21 @@ async fn a_forbidden_address_is_a_blocked_source_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_stray_quote_hides_no_link_behind_it() {
+    let home =
+        br#"<!-- don't --><p class=it's><a title=Don't href=/one.pdf>1</a><a title = "a > b's" href='/two.pdf'>2</a>
+        <a href=/x?q=' title='>'><a href=/three.pdf>3</a><a data-x=5" href="/four.pdf">4</a>
+        <a href="/five.pdf>5</a> <p> <a href=/six.pdf>6</a>"#;
+    let (site, server) = Site::start(vec![("/", home.to_vec())]).await;
+    let settings = MetadataSettings { files: 10, ..settings(server.port()) };
+    gathered(&settings, &example_com(server), Input::Domain("example.com".to_owned())).await;
+    let asked = site.asked();
+    for link in ["/one.pdf", "/two.pdf", "/three.pdf", "/four.pdf", "/five.pdf", "/six.pdf"] {
+        assert!(asked.iter().any(|path| path == link), "{link} in {asked:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_domain_is_asked_for_its_own_documents_only() {
     let home = br#"<!doctype html><base href="/docs/"><a href='one.PDF#page=2'>1</a><A HREF = two.docx >2</A>
         <img src="https://cdn.example.org/far.jpg"><a href="http://example.org:{P}/other.pdf">no</a>
