@@ -181,8 +181,9 @@ fn confine(memory: u64, cpu: u64) -> nix::Result<()> {
     setrlimit(Resource::RLIMIT_AS, memory, memory)?;
     // The soft limit names the cause (SIGXCPU), the hard one cannot be caught.
     setrlimit(Resource::RLIMIT_CPU, cpu, cpu + 1)?;
-    // The three standard streams and not one more: no file, no socket.
-    setrlimit(Resource::RLIMIT_NOFILE, 3, 3)
+    // The streams that are open stay open; nothing more is opened, no file and no socket, not even in the place
+    // of a stream that was closed.
+    setrlimit(Resource::RLIMIT_NOFILE, 0, 0)
 }
 
 /// Feeds the child and listens to it, until it ends by itself.
