@@ -9,12 +9,12 @@ use apium_core::{
     BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Outgoing, Receipt, Settled, Settlement,
 };
 use async_trait::async_trait;
-use jiff::Timestamp;
 use redis::{Pipeline, Value};
 
 use crate::backend::RedisBackend;
 use crate::keys::{self, STEPS};
 use crate::scripts;
+use crate::settle::remaining;
 use crate::wake::Look;
 
 /// Tags in one call of the renewing script: Lua cannot hand over arbitrarily many arguments.
@@ -33,14 +33,12 @@ impl Broker for RedisBackend {
             return Ok(());
         }
         self.bind(messages.iter().map(|message| message.queue.as_str())).await?;
+        if messages.iter().any(|message| message.not_before.is_some()) {
+            return self.push_delayed(messages).await;
+        }
         let mut pipe = redis::pipe();
         pipe.atomic();
         push_waiting(&mut pipe, messages);
-        for message in messages {
-            if let Some(due) = message.not_before {
-                self.push_delayed(&mut pipe, message, due);
-            }
-        }
         self.inner.link.pipeline(&pipe).await
     }
 
@@ -104,13 +102,24 @@ impl Broker for RedisBackend {
 }
 
 impl RedisBackend {
-    /// Kept in `unacked` until its time, so that a Python peer would restore it if every Apium worker vanished.
-    fn push_delayed(&self, pipe: &mut Pipeline, message: &Outgoing, due: Timestamp) {
-        let tag = self.delayed_tag(&message.queue, keys::step_of(message.priority.into()));
-        let due = moment(due);
-        pipe.cmd("HSET").arg(keys::UNACKED).arg(&tag).arg(whole(message)).ignore();
-        pipe.cmd("ZADD").arg(keys::INDEX).arg(&due).arg(&tag).ignore();
-        pipe.cmd("ZADD").arg(keys::delayed(&message.queue)).arg(&due).arg(&tag).ignore();
+    /// Publishes messages of which some wait for their time: kept in `unacked` until then, so that a Python peer
+    /// would restore them if every Apium worker vanished.
+    async fn push_delayed(&self, messages: &[Outgoing]) -> Result<(), BackendError> {
+        let mut script = scripts::PUBLISH.key(keys::UNACKED);
+        script.key(keys::INDEX).arg(self.offset());
+        for message in messages {
+            let step = keys::step_of(message.priority.into());
+            match message.not_before {
+                None => {
+                    script.key(keys::list(&message.queue, step)).arg("now").arg(&message.bytes);
+                }
+                Some(due) => {
+                    script.key(keys::delayed(&message.queue)).arg(remaining(due)).arg(whole(message));
+                    script.arg(self.delayed_tag(&message.queue, step));
+                }
+            }
+        }
+        self.inner.link.script::<i64>(&script).await.map(|_| ())
     }
 
     async fn pop(&self, claim: &Claim<'_>) -> Result<Vec<Delivery>, BackendError> {
@@ -199,7 +208,7 @@ impl RedisBackend {
 /// One LPUSH a list, so that a thousand messages to one queue are one command.
 fn push_waiting(pipe: &mut Pipeline, messages: &[Outgoing]) {
     let mut lists: Vec<(String, Vec<&[u8]>)> = Vec::new();
-    for message in messages.iter().filter(|message| message.not_before.is_none()) {
+    for message in messages {
         let name = keys::list(&message.queue, keys::step_of(message.priority.into()));
         match lists.iter_mut().find(|(list, _)| *list == name) {
             Some((_, bytes)) => bytes.push(&message.bytes),
@@ -219,12 +228,6 @@ fn whole(message: &Outgoing) -> Vec<u8> {
     whole.extend_from_slice(&message.bytes);
     whole.extend_from_slice(ending.as_bytes());
     whole
-}
-
-/// A moment as a score: seconds since 1970 with microseconds.
-pub(crate) fn moment(at: Timestamp) -> String {
-    let micros = at.as_microsecond().max(0);
-    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 
 fn is_marked(message: &[u8]) -> bool {

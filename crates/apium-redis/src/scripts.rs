@@ -18,6 +18,7 @@ scripts! {
     DEPTHS = "depths";
     OVERDUE = "overdue";
     PROMOTE = "promote" "promote_due";
+    PUBLISH = "publish";
     PURGE = "purge";
     RENEW = "renew";
     REPLAY = "replay";

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use redis::ScriptInvocation;
 
 use crate::backend::{RedisBackend, millis};
-use crate::broker::moment;
 use crate::keys::{self, Tag};
 use crate::scripts;
 
@@ -112,16 +111,16 @@ impl RedisBackend {
             }
             Some(due) => {
                 let waiting = self.delayed_tag(&message.queue, step);
-                script.arg(moment(due)).key(keys::delayed(&message.queue)).arg(&message.bytes);
+                script.arg(remaining(due)).key(keys::delayed(&message.queue)).arg(&message.bytes);
                 script.arg(waiting).arg(keys::ending(&message.queue));
             }
         }
     }
 }
 
-/// How many seconds are left, by this machine's clock: by its own, Redis may think the message due, and would offer
-/// it again and again until the clocks agree.
-fn remaining(until: Timestamp) -> f64 {
+/// How many seconds are left, by this machine's clock: by its own, Redis may think a deferred message due, and would
+/// offer it again and again until the clocks agree, or hold a retry back by as much as it is slow.
+pub(crate) fn remaining(until: Timestamp) -> f64 {
     until.duration_since(Timestamp::now()).as_secs_f64().max(0.001)
 }
 

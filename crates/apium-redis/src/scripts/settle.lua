@@ -116,8 +116,9 @@ for i = 1, tonumber(arg()) do
       redis.call('LPUSH', message.key, message.bytes)
     else
       redis.call('HSET', unacked, message.tag, '[' .. message.bytes .. message.queue_ending)
-      redis.call('ZADD', index, message.when, message.tag)
-      redis.call('ZADD', message.key, message.when, message.tag)
+      local due = string.format('%.6f', tonumber(now) + tonumber(message.when))
+      redis.call('ZADD', index, due, message.tag)
+      redis.call('ZADD', message.key, due, message.tag)
     end
   end
   if token and send then redis.call('SET', token, '1', 'EX', 600) end

@@ -52,3 +52,22 @@ async fn a_settlement_that_failed_is_not_taken_for_a_repetition() {
     assert_eq!(backend.settle(vec![settlement]).await.unwrap(), [Settled::Done]);
     assert_eq!(claimed(&backend).await, ["a"]);
 }
+
+/// Redis's clock runs two minutes ahead, so by its own a message due in one minute would be late already.
+#[tokio::test]
+async fn what_is_due_in_a_minute_is_due_in_a_minute_on_a_clock_ahead() {
+    let server = Server::start().await;
+    let backend = server.backend().await;
+    server.advance(Duration::from_mins(2)).await;
+    let in_a_minute = |bytes| {
+        let due = jiff::Timestamp::now().saturating_add(jiff::SignedDuration::from_mins(1)).unwrap();
+        Outgoing { not_before: Some(due), ..message(bytes) }
+    };
+    backend.publish(&[message("now"), in_a_minute("published")]).await.unwrap();
+    backend.settle(vec![early(vec![in_a_minute("settled")])]).await.unwrap();
+    assert_eq!(claimed(&backend).await, ["now"]);
+    server.advance(Duration::from_secs(30)).await;
+    assert_eq!(claimed(&backend).await, [""; 0]);
+    server.advance(Duration::from_secs(31)).await;
+    assert_eq!(claimed(&backend).await, ["published", "settled"]);
+}
