@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// Tells the time of day. Only the embedded backends ask it; on Redis the server's own clock counts.
+/// Tells the time of day. The embedded backends ask it, and the worker for ETA, expiry and retries; for leases and
+/// delays on Redis the server's own clock counts.
 pub trait Clock: Send + Sync + 'static {
     /// The present moment.
     fn now(&self) -> Timestamp;

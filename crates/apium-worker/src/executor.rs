@@ -7,15 +7,16 @@ use std::time::Instant;
 
 use apium_core::context::Attempt;
 use apium_core::protocol::RawJson;
-use apium_core::{Call, Context, Settled, Settlement, TaskError};
+use apium_core::{Call, Context, Settlement, TaskError};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::job::{Job, Reason};
 use crate::leases::Hold;
 use crate::limits::{self, Ending, Limits};
-use crate::outcome::{Outcome, record};
+use crate::outcome::{Outcome, conclude};
 use crate::retry;
+use crate::settler::Answer;
 use crate::station::Station;
 
 /// Runs one delivery once and settles it with all it causes.
@@ -33,9 +34,8 @@ pub(crate) async fn attempt(station: &Station, mut job: Job) {
     let ending = perform(station, &job, call, limits).await;
     let took = began.elapsed();
     let outcome = classify(station, &job, ending);
-    let (state, error) = (outcome.state(), outcome.error());
-    let settlement = record(station, job.subject(), outcome);
-    let state = if settle(station, &job, settlement).await { state } else { "LOST" };
+    let error = outcome.error();
+    let state = conclude(station, job.subject(), outcome).await;
     let (task, id, queue) = (&job.message.headers.task, job.id(), &job.delivery.receipt.queue);
     station.vitals.ended(task, state, took);
     tracing::info!(task, id, queue, state, seconds = took.as_secs_f64(), error, "task ended");
@@ -58,8 +58,8 @@ async fn acknowledge_early(station: &Station, job: &mut Job) -> bool {
         return true;
     }
     station.leases.release(&job.delivery.receipt);
-    let settled = station.settler.settle(job.id(), Settlement::ack(job.delivery.receipt.clone())).await;
-    job.acknowledged = settled == Some(Settled::Done);
+    let answer = station.settler.settle(job.id(), Settlement::ack(job.delivery.receipt.clone())).await;
+    job.acknowledged = answer == Answer::Written;
     job.acknowledged
 }
 
@@ -127,13 +127,4 @@ fn classify(station: &Station, job: &Job, ending: Ending) -> Outcome {
         Ending::CalledOff(Reason::Stopping) => Outcome::GivenBack,
         Ending::CalledOff(Reason::LeaseLost) => Outcome::Lost,
     }
-}
-
-/// False when nothing of this attempt was written: another worker has the message, or will have.
-async fn settle(station: &Station, job: &Job, settlement: Option<Settlement>) -> bool {
-    let Some(settlement) = settlement else {
-        station.vitals.lost();
-        return false;
-    };
-    station.settler.settle(job.id(), settlement).await == Some(Settled::Done)
 }

@@ -13,10 +13,14 @@ use apium_core::{
 use jiff::Timestamp;
 
 use crate::judge::Verdict;
+use crate::settler::Answer;
 use crate::station::Station;
 
 /// Characters of an error that a log line shows.
 const LOGGED: usize = 300;
+
+/// The word for an attempt of which nothing was written.
+const LOST: &str = "LOST";
 
 /// The verdict on an attempt, or on a delivery that was not attempted.
 #[derive(Debug)]
@@ -67,7 +71,7 @@ impl Outcome {
             Self::Ignored => "IGNORED",
             Self::Requeued | Self::GivenBack => "REQUEUED",
             Self::Deferred(_) => "DEFERRED",
-            Self::Lost => "LOST",
+            Self::Lost => LOST,
         }
     }
 
@@ -92,8 +96,31 @@ impl Outcome {
     }
 }
 
+/// Writes what an outcome causes; returns the state that this leaves the task in. What the backend refuses for good is
+/// kept as a dead letter: its message would come back, and be run again, without end.
+pub(crate) async fn conclude(station: &Station, subject: Subject<'_>, outcome: Outcome) -> &'static str {
+    let state = outcome.state();
+    let verdict = match &outcome {
+        Outcome::Dead(reason, error) => Some((*reason, error.clone())),
+        _ => None,
+    };
+    let comes_back = matches!(outcome, Outcome::Requeued | Outcome::GivenBack | Outcome::Deferred(_));
+    let Some(settlement) = record(station, subject, outcome) else {
+        station.vitals.lost();
+        return LOST;
+    };
+    match station.settler.settle(&subject.headers.id, settlement).await {
+        Answer::Written | Answer::Unclear => state,
+        Answer::Refused(sentence) if !comes_back => {
+            let (reason, error) = verdict.unwrap_or_else(|| (DeadReason::Rejected, TaskError::reject(sentence)));
+            give_up(station, subject, reason, error).await
+        }
+        Answer::Refused(_) | Answer::Lost | Answer::Abandoned => LOST,
+    }
+}
+
 /// The table. `None`: nothing is to be written.
-pub(crate) fn record(station: &Station, subject: Subject<'_>, outcome: Outcome) -> Option<Settlement> {
+fn record(station: &Station, subject: Subject<'_>, outcome: Outcome) -> Option<Settlement> {
     let told = |state: TaskState, value| Some(record_of(station, subject, &state, value));
     let (disposition, record, send) = match outcome {
         Outcome::Success(value) => (Disposition::Ack, told(TaskState::Success, value), None),
@@ -135,9 +162,23 @@ pub(crate) async fn without_attempt(station: &Station, verdict: Verdict) {
     station.vitals.count(if options.is_some() { task } else { "(unknown)" }, state);
     let options = &options.unwrap_or_default();
     let subject = Subject { delivery: &delivery, headers: &headers, message: None, options, acknowledged: false };
-    if let Some(settlement) = record(station, subject, outcome) {
-        station.settler.settle(id, settlement).await;
+    conclude(station, subject, outcome).await;
+}
+
+/// Keeps a message whose outcome was refused. Its caller is told if that can be written: it may be the result that is
+/// refused, or all results.
+async fn give_up(station: &Station, subject: Subject<'_>, reason: DeadReason, error: TaskError) -> &'static str {
+    let id = &subject.headers.id;
+    tracing::error!(id, %error, "the outcome was refused; the message is kept as a dead letter");
+    let outcome = Outcome::Dead(reason, error);
+    let state = outcome.state();
+    let Some(settlement) = record(station, subject, outcome) else { return LOST };
+    let without_result = settlement.clone().with_result(None);
+    let mut answer = station.settler.settle(id, settlement).await;
+    if matches!(answer, Answer::Refused(_)) {
+        answer = station.settler.settle(id, without_result).await;
     }
+    if matches!(answer, Answer::Written | Answer::Unclear) { state } else { LOST }
 }
 
 impl Subject<'_> {

@@ -1,15 +1,26 @@
 //! The settling loop: verdicts from all attempts, written in batches, each batch one round trip.
+//!
+//! What cannot be written with its batch goes on alone, in its own time: one bad outcome holds up no other.
 
+use std::slice;
 use std::sync::Arc;
 
 use apium_core::{BackendError, Broker, ResultStore, Settled, Settlement};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::retry::Backoff;
 use crate::vitals::Vitals;
 
 /// More than this in one batch buys nothing on Redis (measured) and would make others wait.
 const BATCH: usize = 100;
+
+/// So often a batch is tried while the backend cannot be reached, before each of it goes on alone.
+const TOGETHER: u32 = 3;
+
+/// So often an outcome may break its own connection, while the backend answers others, before it counts as refused.
+const IN_VAIN: u32 = 10;
 
 /// The way into the loop. The loop ends when every settler is dropped.
 #[derive(Clone)]
@@ -21,16 +32,36 @@ pub(crate) struct Settler {
 /// The loop's own end.
 pub(crate) struct SettlerLoop {
     orders: mpsc::Receiver<Order>,
-    broker: Arc<dyn Broker>,
-    results: Arc<dyn ResultStore>,
+    pen: Arc<Pen>,
 }
 
-/// What came of one settlement; `None` when it was not written and its message will be delivered again.
-type Answer = Option<Settled>;
+/// What came of one settlement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Written.
+    Written,
+    /// The lease was lost and nothing was written: another worker has the message.
+    Lost,
+    /// There is no such lease now, and an earlier try was not answered: written by that try, or lost.
+    Unclear,
+    /// The backend will not have it, for this reason.
+    Refused(String),
+    /// The worker left before it could be written.
+    Abandoned,
+}
 
 struct Order {
     settlement: Settlement,
     answer: oneshot::Sender<Answer>,
+    /// True once a try has failed: it may have been written, and only the answer lost.
+    tried: bool,
+}
+
+/// What writes.
+struct Pen {
+    broker: Arc<dyn Broker>,
+    results: Arc<dyn ResultStore>,
+    vitals: Arc<Vitals>,
 }
 
 impl Settler {
@@ -41,88 +72,149 @@ impl Settler {
         vitals: Arc<Vitals>,
     ) -> (Self, SettlerLoop) {
         let (sender, orders) = mpsc::channel(BATCH);
-        (Self { orders: sender, vitals }, SettlerLoop { orders, broker, results })
+        let pen = Arc::new(Pen { broker, results, vitals: vitals.clone() });
+        (Self { orders: sender, vitals }, SettlerLoop { orders, pen })
     }
 
     /// Settles for the task `id`; returns when it is written, or when it no longer can be.
     pub(crate) async fn settle(&self, id: &str, settlement: Settlement) -> Answer {
         let (answer, written) = oneshot::channel();
-        let answered = match self.orders.send(Order { settlement, answer }).await {
-            Ok(()) => written.await.ok().flatten(),
-            Err(_) => None,
+        let answer = match self.orders.send(Order { settlement, answer, tried: false }).await {
+            Ok(()) => written.await.unwrap_or(Answer::Abandoned),
+            Err(_) => Answer::Abandoned,
         };
-        match answered {
-            Some(Settled::Done) => {}
-            Some(Settled::Lost) => {
+        match &answer {
+            Answer::Written => {}
+            Answer::Lost => {
                 self.vitals.lost();
                 tracing::warn!(id, "not written: the lease was lost, another worker has the message");
             }
-            None => tracing::error!(id, "not written: the message will be delivered again"),
+            Answer::Unclear => {
+                tracing::warn!(id, "written or lost: the broker did not answer at first, and knows no such lease now");
+            }
+            Answer::Refused(error) => tracing::error!(id, error, "not written: the outcome is refused"),
+            Answer::Abandoned => tracing::error!(id, "not written: the message will be delivered again"),
         }
-        answered
+        answer
     }
 }
 
 impl SettlerLoop {
-    /// Settles until every [`Settler`] is gone.
+    /// Settles until every [`Settler`] is gone and all they ordered is answered.
     pub(crate) async fn run(mut self) {
         let mut orders = Vec::with_capacity(BATCH);
+        // No more than there are attempts: each waits for its answer.
+        let mut alone = JoinSet::new();
         while self.orders.recv_many(&mut orders, BATCH).await > 0 {
-            let (settlements, waiting): (Vec<_>, Vec<_>) =
-                orders.drain(..).map(|order| (order.settlement, order.answer)).unzip();
-            let answers = self.write(settlements).await;
-            for (waiting, answer) in waiting.into_iter().zip(answers) {
-                // The attempt may have been given up meanwhile.
-                let _ = waiting.send(answer);
-            }
-        }
-    }
-
-    /// One answer a settlement. A batch that is refused is written one by one: one bad outcome spoils no other.
-    async fn write(&self, mut settlements: Vec<Settlement>) -> Vec<Answer> {
-        match self.insist(&mut settlements).await {
-            Ok(settled) => settled.into_iter().map(Some).collect(),
-            Err(error) if settlements.len() > 1 => {
-                tracing::warn!(%error, "a batch of outcomes was refused; writing them one by one");
-                let mut answers = Vec::with_capacity(settlements.len());
-                for settlement in settlements {
-                    answers.extend(Box::pin(self.write(vec![settlement])).await);
+            while alone.try_join_next().is_some() {}
+            if let Err(error) = self.pen.write_together(&mut orders).await {
+                tracing::warn!(%error, outcomes = orders.len(), "a batch was not written; writing its outcomes one by one");
+                for order in orders.drain(..) {
+                    alone.spawn(self.pen.clone().write_alone(order));
                 }
-                answers
             }
-            Err(error) => {
-                tracing::error!(%error, "an outcome was refused");
-                vec![None]
+        }
+        while alone.join_next().await.is_some() {}
+    }
+}
+
+impl Pen {
+    /// Writes and answers a whole batch; after an error all of it is still to be written.
+    async fn write_together(&self, orders: &mut Vec<Order>) -> Result<(), BackendError> {
+        let mut trouble = Backoff::reconnecting();
+        let mut tries = 0;
+        loop {
+            let error = match self.try_write(orders).await {
+                Ok(settled) => {
+                    let mut settled = settled.into_iter();
+                    orders.drain(..).for_each(|order| order.settled(settled.next()));
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            if !error.is_transient() && orders.len() == 1 {
+                orders.drain(..).for_each(|order| order.refused(&error));
+                return Ok(());
             }
+            tries += 1;
+            if !error.is_transient() || tries == TOGETHER {
+                return Err(error);
+            }
+            tracing::warn!(%error, waiting = orders.len(), "outcomes could not be written; trying again");
+            tokio::time::sleep(trouble.next_delay()).await;
         }
     }
 
-    /// Tries again while the backend cannot be reached: the messages are ours as long as their leases hold, and
-    /// when those are lost the backend says so and writes nothing. It says so too when an earlier try was written
-    /// and only its answer got lost, which is why nothing is settled twice.
-    async fn insist(&self, settlements: &mut [Settlement]) -> Result<Vec<Settled>, BackendError> {
+    /// Tries again while the backend cannot be reached: the message is ours as long as its lease holds, and when that
+    /// is lost the backend says so and writes nothing. It says so too when an earlier try was written and only its
+    /// answer got lost, which is why nothing is settled twice.
+    async fn write_alone(self: Arc<Self>, mut order: Order) {
         let mut trouble = Backoff::reconnecting();
+        let mut in_vain = 0;
+        let mut failed = None;
         loop {
-            match self.try_write(settlements).await {
-                Err(error) if error.is_transient() => {
-                    tracing::warn!(%error, waiting = settlements.len(), "outcomes could not be written; trying again");
+            match self.try_write(slice::from_mut(&mut order)).await {
+                Ok(settled) => return order.settled(settled.first().copied()),
+                Err(error) => {
+                    // In an outage nobody is answered, and it is not this outcome's fault.
+                    if failed.replace(Instant::now()).is_some_and(|failed| self.answered_since(failed)) {
+                        in_vain += 1;
+                    }
+                    if !error.is_transient() || in_vain == IN_VAIN {
+                        return order.refused(&error);
+                    }
+                    tracing::warn!(%error, "an outcome could not be written; trying again");
                     tokio::time::sleep(trouble.next_delay()).await;
                 }
-                settled => return settled,
             }
         }
+    }
+
+    fn answered_since(&self, moment: Instant) -> bool {
+        self.vitals.last_claim_age().is_some_and(|age| age < moment.elapsed())
+    }
+
+    async fn try_write(&self, orders: &mut [Order]) -> Result<Vec<Settled>, BackendError> {
+        let written = self.write(orders).await;
+        if written.is_err() {
+            for order in orders {
+                order.tried = true;
+            }
+        }
+        written
     }
 
     /// Results that live elsewhere are stored first: a crash in between repeats the attempt, but never loses its result.
-    async fn try_write(&self, settlements: &mut [Settlement]) -> Result<Vec<Settled>, BackendError> {
+    async fn write(&self, orders: &mut [Order]) -> Result<Vec<Settled>, BackendError> {
         if self.broker.home() != self.results.home() {
-            for settlement in settlements.iter_mut() {
+            for settlement in orders.iter_mut().map(|order| &mut order.settlement) {
                 if let Some(result) = &settlement.result {
                     self.results.store(result).await?;
                     settlement.result = None;
                 }
             }
         }
-        self.broker.settle(settlements.to_vec()).await
+        self.broker.settle(orders.iter().map(|order| order.settlement.clone()).collect()).await
+    }
+}
+
+impl Order {
+    fn settled(self, settled: Option<Settled>) {
+        let answer = match settled {
+            Some(Settled::Done) => Answer::Written,
+            Some(Settled::Lost) if self.tried => Answer::Unclear,
+            Some(Settled::Lost) => Answer::Lost,
+            None => Answer::Abandoned,
+        };
+        self.tell(answer);
+    }
+
+    fn refused(self, error: &BackendError) {
+        self.tell(Answer::Refused(error.to_string()));
+    }
+
+    fn tell(self, answer: Answer) {
+        // The attempt may have been given up meanwhile.
+        let _ = self.answer.send(answer);
     }
 }

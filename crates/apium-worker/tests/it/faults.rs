@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use apium_core::Broker;
+use apium_core::protocol::Message;
+use apium_core::{BackendError, Broker, DeadReason};
 
-use crate::kit::Rig;
+use crate::kit::{Rig, assert_told};
 use crate::probe::Fault;
 use crate::tasks;
 
@@ -85,7 +86,7 @@ async fn an_outage_in_the_middle() {
     assert_eq!(rig.stage.notes(), ["a begun", "a ended"], "once only");
 }
 
-/// One that the broker refuses for good spoils no other, and its message is delivered again.
+/// One that the broker refuses for good spoils no other, and its message is kept.
 #[tokio::test(start_paused = true)]
 async fn a_refused_batch_is_written_one_by_one() {
     let mut rig = Rig::new();
@@ -104,11 +105,74 @@ async fn a_refused_batch_is_written_one_by_one() {
     rig.stage.count(8).await;
     tokio::time::advance(Duration::from_millis(100)).await;
     first.notify_one();
+    let mut states = Vec::new();
     for pending in &pending {
-        assert_eq!(rig.record(pending.id()).await.status, "SUCCESS");
+        states.push(rig.record(pending.id()).await.status);
     }
+    states.sort();
+    assert_eq!(states, ["FAILURE", "SUCCESS", "SUCCESS", "SUCCESS"]);
     rig.stopped().await;
-    assert_eq!((rig.probe.seen().written.len(), vitals.processed()), (4, 5));
+    assert_eq!((rig.probe.seen().written.len(), vitals.processed()), (4, 4));
+    assert_eq!(rig.depth().await, (0, 0, 0));
+    rig.dead(1).await;
+}
+
+/// Delivered again, it would be run again every lease, and refused again, without end.
+#[tokio::test(start_paused = true)]
+async fn a_refused_outcome_is_kept_as_a_dead_letter_and_its_caller_is_told() {
+    let mut rig = Rig::new();
+    rig.probe.poison("bad", BackendError::Broken("too large for this backend".to_owned()));
+    rig.stage.cue();
+    let vitals = rig.start();
+    let pending = rig.send(&tasks::hold::s("bad".to_owned())).await;
+    assert_told(
+        &rig.record(pending.id()).await,
+        "FAILURE",
+        "celery.exceptions",
+        "Reject",
+        "too large for this backend",
+    );
+    rig.stopped().await;
+    let letter = rig.dead(1).await.remove(0);
+    assert_eq!((letter.reason, letter.error.as_str()), (DeadReason::Rejected, "Reject: too large for this backend"));
+    assert_eq!(Message::decode(&letter.message).unwrap().headers.id, pending.id());
+    assert_eq!((rig.stage.notes().len(), vitals.processed()), (2, 1), "once only");
+    assert_eq!(rig.depth().await, (0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_every_result_is_refused_the_message_is_kept_all_the_same() {
+    let mut rig = Rig::new();
+    rig.probe.poison("task_id", BackendError::Broken("no results here".to_owned()));
+    rig.start();
+    let rejected = rig.send(&tasks::end::s("reject".to_owned())).await;
+    rig.probe.settled(1).await;
+    let added = rig.send(&tasks::add::s(1, 1, None)).await;
+    rig.probe.settled(2).await;
+    rig.stopped().await;
+    let errors: Vec<_> = rig.dead(2).await.into_iter().map(|letter| letter.error).collect();
+    assert_eq!(errors, ["Reject: no results here", "Reject: not mine"], "what the task said is not forgotten");
+    assert_eq!((rig.status(rejected.id()).await, rig.status(added.id()).await), (None, None));
+    assert_eq!(rig.depth().await, (0, 0, 0));
+}
+
+/// That looks like an outage each time. Whoever else settles must not wait for its end, and it must end.
+#[tokio::test(start_paused = true)]
+async fn an_outcome_that_breaks_the_connection_holds_up_no_other() {
+    let mut rig = Rig::new();
+    rig.probe.poison("bad", BackendError::Unavailable("the connection was lost".to_owned()));
+    rig.stage.cue();
+    rig.start();
+    let bad = rig.send(&tasks::hold::s("bad".to_owned())).await;
+    rig.probe.called("settle", 1).await;
+    for n in 0..5 {
+        assert_eq!(rig.outcome(&tasks::add::s(n, 1, None)).await.status, "SUCCESS");
+    }
+    assert_eq!(rig.status(bad.id()).await, None, "it is still being tried");
+    assert_eq!(rig.record(bad.id()).await.status, "FAILURE");
+    rig.stopped().await;
+    rig.dead(1).await;
+    assert_eq!(rig.stage.notes().len(), 2, "once only");
     assert_eq!(rig.depth().await, (0, 0, 0));
 }
 

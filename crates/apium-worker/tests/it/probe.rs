@@ -40,6 +40,8 @@ pub(crate) struct Probe {
     /// Nothing is answered.
     silent: AtomicBool,
     faults: Mutex<HashMap<&'static str, VecDeque<Fault>>>,
+    /// No settlement is written whose result contains this text.
+    poison: Mutex<Option<(&'static str, BackendError)>>,
     seen: watch::Sender<Seen>,
 }
 
@@ -66,6 +68,7 @@ impl Probe {
             down: AtomicBool::new(false),
             silent: AtomicBool::new(false),
             faults: Mutex::default(),
+            poison: Mutex::default(),
             seen: watch::channel(Seen::default()).0,
         }
     }
@@ -80,6 +83,18 @@ impl Probe {
         let gate = Arc::new(Notify::new());
         self.plan(call, Fault::Gate(gate.clone()));
         gate
+    }
+
+    /// From now on a result that contains this text makes its whole batch fail so.
+    pub(crate) fn poison(&self, text: &'static str, error: BackendError) {
+        *self.poison.lock().unwrap() = Some((text, error));
+    }
+
+    fn poisoned(&self, settlements: &[Settlement]) -> Option<BackendError> {
+        let poison = self.poison.lock().unwrap();
+        let (text, error) = poison.as_ref()?;
+        let mut results = settlements.iter().filter_map(|settlement| settlement.result.as_ref());
+        results.any(|result| String::from_utf8_lossy(&result.record).contains(text)).then(|| error.clone())
     }
 
     pub(crate) fn set_down(&self, down: bool) {
@@ -176,7 +191,11 @@ impl Broker for Probe {
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, BackendError> {
         let receipts: Vec<_> = settlements.iter().map(|settlement| settlement.receipt.clone()).collect();
+        let poisoned = self.poisoned(&settlements);
         let work = async {
+            if let Some(error) = poisoned {
+                return Err(error);
+            }
             let settled = self.inner.settle(settlements).await?;
             let done = receipts.iter().zip(&settled).filter(|(_, settled)| **settled == Settled::Done);
             for receipt in done.filter_map(|(receipt, _)| receipt.clone()) {
