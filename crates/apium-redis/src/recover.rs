@@ -11,8 +11,10 @@ use crate::backend::RedisBackend;
 use crate::keys::{self, SEPARATOR, STEPS, Tag};
 use crate::scripts;
 
-/// Messages put back in one call.
+/// Lost messages put back in one call, and messages that came due promoted in one run of the script.
 const AT_ONCE: usize = 100;
+/// Runs of that script for one queue in one call: what is promoted is not counted, so nobody calls again for it.
+const RUNS: usize = 50;
 /// How many deliveries of others are looked through for ours.
 const DEPTH: usize = 20_000;
 
@@ -72,6 +74,7 @@ impl RedisBackend {
         Ok((now.ok_or_else(|| self.nonsense("TIME"))?, overdue))
     }
 
+    /// Moves what came due in one queue to its lists.
     async fn promote(&self, queue: &str) -> Result<(), BackendError> {
         let mut script = scripts::PROMOTE.key(keys::UNACKED);
         script.key(keys::INDEX).key(keys::delayed(queue));
@@ -79,7 +82,13 @@ impl RedisBackend {
             script.key(keys::list(queue, step));
         }
         script.arg(self.offset()).arg(keys::ending(queue)).arg(AT_ONCE);
-        self.inner.link.script::<i64>(&script).await.map(|_| ())
+        for _ in 0..RUNS {
+            let promoted: usize = self.inner.link.script(&script).await?;
+            if promoted < AT_ONCE {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn restore(&self, remedies: &[(Remedy, Overdue)]) -> Result<usize, BackendError> {

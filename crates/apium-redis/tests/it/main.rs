@@ -7,6 +7,7 @@ mod layout;
 mod mishaps;
 mod outage;
 mod python;
+mod recovering;
 mod refusals;
 mod runtimes;
 mod server;
