@@ -52,15 +52,23 @@ fn hold(station: &Station, job: &Job) -> Hold {
 }
 
 /// At most once, when the task asks for it: the message is gone before the attempt begins. False when that could
-/// not be made sure of: another worker may run it, and so this one must not.
+/// not be made sure of: another worker may run it, and so this one must not. If perhaps none will, the caller is told.
 async fn acknowledge_early(station: &Station, job: &mut Job) -> bool {
     if job.options.acks_late || job.call_off.reason().is_some() {
         return true;
     }
     station.leases.release(&job.delivery.receipt);
     let answer = station.settler.settle(job.id(), Settlement::ack(job.delivery.receipt.clone())).await;
-    job.acknowledged = answer == Answer::Written;
-    job.acknowledged
+    job.acknowledged = matches!(answer, Answer::Written | Answer::Unclear);
+    if answer == Answer::Unclear {
+        // Should another worker have it after all, its result takes the place of this one.
+        let outcome = Outcome::Failure(limits::acknowledgement_unanswered());
+        let (task, id, error) = (&job.message.headers.task, job.id(), outcome.error());
+        let state = conclude(station, job.subject(), outcome).await;
+        station.vitals.count(task, state);
+        tracing::error!(task, id, state, error, "task not run");
+    }
+    answer == Answer::Written
 }
 
 fn context(station: &Station, job: &Job) -> Context {

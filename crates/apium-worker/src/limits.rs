@@ -90,6 +90,12 @@ pub(crate) fn worker_stopped() -> TaskError {
     billiard("WorkerLostError", &[RawJson::string(sentence)])
 }
 
+pub(crate) fn acknowledgement_unanswered() -> TaskError {
+    let sentence = "the broker did not answer the acknowledgement that goes before the task, and does not know the \
+                    message now: the task was not run, because it may run once only";
+    billiard("WorkerLostError", &[RawJson::string(sentence)])
+}
+
 fn billiard(exc_type: &str, arguments: &[RawJson]) -> TaskError {
     TaskError::from_exception(ExceptionRecord {
         exc_type: exc_type.to_owned(),

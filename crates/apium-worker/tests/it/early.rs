@@ -89,6 +89,21 @@ async fn an_acknowledgement_that_is_late_is_waited_for() {
     assert_eq!(rig.stage.notes(), ["a begun", "a ended"]);
 }
 
+/// The message is gone, and nobody will run it: that must not pass in silence.
+#[tokio::test(start_paused = true)]
+async fn an_acknowledgement_whose_answer_is_lost_is_told_to_the_caller() {
+    let mut rig = Rig::new();
+    rig.probe.plan("settle", Fault::After);
+    let vitals = rig.start();
+    let pending = rig.send(&early("a")).await;
+    let sentence = "the broker did not answer the acknowledgement that goes before the task, and does not know the \
+                    message now: the task was not run, because it may run once only";
+    assert_told(&rig.record(pending.id()).await, "FAILURE", "billiard.exceptions", "WorkerLostError", sentence);
+    rig.stopped().await;
+    assert!(rig.stage.notes().is_empty());
+    assert_eq!((rig.depth().await, vitals.processed()), ((0, 0, 0), 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn it_is_retried_and_given_up_like_any_other() {
     let rig = Rig::started();

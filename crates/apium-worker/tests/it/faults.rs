@@ -60,6 +60,23 @@ async fn settlements_that_fail() {
     twenty(&mut rig).await;
 }
 
+/// The repeat finds no lease, but no other worker has taken the message: the attempt counts as what it was.
+#[tokio::test(start_paused = true)]
+async fn a_settlement_whose_answer_is_lost_is_not_taken_for_a_lost_lease() {
+    let mut rig = Rig::new();
+    rig.probe.plan("settle", Fault::After);
+    let vitals = rig.start();
+    let mut registry = prometheus_client::registry::Registry::default();
+    vitals.register(&mut registry);
+    assert_eq!(rig.outcome(&tasks::add::s(1, 1, None)).await.status, "SUCCESS");
+    rig.stopped().await;
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    for line in ["apium_leases_lost_total 0", "apium_tasks_total{task=\"t.add\",state=\"SUCCESS\"} 1"] {
+        assert!(text.contains(line), "{line} is not in:\n{text}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn everything_else_that_fails() {
     let mut rig = Rig::new();
