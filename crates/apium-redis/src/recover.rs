@@ -1,11 +1,10 @@
 //! Putting back what nobody works on any more: our own deliveries when their lease ends, a Python worker's when
 //! the visibility timeout has passed, and messages whose time has come in queues that no Apium worker claims from.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use apium_core::BackendError;
 use apium_protocol::{Message, RawJson};
-use redis::ScriptInvocation;
 
 use crate::backend::RedisBackend;
 use crate::keys::{self, SEPARATOR, STEPS, Tag};
@@ -30,7 +29,7 @@ struct Overdue {
 enum Remedy {
     /// Back into these lists.
     Restore { lists: Vec<String>, message: Vec<u8>, remember: bool },
-    /// It cannot be read or has no queue; it stays where it is.
+    /// It cannot be read or put into its queue; it stays where it is.
     Postpone,
 }
 
@@ -39,21 +38,27 @@ impl RedisBackend {
     pub(crate) async fn restore_overdue(&self) -> Result<usize, BackendError> {
         let (now, overdue) = self.overdue().await?;
         let visible = now - self.inner.settings.visibility_timeout.as_secs_f64();
-        let mut due = BTreeSet::new();
+        let mut due: BTreeMap<String, Vec<Overdue>> = BTreeMap::new();
         let mut remedies = Vec::new();
         // Latest claim first: each goes to the front, so the earliest ends up ahead.
         for lost in overdue {
             match Tag::read(&lost.tag) {
                 // So long overdue that its delayed set must have been lost: put back like any other.
                 Some(tag) if tag.delayed && lost.score.parse().unwrap_or(0.0) > visible => {
-                    due.insert(tag.queue.to_owned());
+                    due.entry(tag.queue.to_owned()).or_default().push(lost);
                 }
                 Some(tag) => remedies.push((ours(&lost.value, &tag), lost)),
                 None => remedies.push((self.theirs(&lost).await?, lost)),
             }
         }
-        for queue in due {
-            self.promote(&queue).await?;
+        for (queue, waiting) in due {
+            match self.promote(&queue).await {
+                Err(error) if !error.is_transient() => {
+                    tracing::warn!(queue, %error, "messages that came due cannot be promoted");
+                    remedies.extend(waiting.into_iter().map(|lost| (Remedy::Postpone, lost)));
+                }
+                promoted => promoted?,
+            }
         }
         if remedies.is_empty() { Ok(0) } else { self.restore(&remedies).await }
     }
@@ -93,29 +98,29 @@ impl RedisBackend {
 
     async fn restore(&self, remedies: &[(Remedy, Overdue)]) -> Result<usize, BackendError> {
         let mut script = scripts::RESTORE.key(keys::INDEX);
-        script.key(keys::UNACKED).key(keys::REDELIVERED).arg(self.offset()).arg(remedies.len());
+        script.key(keys::UNACKED).key(keys::REDELIVERED).arg(self.offset());
+        script.arg(self.inner.settings.visibility_timeout.as_secs_f64()).arg(remedies.len());
         for (remedy, lost) in remedies {
             script.arg(&lost.tag).arg(&lost.score);
-            self.add_remedy(&mut script, remedy, lost);
-        }
-        let restored: Vec<usize> = self.inner.link.script(&script).await?;
-        Ok(restored.iter().sum())
-    }
-
-    fn add_remedy(&self, script: &mut ScriptInvocation<'_>, remedy: &Remedy, lost: &Overdue) {
-        match remedy {
-            Remedy::Restore { lists, message, remember } => {
-                script.arg("restore").arg(u8::from(*remember)).arg(message).arg(lists.len()).key(lists);
-            }
-            Remedy::Postpone => {
-                tracing::warn!(
-                    redis = %self.inner.home,
-                    tag = lost.tag,
-                    "an overdue delivery in `unacked` cannot be put back: it is unreadable or its exchange has no queue"
-                );
-                script.arg("postpone").arg(self.inner.settings.visibility_timeout.as_secs_f64());
+            match remedy {
+                Remedy::Restore { lists, message, remember } => {
+                    script.arg("restore").arg(u8::from(*remember)).arg(message).arg(lists.len()).key(lists);
+                }
+                Remedy::Postpone => {
+                    script.arg("postpone");
+                }
             }
         }
+        let answer: Vec<i64> = self.inner.link.script(&script).await?;
+        for ((_, lost), _) in remedies.iter().zip(&answer).filter(|(_, answer)| **answer < 0) {
+            tracing::warn!(
+                redis = %self.inner.home,
+                tag = lost.tag,
+                "an overdue delivery in `unacked` cannot be put back: it is unreadable, its exchange has no queue, \
+                 or a key of another type has its queue's name; it stays there and is looked at again later"
+            );
+        }
+        Ok(answer.iter().filter(|answer| **answer > 0).count())
     }
 
     /// What a Python worker left: put back as kombu would, with its mark, into the queues its exchange leads to.
@@ -126,7 +131,14 @@ impl RedisBackend {
         let Some((message, exchange, routing_key)) = unwrapped(&lost.value) else { return Ok(Remedy::Postpone) };
         let queues = match exchange.as_str() {
             "" => vec![routing_key],
-            exchange => self.queues_of(exchange, &routing_key).await?,
+            exchange => match self.queues_of(exchange, &routing_key).await {
+                // Its table is no table: one such entry must not keep all others from being put back.
+                Err(error) if !error.is_transient() => {
+                    tracing::warn!(exchange, %error, "the queues of an exchange cannot be read");
+                    return Ok(Remedy::Postpone);
+                }
+                queues => queues?,
+            },
         };
         if queues.is_empty() {
             return Ok(Remedy::Postpone);

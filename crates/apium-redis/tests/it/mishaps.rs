@@ -73,7 +73,7 @@ async fn what_cannot_be_put_back_stays_in_unacked() {
         let () = peer.run(&["SET", list, "mine"]).await;
     }
     server.advance(LEASE * 2).await;
-    drop(backend.recover().await);
+    assert_eq!(backend.recover().await.unwrap(), 0);
     let claim_later = Claim { queues: &["later".to_owned()], max: 10, lease: LEASE };
     assert!(!backend.claim(&claim_later).await.unwrap_err().is_transient());
     assert_eq!(peer.run::<i64>(&["HLEN", "unacked"]).await, 2, "nothing is lost");
