@@ -29,8 +29,11 @@ pub(crate) async fn run(station: Arc<Station>, stop: Stop) {
     let slots = Arc::new(Semaphore::new(station.options.concurrency));
     let attempts = TaskTracker::new();
     let mut trouble = Backoff::reconnecting();
+    let mut queues = station.options.queues.clone();
     while let Some(free) = free_slots(&slots, &stop).await {
-        match claim(&station, free.len(), &stop).await {
+        let claimed = claim(&station, &queues, free.len(), &stop).await;
+        next_first(&mut queues);
+        match claimed {
             Ok(deliveries) if deliveries.is_empty() => {
                 drop(free);
                 idle(&station, &stop, &mut trouble).await;
@@ -50,6 +53,13 @@ pub(crate) async fn run(station: Arc<Station>, stop: Stop) {
     drain(&station, &attempts, &stop).await;
 }
 
+/// Each queue comes first in its turn, as in Celery: behind one that never empties the others would starve.
+fn next_first(queues: &mut [String]) {
+    if !queues.is_empty() {
+        queues.rotate_left(1);
+    }
+}
+
 /// Waits for at least one free slot and takes what is free, up to a claim's worth; `None` once a stop is asked for.
 async fn free_slots(slots: &Arc<Semaphore>, stop: &Stop) -> Option<Vec<OwnedSemaphorePermit>> {
     let first = tokio::select! {
@@ -63,9 +73,8 @@ async fn free_slots(slots: &Arc<Semaphore>, stop: &Stop) -> Option<Vec<OwnedSema
 
 /// Not cancelled half-way: a claim whose answer is dropped is nobody's until its lease runs out. Only a broker that
 /// keeps a stopping worker waiting is not listened to any longer.
-async fn claim(station: &Station, max: usize, stop: &Stop) -> Result<Vec<Delivery>, BackendError> {
-    let options = &station.options;
-    let claim = Claim { queues: &options.queues, max, lease: options.lease };
+async fn claim(station: &Station, queues: &[String], max: usize, stop: &Stop) -> Result<Vec<Delivery>, BackendError> {
+    let claim = Claim { queues, max, lease: station.options.lease };
     let patience = async {
         stop.requested().await;
         tokio::time::sleep(LAST_WORDS).await;

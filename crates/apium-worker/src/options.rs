@@ -16,7 +16,7 @@ const SHORTEST_POLL: Duration = Duration::from_millis(10);
 pub struct WorkerOptions {
     /// The node name. Default `celery@<host>`.
     pub name: String,
-    /// The queues to consume, in the order they are looked at. Default `celery`.
+    /// The queues to consume; each is looked at first in its turn. Default `celery`.
     pub queues: Vec<String>,
     /// Attempts at once, at least one. Default: the number of cores.
     pub concurrency: usize,

@@ -17,7 +17,8 @@ const KEPT: usize = 50_000;
 /// How long one question to the backend stays open.
 const LISTEN: Duration = Duration::from_secs(20);
 
-/// The ids called off, oldest forgotten first.
+/// The ids called off, oldest forgotten first. Forgotten by number and not by age: the backend tells a worker that
+/// starts only of the last day, but one that runs on goes by what it was told for longer.
 #[derive(Default)]
 pub(crate) struct Revoked(Mutex<Known>);
 

@@ -135,3 +135,20 @@ async fn the_family_of_a_task_stands_in_its_record() {
     let record = rig.outcome(&tasks::nothing::s().child_of("root", "parent")).await;
     assert_eq!(record.parent_id.as_deref(), Some("parent"));
 }
+
+/// Behind a queue that never empties the others get their turn.
+#[tokio::test(start_paused = true)]
+async fn no_queue_starves_behind_another() {
+    let mut rig = Rig::new();
+    rig.options.concurrency = 1;
+    rig.options.queues = ["a", "b", "c"].map(str::to_owned).to_vec();
+    for queue in ["a"; 20].iter().chain(&["b", "c", "c"]) {
+        rig.send(&tasks::hold::s((*queue).to_owned()).queue(*queue)).await;
+    }
+    rig.stage.cue();
+    rig.start();
+    rig.probe.settled(23).await;
+    rig.stopped().await;
+    let order: String = rig.stage.notes().iter().filter_map(|note| note.strip_suffix(" ended")).collect();
+    assert_eq!(order, format!("abcac{}", "a".repeat(18)), "an empty queue's turn goes to the next");
+}
