@@ -240,11 +240,6 @@ impl DomainName {
         Ok(Self { text: text.to_owned(), ascii, registrable })
     }
 
-    /// The name in Unicode, for people; ASCII names stay as they are.
-    pub fn unicode(&self) -> String {
-        Uts46::new().to_unicode(self.ascii.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast).0.into_owned()
-    }
-
     /// The organisation's domain: the registrable one, or the name itself where there is none.
     pub fn organisation(&self) -> &str {
         self.registrable.as_deref().unwrap_or(&self.ascii)

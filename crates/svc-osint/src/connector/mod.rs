@@ -16,7 +16,6 @@ mod tls;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -58,7 +57,6 @@ pub struct Connector {
     settings: ConnectorSettings,
     lookup: Arc<dyn Lookup>,
     trust: OnceLock<Result<ClientConfig, String>>,
-    blocked: AtomicU64,
 }
 
 impl Default for ConnectorSettings {
@@ -96,7 +94,7 @@ impl Connector {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let lookup = settings.lookup.clone();
         let lookup = lookup.unwrap_or_else(|| Arc::new(DnsLookup::new(settings.resolvers.clone())));
-        Self { settings, lookup, trust: OnceLock::new(), blocked: AtomicU64::new(0) }
+        Self { settings, lookup, trust: OnceLock::new() }
     }
 
     /// Fetches `url` with GET, following redirects, and answers with whatever status came last.
@@ -108,17 +106,13 @@ impl Connector {
         let mut asked = String::new();
         let outcome = match timeout(limits.total, self.follow(url, limits, &mut asked)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(FetchError::Timeout { host: asked, limit: limits.total }),
+            Err(_) => Err(FetchError::Timeout { host: asked.clone(), limit: limits.total }),
         };
-        if let Err(FetchError::Forbidden { .. } | FetchError::Scheme(_) | FetchError::Port(_)) = &outcome {
-            self.blocked.fetch_add(1, Ordering::Relaxed);
+        // Somebody may be trying the door from outside; the operator should see it.
+        if let Err(why @ (FetchError::Forbidden { .. } | FetchError::Scheme(_) | FetchError::Port(_))) = &outcome {
+            tracing::warn!(host = %error::quoted(&asked), reason = %why, "a fetch was refused by policy");
         }
         outcome
-    }
-
-    /// Fetches refused by policy since the start of the process.
-    pub fn blocked(&self) -> u64 {
-        self.blocked.load(Ordering::Relaxed)
     }
 
     async fn follow(&self, first: &str, limits: &Limits, asked: &mut String) -> Result<Fetched, FetchError> {

@@ -48,7 +48,8 @@ fn plain(text: &str) -> Result<(), FetchError> {
     } else {
         return Ok(());
     };
-    Err(FetchError::Forbidden { what: quoted(text), why })
+    // Not quoted: where a path or a password begins in such a text cannot be told.
+    Err(FetchError::Forbidden { what: "esta dirección".to_owned(), why })
 }
 
 fn scheme(url: &Url) -> Result<(), FetchError> {
