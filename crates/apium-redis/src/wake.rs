@@ -34,6 +34,7 @@ const FOR_EVER: Duration = Duration::from_hours(365 * 24);
 pub(crate) struct Wake {
     /// Everything a waiter looks at is read through this, or it is not tracked.
     pub(crate) link: Link,
+    home: String,
     watchers: Arc<Watchers>,
 }
 
@@ -69,12 +70,14 @@ impl Wake {
     /// A waiting room that connects when the first waiter comes.
     pub(crate) fn new(address: &Address) -> Self {
         let watchers = Arc::new(Watchers::default());
-        Self { link: Link::new(address, Some(watchers.clone())), watchers }
+        Self { link: Link::new(address, Some(watchers.clone())), home: address.home.clone(), watchers }
     }
 
     /// Looks at once, and again whenever one of `keys` changes, until there is something or `at_most` has passed.
     ///
-    /// While Redis is away it keeps trying; the error is told only if it is still away at the end.
+    /// While Redis is away it keeps trying; the error is told only if it is still away at the end. `None` means
+    /// that nothing was there when Redis was last asked: a Redis that never answered is an error, because silence
+    /// must not be taken for nothing.
     pub(crate) async fn until<T, F>(
         &self,
         keys: Vec<String>,
@@ -89,16 +92,17 @@ impl Wake {
         let mut patience = deadline.max(start + FIRST_LOOK);
         // Registered before looking: a change after the look is never missed.
         let watch = self.watchers.watch(keys);
+        let mut unseen = Some(BackendError::Unavailable(format!("Redis at {} did not answer in time", self.home)));
         loop {
             let mut pause = LOOK_AGAIN;
             let mut failure = None;
             match timeout_at(patience, look()).await {
                 Ok(Ok(Look::Found(found))) => return Ok(Some(found)),
-                Ok(Ok(Look::Nothing)) => {}
-                Ok(Ok(Look::After(span))) => pause = pause.min(span),
+                Ok(Ok(Look::Nothing)) => unseen = None,
+                Ok(Ok(Look::After(span))) => (pause, unseen) = (pause.min(span), None),
                 Ok(Err(error)) if !error.is_transient() => return Err(error),
                 Ok(Err(error)) => (pause, failure) = (TRY_AGAIN, Some(error)),
-                Err(_) => return Ok(None),
+                Err(_) => return unseen.map_or(Ok(None), Err),
             }
             patience = deadline;
             // Whether told or out of patience, the next look decides.

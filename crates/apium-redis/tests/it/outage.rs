@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use apium_core::results::StoredResult;
-use apium_core::{Broker, Claim, Outgoing, ResultStore, Settlement};
+use apium_core::{Broker, Claim, Fleet, Outgoing, ResultStore, Settlement};
 use apium_protocol::{RawJson, ResultRecord};
 use apium_redis::RedisBackend;
 
@@ -94,7 +94,22 @@ async fn waiting_on_a_frozen_redis_ends_in_time() {
     let waited = Instant::now();
     let told = Broker::wait(&backend, &["q".to_owned()], Duration::from_millis(200)).await;
     signal(&server, "CONT");
-    assert!(told.is_ok() && waited.elapsed() < Duration::from_secs(5), "{told:?} after {:?}", waited.elapsed());
+    assert!(waited.elapsed() < Duration::from_secs(5), "{told:?} after {:?}", waited.elapsed());
+    assert!(told.unwrap_err().is_transient());
+}
+
+/// A worker that starts asks what was revoked while it was away; silence is no answer to that.
+#[tokio::test]
+async fn a_frozen_redis_does_not_tell_that_nothing_was_revoked() {
+    let server = Server::start().await;
+    let backend = server.backend().await;
+    backend.revoke("i", LONG).await.unwrap();
+    signal(&server, "STOP");
+    let silence = backend.revocations(0, Duration::ZERO).await;
+    signal(&server, "CONT");
+    let error = silence.unwrap_err();
+    assert!(error.is_transient() && error.to_string().contains(&server.port().to_string()), "{error}");
+    assert_eq!(backend.revocations(0, Duration::ZERO).await.unwrap().ids, ["i"]);
 }
 
 #[tokio::test]
