@@ -6,29 +6,39 @@ use crate::backend::RedisBackend;
 use crate::keys;
 use crate::scripts;
 
-/// Letters read at once while looking for those that match.
-const PAGE: isize = 200;
+/// Letters read at once while looking for those that match: each holds a whole message, which may be megabytes.
+const PAGE: usize = 20;
 
 impl RedisBackend {
     /// See [`apium_core::Broker::dead_letters`].
     pub(crate) async fn letters(&self, filter: &DeadFilter) -> Result<Vec<DeadLetter>, BackendError> {
         let mut found = Vec::new();
+        let at_once = filter.limit().min(PAGE);
         let mut from = 0;
         while found.len() < filter.limit() {
             let mut page = redis::cmd("ZREVRANGE");
-            let ids: Vec<String> = self.inner.link.command(page.arg(keys::DEAD).arg(from).arg(from + PAGE - 1)).await?;
+            page.arg(keys::DEAD).arg(from).arg(from + at_once - 1);
+            let ids: Vec<String> = self.inner.link.command(&page).await?;
             if ids.is_empty() {
                 break;
             }
             let texts: Vec<Option<Vec<u8>>> =
                 self.inner.link.command(redis::cmd("HMGET").arg(keys::LETTERS).arg(&ids)).await?;
-            for text in texts.into_iter().flatten() {
-                let letter = read(&text)?;
+            for (id, text) in ids.iter().zip(texts) {
+                let letter = match text.as_deref().map(read) {
+                    Some(Ok(letter)) => letter,
+                    Some(Err(error)) => {
+                        // One that another version or hand wrote must not hide all others.
+                        tracing::warn!(redis = %self.inner.home, id, %error, "a dead letter is left out of the list");
+                        continue;
+                    }
+                    None => continue,
+                };
                 if filter.matches(&letter) && found.len() < filter.limit() {
                     found.push(letter);
                 }
             }
-            from += PAGE;
+            from += at_once;
         }
         Ok(found)
     }

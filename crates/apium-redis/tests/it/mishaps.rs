@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use apium_core::results::StoredResult;
 use apium_core::{
-    Broker, Claim, DeadLetter, DeadReason, Delivery, Disposition, Lookup, Outgoing, ResultStore, Settled, Settlement,
+    Broker, Claim, DeadFilter, DeadLetter, DeadReason, Delivery, Disposition, Lookup, Outgoing, ResultStore, Settled,
+    Settlement,
 };
 use apium_protocol::{RawJson, ResultRecord};
 use apium_redis::{RedisBackend, RedisSettings};
@@ -103,4 +104,21 @@ async fn a_full_redis_takes_the_results_of_what_it_handed_out() {
     let () = peer.run(&["CONFIG", "SET", "maxmemory", "1"]).await;
     let settlement = Settlement { result: Some(success("i")), ..Settlement::ack(receipt) };
     assert_eq!(backend.settle(vec![settlement]).await.unwrap(), [Settled::Done]);
+}
+
+#[tokio::test]
+async fn an_unreadable_dead_letter_hides_no_other() {
+    let server = Server::start().await;
+    let (backend, mut peer) = (server.backend().await, server.peer().await);
+    let dead = |n| {
+        let disposition = Disposition::DeadLetter(letter(&format!("d{n}")));
+        Settlement { receipt: None, disposition, result: None, send: Vec::new() }
+    };
+    backend.settle((0..50).map(dead).collect()).await.unwrap();
+    let _: i64 = peer.run(&["HSET", "apium:dead:letters", "odd", "no letter"]).await;
+    let _: i64 = peer.run(&["ZADD", "apium:dead", "+inf", "odd"]).await;
+    for (limit, found) in [(1, 1), (30, 30), (100, 50)] {
+        let filter = DeadFilter { limit: Some(limit), ..DeadFilter::default() };
+        assert_eq!(backend.dead_letters(&filter).await.unwrap().len(), found);
+    }
 }
