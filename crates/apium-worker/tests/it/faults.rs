@@ -138,10 +138,10 @@ async fn a_refused_batch_is_written_one_by_one() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_outcome_is_kept_as_a_dead_letter_and_its_caller_is_told() {
     let mut rig = Rig::new();
-    rig.probe.poison("bad", BackendError::Broken("too large for this backend".to_owned()));
+    rig.probe.poison("poison", BackendError::Broken("too large for this backend".to_owned()));
     rig.stage.cue();
     let vitals = rig.start();
-    let pending = rig.send(&tasks::hold::s("bad".to_owned())).await;
+    let pending = rig.send(&tasks::hold::s("poison".to_owned())).await;
     assert_told(
         &rig.record(pending.id()).await,
         "FAILURE",
@@ -177,10 +177,10 @@ async fn when_every_result_is_refused_the_message_is_kept_all_the_same() {
 #[tokio::test(start_paused = true)]
 async fn an_outcome_that_breaks_the_connection_holds_up_no_other() {
     let mut rig = Rig::new();
-    rig.probe.poison("bad", BackendError::Unavailable("the connection was lost".to_owned()));
+    rig.probe.poison("poison", BackendError::Unavailable("the connection was lost".to_owned()));
     rig.stage.cue();
     rig.start();
-    let bad = rig.send(&tasks::hold::s("bad".to_owned())).await;
+    let bad = rig.send(&tasks::hold::s("poison".to_owned())).await;
     rig.probe.called("settle", 1).await;
     for n in 0..5 {
         assert_eq!(rig.outcome(&tasks::add::s(n, 1, None)).await.status, "SUCCESS");

@@ -85,7 +85,7 @@ impl Probe {
         gate
     }
 
-    /// From now on a result that contains this text makes its whole batch fail so.
+    /// From now on a result that contains this text makes its whole batch fail so. No text that an id may contain.
     pub(crate) fn poison(&self, text: &'static str, error: BackendError) {
         *self.poison.lock().unwrap() = Some((text, error));
     }
