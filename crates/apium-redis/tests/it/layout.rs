@@ -265,3 +265,18 @@ async fn a_full_redis_can_still_be_drained() {
     assert_eq!(*delivery.bytes, *MESSAGE.as_bytes());
     assert_eq!(backend.settle(vec![Settlement::ack(delivery.receipt)]).await.unwrap(), [Settled::Done]);
 }
+
+#[tokio::test]
+async fn a_worker_may_serve_thousands_of_queues() {
+    let server = Server::start().await;
+    let backend = server.backend().await;
+    let queues: Vec<String> = (0..2_500).map(|n| format!("q{n}")).collect();
+    let claim = Claim { queues: &queues, max: 10, lease: LEASE };
+    assert!(backend.claim(&claim).await.unwrap().is_empty());
+    backend.publish(&[outgoing("q0", "first"), outgoing("q2499", "last")]).await.unwrap();
+    let claimed = backend.claim(&claim).await.unwrap();
+    let from: Vec<_> = claimed.iter().map(|delivery| delivery.receipt.queue.as_str()).collect();
+    assert_eq!(from, ["q0", "q2499"]);
+    assert_eq!(backend.depths(&queues).await.unwrap().iter().map(|depth| depth.claimed).sum::<u64>(), 2);
+    tokio::time::timeout(LEASE, Broker::wait(&backend, &queues, Duration::from_millis(1))).await.unwrap().unwrap();
+}
