@@ -110,7 +110,8 @@ pub struct QueueDepth {
     pub delayed: u64,
     /// Messages in some worker's hands.
     pub claimed: u64,
-    /// Seconds the oldest ready message has waited, where the backend knows when it came.
+    /// Seconds the oldest ready message has waited. On Redis, where a message does not tell when it came: since
+    /// somebody first asked for depths while it was next in line.
     pub oldest_age_seconds: Option<f64>,
 }
 

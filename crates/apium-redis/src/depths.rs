@@ -23,26 +23,27 @@ impl RedisBackend {
     pub(crate) async fn count(&self, queues: &[String]) -> Result<Vec<QueueDepth>, BackendError> {
         let queues = if queues.is_empty() { self.known_queues().await? } else { queues.to_vec() };
         let mut script = scripts::DEPTHS.key(keys::INDEX);
-        script.key(keys::UNACKED).arg(self.offset()).arg(DEPTH);
+        script.key(keys::UNACKED).key(keys::HEADS).arg(self.offset()).arg(DEPTH);
         for queue in &queues {
             for step in STEPS {
                 script.key(keys::list(queue, step));
             }
             script.key(keys::delayed(queue)).arg(queue);
         }
-        let counts: Vec<u64> = self.inner.link.script(&script).await?;
-        let depth = |(queue, counts): (String, &[u64])| match counts {
-            [ready, delayed, claimed] => Some(QueueDepth {
+        let counts: Vec<i64> = self.inner.link.script(&script).await?;
+        let count = |count: i64| u64::try_from(count).unwrap_or(0);
+        let age = |micros: i64| u64::try_from(micros).ok().map(|micros| Duration::from_micros(micros).as_secs_f64());
+        let depth = |(queue, counts): (String, &[i64])| match *counts {
+            [ready, delayed, claimed, oldest] => Some(QueueDepth {
                 queue,
-                ready: *ready,
-                delayed: *delayed,
-                claimed: *claimed,
-                // A message does not tell when it was pushed.
-                oldest_age_seconds: None,
+                ready: count(ready),
+                delayed: count(delayed),
+                claimed: count(claimed),
+                oldest_age_seconds: age(oldest),
             }),
             _ => None,
         };
-        Ok(queues.into_iter().zip(counts.chunks(3)).filter_map(depth).collect())
+        Ok(queues.into_iter().zip(counts.chunks(4)).filter_map(depth).collect())
     }
 
     /// See [`apium_core::Broker::purge`].

@@ -24,6 +24,8 @@ pub(crate) const INDEX: &str = "unacked_index";
 pub(crate) const REDELIVERED: &str = "apium:redelivered";
 /// What the names of settlements without a delivery begin with.
 pub(crate) const SETTLED: &str = "apium:settled:";
+/// Since when the same message has been next in a list.
+pub(crate) const HEADS: &str = "apium:heads";
 /// Dead letters by time.
 pub(crate) const DEAD: &str = "apium:dead";
 /// Dead letters by id.

@@ -183,7 +183,10 @@ impl Watch {
                 WITHOUT_BELL
             }
         };
-        thread::Builder::new().name("sqlite-watch".to_owned()).spawn(move || listen(&db, &rings, &bell, pace))?;
+        // Before the thread runs: a commit made until then would be taken for what was there already.
+        let seen = version(&db);
+        let watch = move || listen(&db, seen, &rings, &bell, pace);
+        thread::Builder::new().name("sqlite-watch".to_owned()).spawn(watch)?;
         Ok(Self { _bell: watcher.ok(), _end: end })
     }
 }
@@ -206,8 +209,7 @@ fn watch_bell(bell: &Path, ring: SyncSender<()>) -> notify::Result<notify::Recom
     Ok(watcher)
 }
 
-fn listen(db: &Connection, rings: &Receiver<()>, bell: &Bell, pace: Duration) {
-    let mut seen = version(db);
+fn listen(db: &Connection, mut seen: Option<i64>, rings: &Receiver<()>, bell: &Bell, pace: Duration) {
     loop {
         let rung = match rings.recv_timeout(pace) {
             Ok(()) => true,

@@ -336,6 +336,11 @@ pub async fn counts_depths(subject: &Subject) {
     one(subject).await;
     let depth = subject.broker.depths(&["q".to_owned()]).await.unwrap().remove(0);
     assert_eq!((depth.ready, depth.delayed, depth.claimed), (2, 1, 1));
+    assert!(depth.oldest_age_seconds.is_some_and(|age| age < 10.0), "{depth:?}");
+    (subject.advance)(Duration::from_mins(1)).await;
+    let later = subject.broker.depths(&["q".to_owned(), "empty".to_owned()]).await.unwrap();
+    assert!(later[0].oldest_age_seconds.is_some_and(|age| (59.0..90.0).contains(&age)), "{later:?}");
+    assert_eq!(later[1].oldest_age_seconds, None);
     let all = subject.broker.depths(&[]).await.unwrap();
     assert!(all.iter().any(|depth| depth.queue == "q" && depth.ready == 2), "{all:?}");
 }

@@ -1,8 +1,11 @@
 -- Counts how queues stand. What is claimed is counted by the tags in `unacked_index`: ours name their queue,
 -- a Python worker's needs a look at the end of its value. At most `depth` entries are looked through, those
 -- in hand before those that wait for a far time.
--- KEYS: unacked_index, unacked, then for each queue its four lists and its delayed set.
--- ARGV: clock offset, depth, the queues' names. Answer: for each queue ready, delayed, claimed.
+-- A message does not tell when it was pushed: the age of what is served next counts from when it was first seen
+-- in that place, by this script.
+-- KEYS: unacked_index, unacked, heads, then for each queue its four lists and its delayed set.
+-- ARGV: clock offset, depth, the queues' names.
+-- Answer: for each queue ready, delayed, claimed, and microseconds of age or -1.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000 + tonumber(ARGV[1])
 local upto = string.format('%.6f', now)
@@ -19,15 +22,36 @@ for _, tag in ipairs(redis.call('ZRANGE', KEYS[1], 0, tonumber(ARGV[2]) - 1)) do
   if queue then claimed[queue] = (claimed[queue] or 0) + 1 end
 end
 
+-- How long the same message has been next in a list.
+local function age(list)
+  local head = redis.call('LINDEX', list, -1)
+  if not head then
+    redis.call('HDEL', KEYS[3], list)
+    return -1
+  end
+  local mark = redis.sha1hex(head)
+  local since = string.match(redis.call('HGET', KEYS[3], list) or '', '^' .. mark .. ' (%d+)$')
+  if not since then
+    since = string.format('%.0f', now * 1000000)
+    redis.call('HSET', KEYS[3], list, mark .. ' ' .. since)
+    redis.call('EXPIRE', KEYS[3], 86400)
+  end
+  return math.max(0, now * 1000000 - tonumber(since))
+end
+
 local answer = {}
 for at = 3, #ARGV do
-  local first = 3 + (at - 3) * 5
-  local ready = 0
-  for list = first, first + 3 do ready = ready + redis.call('LLEN', KEYS[list]) end
+  local first = 4 + (at - 3) * 5
+  local ready, oldest = 0, -1
+  for list = first, first + 3 do
+    ready = ready + redis.call('LLEN', KEYS[list])
+    oldest = math.max(oldest, age(KEYS[list]))
+  end
   local all = redis.call('ZCARD', KEYS[first + 4])
   local due = all > 0 and redis.call('ZCOUNT', KEYS[first + 4], '-inf', upto) or 0
   answer[#answer + 1] = ready + due
   answer[#answer + 1] = all - due
   answer[#answer + 1] = claimed[ARGV[at]] or 0
+  answer[#answer + 1] = oldest
 end
 return answer
