@@ -1,5 +1,6 @@
 //! Stopping: the first signal finishes what runs, the second gives it back, and the next start finds everything.
 
+use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -147,7 +148,13 @@ fn a_client_that_stalls_does_not_hold_up_a_stop() {
         let mut serve = place.start(Program::Apium, &arguments);
         serve.until_says("Ctrl-C stops.");
         let mut stalled = std::net::TcpStream::connect(&listen).unwrap();
-        std::io::Write::write_all(&mut stalled, b"POST /api/v1/scan HTTP/1.1\r\nContent-Length: 9\r\n").unwrap();
+        let head = "POST /api/v1/scan HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\
+                    Expect: 100-continue\r\n\r\n";
+        stalled.write_all(head.as_bytes()).unwrap();
+        // Once it asks for the body, the request is under way.
+        let mut asked = [0; 12];
+        stalled.read_exact(&mut asked).unwrap();
+        assert_eq!(&asked, b"HTTP/1.1 100");
         for n in 0..signals {
             serve.signal(Signal::SIGTERM);
             serve.until_says(["stopping; once more stops at once", "stopping at once"][n]);
