@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apium::{Backend, Stop, Vitals};
+use apium_web::Patience;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -64,16 +65,7 @@ pub(crate) async fn bind(address: &str) -> Result<TcpListener, Failure> {
 
 /// Serves until asked to stop; requests under way are answered, but for at most `patience`, and not on a cold stop:
 /// a client that stalls must not keep the process from ending.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    stop: Stop,
-    patience: Duration,
-) -> Result<(), Failure> {
-    let stopping = {
-        let stop = stop.clone();
-        async move { stop.requested().await }
-    };
+pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Stop, patience: Duration) {
     let overdue = async {
         stop.requested().await;
         tokio::select! {
@@ -82,13 +74,8 @@ pub(crate) async fn serve(
         }
     };
     tokio::select! {
-        served = axum::serve(listener, router).with_graceful_shutdown(stopping) => {
-            served.map_err(|error| Failure::new(format!("HTTP ended: {error}")))
-        }
-        () = overdue => {
-            tracing::warn!("stopped without answering every request");
-            Ok(())
-        }
+        () = apium_web::serve(listener, router, Patience::default(), stop.requested()) => {}
+        () = overdue => tracing::warn!("stopped without answering every request"),
     }
 }
 

@@ -13,6 +13,8 @@
 //! }
 //! ```
 
+#![warn(clippy::print_stdout, clippy::print_stderr, reason = "both panic when their reader has gone away")]
+
 mod arguments;
 pub mod commands;
 mod failure;
@@ -22,6 +24,7 @@ mod output;
 pub mod services;
 pub mod settings;
 mod signals;
+mod stderr;
 
 use std::process::ExitCode;
 

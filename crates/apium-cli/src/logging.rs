@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
+use crate::stderr::Stderr;
 
 /// Starts logging; `level` is a word Celery's users know, or directives of the filter's own.
 pub(crate) fn start(level: &str, format: &str) -> Result<(), Failure> {
@@ -19,7 +20,7 @@ pub(crate) fn start(level: &str, format: &str) -> Result<(), Failure> {
         return Err(Failure::new(format!("loglevel must be error, warning, info, debug or trace, not {level:?}")));
     }
     let filter = EnvFilter::try_new(&level).map_err(unknown)?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Stderr);
     if format == "json" {
         subscriber.json().flatten_event(true).init();
     } else {

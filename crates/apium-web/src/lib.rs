@@ -9,9 +9,11 @@ mod error;
 mod json;
 mod manners;
 mod request;
+mod server;
 
 pub use axum::http::StatusCode;
 pub use error::{ApiError, ErrorBody, ErrorDetail};
 pub use json::Json;
-pub use manners::{MAX_BODY, manners};
+pub use manners::{BODY_PAUSE, MAX_BODY, REQUEST_TIME, manners};
 pub use request::REQUEST_ID;
+pub use server::{Patience, serve};

@@ -1,13 +1,15 @@
 //! What every router of the house gets around its routes.
 
 use std::any::Any;
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
-use axum::middleware;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::error::ApiError;
 use crate::request;
@@ -15,15 +17,24 @@ use crate::request;
 /// Largest body a route takes unless it sets its own `DefaultBodyLimit`, in bytes: 1 MiB.
 pub const MAX_BODY: usize = 1 << 20;
 
+/// How long a body may stand still before its request is given up: 30 seconds.
+pub const BODY_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long a request may take to its answer's first byte, its body included: 5 minutes.
+pub const REQUEST_TIME: Duration = Duration::from_mins(5);
+
 /// Wraps a complete router; call it once, last.
 ///
-/// Unknown paths and methods, and panics, answer in the envelope (404 `not_found`, 405
-/// `method_not_allowed` with `Allow`, 500 `internal_error`); every answer carries `X-Request-Id`.
+/// Unknown paths and methods, panics, and requests that take too long answer in the envelope (404 `not_found`, 405
+/// `method_not_allowed` with `Allow`, 500 `internal_error`, 408 `request_timeout`); every answer carries
+/// `X-Request-Id`.
 pub fn manners(router: Router) -> Router {
     router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE))
+        .layer(middleware::from_fn(in_time))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(request::follow))
 }
@@ -38,6 +49,16 @@ async fn method_not_allowed() -> ApiError {
         "method_not_allowed",
         "Esta dirección no admite ese método; la cabecera «Allow» dice cuáles admite.",
     )
+}
+
+/// A client that sends its body drop by drop does not hold what its request holds for ever.
+async fn in_time(request: Request, next: Next) -> Response {
+    let answered = tokio::time::timeout(REQUEST_TIME, next.run(request)).await;
+    let overdue = |_| {
+        let message = "La petición ha tardado demasiado; vuelva a intentarlo.";
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", message).into_response()
+    };
+    answered.unwrap_or_else(overdue)
 }
 
 /// What the panic said goes to the log only: it may tell of things the client must not know.

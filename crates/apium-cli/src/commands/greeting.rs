@@ -5,6 +5,7 @@ use tokio::net::TcpListener;
 
 use super::Invocation;
 use crate::settings::Scope;
+use crate::stderr::say;
 
 impl Invocation {
     /// Tells people, or machines when the log is JSON.
@@ -12,7 +13,7 @@ impl Invocation {
         if self.settings.text("log_format") == Some("json") {
             return self.greet_machines(listener, scopes);
         }
-        eprintln!("{} {}", self.app.name(), env!("CARGO_PKG_VERSION"));
+        say(&format!("{} {}", self.app.name(), env!("CARGO_PKG_VERSION")));
         let base = listener.and_then(|listener| listener.local_addr().ok()).map(|address| format!("http://{address}"));
         if let Some(base) = &base {
             let services: Vec<_> = self.services.iter().map(|service| service.name).collect();
@@ -22,28 +23,28 @@ impl Invocation {
             } else {
                 String::new()
             };
-            eprintln!("  listening on {base}{docs}");
+            say(&format!("  listening on {base}{docs}"));
         }
-        eprintln!("  broker {}", redact(&self.settings.broker()));
+        say(&format!("  broker {}", redact(&self.settings.broker())));
         if works {
             let options = self.settings.worker(self.app.queues());
-            eprintln!(
+            say(&format!(
                 "  worker {} with {} slots on queues {}",
                 options.name,
                 options.concurrency,
                 options.queues.join(", ")
-            );
-            eprintln!("  tasks {}", self.app.registry().names().join(", "));
+            ));
+            say(&format!("  tasks {}", self.app.registry().names().join(", ")));
         }
         for told in self.settings.told(scopes) {
-            eprintln!("    {told}");
+            say(&format!("    {told}"));
         }
         if let Some(base) = base.filter(|_| scopes.contains(&Scope::Listen)) {
             for service in self.services {
-                eprintln!("Try it:\n  {}", (service.try_it)(&base));
+                say(&format!("Try it:\n  {}", (service.try_it)(&base)));
             }
         }
-        eprintln!("Ctrl-C stops.");
+        say("Ctrl-C stops.");
     }
 
     /// The same for those who read every line as JSON.

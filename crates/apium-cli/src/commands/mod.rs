@@ -17,6 +17,7 @@ use tokio::runtime::{Handle, Runtime};
 use crate::failure::Failure;
 use crate::services::Service;
 use crate::settings::{Scope, Setting, Settings, Told, resolve, table};
+use crate::stderr::say;
 use crate::{arguments, logging, output};
 
 /// What a command works with.
@@ -41,7 +42,7 @@ pub(crate) fn run(app: App, services: &'static [Service]) -> ExitCode {
     match start(app, services, table, &matches) {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            say(&format!("error: {failure}"));
             ExitCode::FAILURE
         }
     }

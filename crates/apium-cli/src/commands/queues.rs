@@ -1,6 +1,6 @@
 //! `queues` shows how the queues stand, `purge` empties some.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _};
 use std::process::ExitCode;
 
 use apium_core::broker::QueueDepth;
@@ -9,6 +9,7 @@ use serde_json::json;
 use super::Invocation;
 use crate::failure::Failure;
 use crate::output;
+use crate::stderr::ask;
 
 /// Shows how the queues stand.
 pub(crate) async fn queues(invocation: Invocation) -> Result<ExitCode, Failure> {
@@ -58,9 +59,9 @@ fn agreed(waiting: u64, queues: &[String]) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::new("purge asks before it throws away, and nobody is there to answer; say --force"));
     }
-    eprint!("{waiting} waiting messages of {} will be thrown away for good. Type yes to go on: ", queues.join(", "));
+    let queues = queues.join(", ");
+    ask(&format!("{waiting} waiting messages of {queues} will be thrown away for good. Type yes to go on: "));
     let unreadable = |error: std::io::Error| Failure::new(format!("no answer could be read: {error}"));
-    std::io::stderr().flush().map_err(unreadable)?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(unreadable)?;
     Ok(answer.trim() == "yes")

@@ -22,8 +22,7 @@ pub(crate) async fn up(invocation: Invocation) -> Result<ExitCode, Failure> {
     let router = invocation.router(&backend, Some(worker.vitals()));
     invocation.greet(Some(&listener), &[Scope::All, Scope::Listen, Scope::Work, Scope::Services], true);
     let patience = invocation.settings.stop_timeout();
-    let (served, ()) = tokio::join!(http::serve(listener, router, stop.clone(), patience), worker.run(stop));
-    served?;
+    tokio::join!(http::serve(listener, router, stop.clone(), patience), worker.run(stop));
     Ok(goodbye())
 }
 
@@ -34,7 +33,7 @@ pub(crate) async fn serve(invocation: Invocation) -> Result<ExitCode, Failure> {
     let backend = invocation.open().await?;
     let router = invocation.router(&backend, None);
     invocation.greet(Some(&listener), &[Scope::All, Scope::Listen, Scope::Services], false);
-    http::serve(listener, router, stop, invocation.settings.stop_timeout()).await?;
+    http::serve(listener, router, stop, invocation.settings.stop_timeout()).await;
     Ok(goodbye())
 }
 
@@ -48,13 +47,11 @@ pub(crate) async fn worker(invocation: Invocation) -> Result<ExitCode, Failure> 
     invocation.greet(listener.as_ref(), &[Scope::All, Scope::Work, Scope::Services], true);
     let patience = invocation.settings.stop_timeout();
     let serving = async {
-        match listener {
-            Some(listener) => http::serve(listener, apium_web::manners(health), stop.clone(), patience).await,
-            None => Ok(()),
+        if let Some(listener) = listener {
+            http::serve(listener, apium_web::manners(health), stop.clone(), patience).await;
         }
     };
-    let (served, ()) = tokio::join!(serving, worker.run(stop.clone()));
-    served?;
+    tokio::join!(serving, worker.run(stop.clone()));
     Ok(goodbye())
 }
 

@@ -1,6 +1,6 @@
 //! A process under test: what it says is collected, it ends by a deadline, and it never outlives its test.
 
-use std::io::Read;
+use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -26,6 +26,9 @@ pub(crate) struct Ended {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
+
+/// A process whose standard error was read up to some words, and by nobody since.
+pub(crate) struct Unread(Child);
 
 /// One of its streams, read by a thread of its own.
 struct Said {
@@ -85,6 +88,30 @@ impl Running {
     pub(crate) fn ended(mut self) -> Ended {
         let status = until(&format!("the end of {}", self.name), || self.child.try_wait().unwrap());
         Ended { code: status.code(), stdout: self.out.all(), stderr: self.err.all() }
+    }
+}
+
+impl Unread {
+    pub(crate) fn start(mut command: Command, words: &str) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let said = lines.map_while(Result::ok).any(|line| line.contains(words));
+        assert!(said, "{command:?} ended without saying {words:?}");
+        Self(child)
+    }
+
+    /// Asks it to stop and returns its exit code.
+    pub(crate) fn stop(&mut self) -> Option<i32> {
+        kill(Pid::from_raw(i32::try_from(self.0.id()).unwrap()), Signal::SIGINT).unwrap();
+        until("the end of a process that nobody reads", || self.0.try_wait().unwrap()).code()
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        // Both fail for a process that has ended already.
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
 

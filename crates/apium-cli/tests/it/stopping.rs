@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::diary::{attempts_of, until_begun};
+use crate::http::get;
 use crate::peer::our_worker;
 use crate::place::{Place, Program};
+use crate::running::Unread;
 use crate::server::{Server, free_port};
 
 /// Every test here holds on both stores.
@@ -161,4 +163,18 @@ fn a_client_that_stalls_does_not_hold_up_a_stop() {
         }
         assert_eq!(serve.ended().code, Some(0));
     }
+}
+
+/// `apium up 2>&1 | tee log`, and tee has ended: nobody reads what it says, and everything else goes on.
+#[test]
+fn a_reader_that_went_away_stops_nothing() {
+    let place = Place::new();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let mut up = Unread::start(place.command(Program::Probe, &["up", "--listen", &listen]), "Ctrl-C stops.");
+    for n in 0..20 {
+        let echoed = place.run(Program::Probe, &["call", "probe.echo", "-a", &format!("[{n}]"), "--wait"]);
+        assert_eq!(echoed.printed(), n.to_string());
+    }
+    assert_eq!(get(&listen, "/readyz").unwrap().0, 200);
+    assert_eq!(up.stop(), Some(0));
 }

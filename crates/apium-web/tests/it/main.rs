@@ -1,13 +1,19 @@
 //! The manners, at the door: what a client sees of requests that go well, go wrong, or lead nowhere.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use apium_web::{ApiError, Json, REQUEST_ID, StatusCode, manners};
+mod server;
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use apium_web::{ApiError, Json, REQUEST_ID, REQUEST_TIME, StatusCode, manners};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, Request, header};
 use axum::response::Response;
 use axum::routing::{get, post};
+use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -143,4 +149,22 @@ async fn a_body_is_read_and_written() {
 async fn a_route_may_take_larger_bodies_than_the_others() {
     let text = format!(r#"{{"target": "{}"}}"#, "x".repeat(2 << 20));
     assert_eq!(send(posted("/large", Some("application/json"), text)).await.status(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_stands_still_or_drips_is_given_up() {
+    let begun = || stream::once(async { Ok::<_, Infallible>("{\"target\": \"") });
+    let still = Body::from_stream(begun().chain(stream::pending()));
+    let dripping = Body::from_stream(begun().chain(stream::unfold((), |()| async {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        Some((Ok("."), ()))
+    })));
+    for (body_of, status, code) in [(still, 400, "unreadable_body"), (dripping, 408, "request_timeout")] {
+        let request = Request::post("/echo").header(header::CONTENT_TYPE, "application/json").body(body_of).unwrap();
+        let began = tokio::time::Instant::now();
+        let response = send(request).await;
+        assert!(began.elapsed() <= REQUEST_TIME, "{:?}", began.elapsed());
+        assert_eq!(response.status(), status);
+        assert_eq!(body(response).await["error"]["code"], code);
+    }
 }

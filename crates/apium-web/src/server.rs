@@ -1,0 +1,83 @@
+//! Serves a router to strangers: connections are counted, and a client that stalls loses its own.
+//!
+//! `axum::serve` waits for a stalled client for ever and takes any number of them; every one costs a file
+//! descriptor that the store may need.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What clients are granted.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Connections at once; further ones wait in the machine's backlog until one ends. 512 by default: half of the
+    /// file descriptors a process usually has.
+    pub connections: usize,
+    /// From the start of a connection, or the end of the request before, to the end of a request's head. 30 seconds
+    /// by default; an idle connection is closed after it.
+    pub head: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { connections: 512, head: Duration::from_secs(30) }
+    }
+}
+
+/// Takes connections until `stopping` ends, then returns once each open request is answered.
+///
+/// Dropped, it leaves the requests under way to the runtime. HTTP/1.1, as a proxy in front speaks it; no upgrades.
+pub async fn serve(listener: TcpListener, router: Router, patience: Patience, stopping: impl Future<Output = ()>) {
+    let seats = Arc::new(Semaphore::new(patience.connections.max(1)));
+    let graceful = GracefulShutdown::new();
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(patience.head);
+    let mut stopping = std::pin::pin!(stopping);
+    loop {
+        let (stream, seat) = tokio::select! {
+            () = &mut stopping => break,
+            taken = next(&listener, &seats) => taken,
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let connection = http.serve_connection(TokioIo::new(stream), service);
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(seat);
+        });
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}
+
+/// The next connection, once there is room for it.
+async fn next(listener: &TcpListener, seats: &Arc<Semaphore>) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    // The semaphore is never closed, so there always is a seat in the end.
+    let seat = seats.clone().acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection keeps its delay");
+                }
+                return (stream, seat);
+            }
+            // The client was faster than we: nothing to wait for.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::error!(%error, "no connection can be taken; trying again in a second");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
