@@ -24,33 +24,31 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// The most that one claim asks for: more would make one answer large, and gain nothing.
 const AT_ONCE: usize = 100;
 
-/// Claims and hands on until asked to stop; returns when nothing runs any more.
-pub(crate) async fn run(station: Arc<Station>, stop: Stop) {
+/// Claims and hands on until asked to stop.
+pub(crate) async fn run(station: &Arc<Station>, attempts: &TaskTracker, stop: &Stop) {
     let slots = Arc::new(Semaphore::new(station.options.concurrency));
-    let attempts = TaskTracker::new();
     let mut trouble = Backoff::reconnecting();
     let mut queues = station.options.queues.clone();
-    while let Some(free) = free_slots(&slots, &stop).await {
-        let claimed = claim(&station, &queues, free.len(), &stop).await;
+    while let Some(free) = free_slots(&slots, stop).await {
+        let claimed = claim(station, &queues, free.len(), stop).await;
         next_first(&mut queues);
         match claimed {
             Ok(deliveries) if deliveries.is_empty() => {
                 drop(free);
-                idle(&station, &stop, &mut trouble).await;
+                idle(station, stop, &mut trouble).await;
             }
             Ok(deliveries) => {
                 trouble.over();
                 for (delivery, slot) in deliveries.into_iter().zip(free) {
-                    hand_on(&station, &attempts, delivery, slot);
+                    hand_on(station, attempts, delivery, slot);
                 }
             }
             Err(error) => {
                 drop(free);
-                rest(&stop, &mut trouble, &error).await;
+                rest(stop, &mut trouble, &error).await;
             }
         }
     }
-    drain(&station, &attempts, &stop).await;
 }
 
 /// Each queue comes first in its turn, as in Celery: behind one that never empties the others would starve.
@@ -90,10 +88,14 @@ async fn claim(station: &Station, queues: &[String], max: usize, stop: &Stop) ->
 fn hand_on(station: &Arc<Station>, attempts: &TaskTracker, delivery: Delivery, slot: OwnedSemaphorePermit) {
     let station = station.clone();
     attempts.spawn(async move {
-        match judge(&station, delivery) {
-            Judgement::Run(job) => executor::attempt(&station, *job).await,
-            Judgement::Settle(verdict) => outcome::without_attempt(&station, *verdict).await,
-        }
+        // A task's own panic is an outcome; one out here leaves a delivery that nobody settles.
+        let handling = async {
+            match judge(&station, delivery) {
+                Judgement::Run(job) => executor::attempt(&station, *job).await,
+                Judgement::Settle(verdict) => outcome::without_attempt(&station, *verdict).await,
+            }
+        };
+        station.alarm.guard("the handling of a delivery", handling).await;
         drop(slot);
     });
 }
@@ -119,7 +121,7 @@ async fn rest(stop: &Stop, trouble: &mut Backoff, error: &BackendError) {
 }
 
 /// Warm: wait for what runs, to the deadline. Then, or at once when cold: stop it and give it back.
-async fn drain(station: &Station, attempts: &TaskTracker, stop: &Stop) {
+pub(crate) async fn drain(station: &Station, attempts: &TaskTracker, stop: &Stop) {
     attempts.close();
     if !attempts.is_empty() {
         tracing::info!(running = attempts.len(), "stopping: waiting for running tasks");
@@ -129,8 +131,8 @@ async fn drain(station: &Station, attempts: &TaskTracker, stop: &Stop) {
         () = stop.cold() => {}
         () = tokio::time::sleep(station.options.stop_timeout) => {}
     }
-    tracing::warn!(running = attempts.len(), "stopping: giving running tasks back to their queues");
     station.leases.call_off_all(Reason::Stopping);
+    tracing::warn!(running = attempts.len(), "stopping: giving running tasks back to their queues");
     if tokio::time::timeout(LAST_WORDS, attempts.wait()).await.is_err() {
         tracing::error!(running = attempts.len(), "stopped without settling; others take over when the leases run out");
     }

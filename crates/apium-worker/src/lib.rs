@@ -12,6 +12,7 @@ mod judge;
 mod limits;
 mod retry;
 
+mod alarm;
 mod heart;
 mod leases;
 mod recovery;
@@ -25,6 +26,7 @@ mod stop;
 mod vitals;
 mod worker;
 
+pub use alarm::WorkerError;
 pub use options::WorkerOptions;
 pub use stop::Stop;
 pub use vitals::Vitals;

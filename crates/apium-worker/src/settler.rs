@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::alarm::Alarm;
 use crate::retry::Backoff;
 use crate::vitals::Vitals;
 
@@ -33,6 +34,8 @@ pub(crate) struct Settler {
 pub(crate) struct SettlerLoop {
     orders: mpsc::Receiver<Order>,
     pen: Arc<Pen>,
+    /// What goes on alone. No more than there are attempts: each waits for its answer.
+    alone: JoinSet<()>,
 }
 
 /// What came of one settlement.
@@ -73,7 +76,7 @@ impl Settler {
     ) -> (Self, SettlerLoop) {
         let (sender, orders) = mpsc::channel(BATCH);
         let pen = Arc::new(Pen { broker, results, vitals: vitals.clone() });
-        (Self { orders: sender, vitals }, SettlerLoop { orders, pen })
+        (Self { orders: sender, vitals }, SettlerLoop { orders, pen, alone: JoinSet::new() })
     }
 
     /// Settles for the task `id`; returns when it is written, or when it no longer can be.
@@ -100,21 +103,27 @@ impl Settler {
 }
 
 impl SettlerLoop {
-    /// Settles until every [`Settler`] is gone and all they ordered is answered.
-    pub(crate) async fn run(mut self) {
+    /// Settles until every [`Settler`] is gone and all they ordered is answered. After a panic the worker ends, but
+    /// until it has, the next order is taken up: what is given back must be written too.
+    pub(crate) async fn run(mut self, alarm: Alarm) {
+        while !alarm.guard("the settling loop", self.settle_all(&alarm)).await {}
+    }
+
+    async fn settle_all(&mut self, alarm: &Alarm) {
         let mut orders = Vec::with_capacity(BATCH);
-        // No more than there are attempts: each waits for its answer.
-        let mut alone = JoinSet::new();
         while self.orders.recv_many(&mut orders, BATCH).await > 0 {
-            while alone.try_join_next().is_some() {}
+            while self.alone.try_join_next().is_some() {}
             if let Err(error) = self.pen.write_together(&mut orders).await {
                 tracing::warn!(%error, outcomes = orders.len(), "a batch was not written; writing its outcomes one by one");
                 for order in orders.drain(..) {
-                    alone.spawn(self.pen.clone().write_alone(order));
+                    let (alarm, pen) = (alarm.clone(), self.pen.clone());
+                    self.alone.spawn(async move {
+                        alarm.guard("the settling loop", pen.write_alone(order)).await;
+                    });
                 }
             }
         }
-        while alone.join_next().await.is_some() {}
+        while self.alone.join_next().await.is_some() {}
     }
 }
 

@@ -7,6 +7,7 @@ use apium_core::{Broker, Client, Clock, Registry};
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
+use crate::alarm::Alarm;
 use crate::leases::Leases;
 use crate::options::WorkerOptions;
 use crate::revoked::Revoked;
@@ -24,6 +25,7 @@ pub(crate) struct Station {
     pub(crate) revoked: Revoked,
     pub(crate) settler: Settler,
     pub(crate) vitals: Arc<Vitals>,
+    pub(crate) alarm: Alarm,
     pub(crate) task_runtime: Option<Handle>,
 }
 

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use apium_core::context::States;
 use apium_core::{Client, Clock, Registry, SystemClock};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use crate::alarm::{Alarm, WorkerError};
 use crate::leases::Leases;
 use crate::options::WorkerOptions;
 use crate::retry::Backoff;
@@ -45,6 +48,7 @@ impl Worker {
             revoked: Revoked::default(),
             settler,
             vitals,
+            alarm: Alarm::default(),
             task_runtime: None,
         };
         Self { station, settling }
@@ -68,21 +72,28 @@ impl Worker {
         self.station.vitals.clone()
     }
 
+    /// As [`Worker::work`]; the error is only logged.
+    pub async fn run(self, stop: Stop) {
+        if let Err(error) = self.work(stop).await {
+            tracing::error!(%error);
+        }
+    }
+
     /// Works until asked to stop, then drains: returns when every attempt is settled or given back, or, when the
     /// backend does not answer, a bounded time later; what is not settled then is delivered again.
-    pub async fn run(self, stop: Stop) {
+    ///
+    /// A panic in one of the worker's own loops ends it at once: it requests a cold stop of `stop`, so that whatever
+    /// else goes by that signal ends too, gives back what runs, and returns the error.
+    pub async fn work(self, stop: Stop) -> Result<(), WorkerError> {
         let station = Arc::new(self.station);
-        let settling = AbortOnDropHandle::new(tokio::spawn(self.settling.run()));
-        let Some(cursor) = catch_up(&station, &stop).await else { return };
+        let alarm = station.alarm.clone();
+        let settling = AbortOnDropHandle::new(tokio::spawn(self.settling.run(alarm.clone())));
+        let Some(cursor) = catch_up(&station, &stop).await else { return Ok(()) };
         let end = CancellationToken::new();
-        let mut loops = JoinSet::new();
-        loops.spawn(heart::run(station.clone(), end.clone()));
-        loops.spawn(leases::run(station.clone(), end.clone()));
-        loops.spawn(revoked::run(station.clone(), cursor, end.clone()));
-        loops.spawn(recovery::run(station.clone(), end.clone()));
-        consumer::run(station.clone(), stop).await;
+        let loops = beside(&station, cursor, &end);
+        consume(&station, &stop).await;
         end.cancel();
-        if tokio::time::timeout(GOODBYE, join(loops)).await.is_err() {
+        if tokio::time::timeout(GOODBYE, loops.join_all()).await.is_err() {
             tracing::warn!("the broker did not answer the goodbye");
         }
         // With the last station goes the last settler, and so the settling loop ends.
@@ -90,16 +101,49 @@ impl Worker {
         if tokio::time::timeout(GOODBYE, settling).await.is_err() {
             tracing::error!("some outcomes could not be written; their messages will be delivered again");
         }
+        alarm.verdict()
     }
 }
 
-/// Ends with the last loop; dropped before that, it ends them all.
-async fn join(mut loops: JoinSet<()>) {
-    while let Some(ended) = loops.join_next().await {
-        if let Err(error) = ended {
-            tracing::error!(%error, "a loop of the worker broke off");
+/// Starts the loops that stand beside the consumer; dropped, they end.
+fn beside(station: &Arc<Station>, cursor: u64, end: &CancellationToken) -> JoinSet<()> {
+    let mut loops = JoinSet::new();
+    let mut start = |name: &'static str, run: BoxFuture<'static, ()>| {
+        let alarm = station.alarm.clone();
+        loops.spawn(async move {
+            alarm.guard(name, run).await;
+        });
+    };
+    start("the heartbeat", heart::run(station.clone(), end.clone()).boxed());
+    start("the lease loop", leases::run(station.clone(), end.clone()).boxed());
+    start("the revocation loop", revoked::run(station.clone(), cursor, end.clone()).boxed());
+    start("the recovery loop", recovery::run(station.clone(), end.clone()).boxed());
+    loops
+}
+
+/// Consumes and drains; at an alarm the stop is a cold one, whatever was asked for.
+async fn consume(station: &Arc<Station>, stop: &Stop) {
+    let attempts = TaskTracker::new();
+    let consuming = async {
+        station.alarm.guard("the claiming loop", consumer::run(station, &attempts, stop)).await;
+        station.alarm.guard("the drain", consumer::drain(station, &attempts, stop)).await;
+    };
+    tokio::pin!(consuming);
+    tokio::select! {
+        () = station.alarm.rung() => stop_cold(stop),
+        () = &mut consuming => {
+            if station.alarm.verdict().is_err() {
+                stop_cold(stop);
+            }
+            return;
         }
     }
+    consuming.await;
+}
+
+fn stop_cold(stop: &Stop) {
+    stop.request();
+    stop.request();
 }
 
 /// A worker that does not know what was revoked must not begin: it waits for its backend.

@@ -12,7 +12,7 @@ use apium_core::{
     Broker, Claim, Client, Clock, DeadFilter, DeadLetter, Delivery, Lookup, Outgoing, Pending, Registry, Routes,
     Signature,
 };
-use apium_worker::{Stop, Vitals, Worker, WorkerOptions};
+use apium_worker::{Stop, Vitals, Worker, WorkerError, WorkerOptions};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -41,7 +41,7 @@ pub(crate) struct Rig {
     pub(crate) states: States,
     pub(crate) stage: Stage,
     pub(crate) stop: Stop,
-    running: Option<JoinHandle<()>>,
+    running: Option<JoinHandle<Result<(), WorkerError>>>,
 }
 
 /// Where tasks leave notes and wait for their cue.
@@ -57,10 +57,16 @@ impl Clock for TokioClock {
     }
 }
 
+impl Default for TokioClock {
+    fn default() -> Self {
+        Self { base: Timestamp::now(), from: Instant::now() }
+    }
+}
+
 impl Rig {
     /// A world without a worker yet.
     pub(crate) fn new() -> Self {
-        Self::with_clock(Arc::new(TokioClock { base: Timestamp::now(), from: Instant::now() }))
+        Self::with_clock(Arc::new(TokioClock::default()))
     }
 
     pub(crate) fn with_clock(clock: Arc<dyn Clock>) -> Self {
@@ -93,13 +99,18 @@ impl Rig {
         let worker = Worker::new(self.options.clone(), self.registry.clone(), self.states.clone(), self.client.clone())
             .with_clock(self.clock.clone());
         let vitals = worker.vitals();
-        self.running = Some(tokio::spawn(worker.run(self.stop.clone())));
+        self.running = Some(tokio::spawn(worker.work(self.stop.clone())));
         vitals
     }
 
-    /// Waits until the worker has ended.
+    /// Waits until the worker has ended as it should.
     pub(crate) async fn ended(&mut self) {
-        self.running.take().unwrap().await.unwrap();
+        self.verdict().await.unwrap();
+    }
+
+    /// Waits until the worker has ended, however it does.
+    pub(crate) async fn verdict(&mut self) -> Result<(), WorkerError> {
+        self.running.take().unwrap().await.unwrap()
     }
 
     /// Stops the worker warm and waits for it.

@@ -5,6 +5,7 @@ mod kit;
 mod probe;
 mod tasks;
 
+mod breaking;
 mod early;
 mod faults;
 mod leases;

@@ -28,6 +28,8 @@ pub(crate) enum Fault {
     Broken,
     /// It is never answered.
     Hangs,
+    /// It panics.
+    Panics,
     /// It is done; the answer comes when the gate opens.
     Gate(Arc<Notify>),
 }
@@ -150,6 +152,7 @@ impl Probe {
                 away(call)
             }
             Some(Fault::Broken) => Err(BackendError::Broken(format!("{call} is refused"))),
+            Some(Fault::Panics) => panic!("{call} fell over"),
             Some(Fault::Hangs) => std::future::pending().await,
             Some(Fault::Gate(gate)) => {
                 let answer = work.await;

@@ -1,0 +1,53 @@
+//! The alarm: rung when what must not end has ended, so that no worker lives on as half of one.
+//!
+//! A worker whose claims go on while nobody settles takes messages and never gives them back: it is worse than none.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
+
+use futures_util::FutureExt as _;
+use tokio_util::sync::CancellationToken;
+
+use crate::limits::panic_text;
+
+/// Why a worker ended without having been asked to.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum WorkerError {
+    /// One of the worker's own loops (not a task) panicked: a fault of Apium, of a store or of the log's writer.
+    #[error(
+        "the worker broke off: {0}; what it ran was given back to its queues, or is delivered again when its leases run out"
+    )]
+    BrokeOff(String),
+}
+
+/// Rung once; what comes after the first ring is a consequence of it. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Alarm {
+    rung: CancellationToken,
+    why: Arc<OnceLock<String>>,
+}
+
+impl Alarm {
+    /// Runs what must not panic. True when it came to its end.
+    pub(crate) async fn guard(&self, what: &str, work: impl Future<Output = ()>) -> bool {
+        // What is behind locks is never left half-changed, and the worker ends soon.
+        match AssertUnwindSafe(work).catch_unwind().await {
+            Ok(()) => true,
+            Err(panic) => {
+                let _ = self.why.set(format!("{what} panicked: {}", panic_text(&*panic)));
+                self.rung.cancel();
+                false
+            }
+        }
+    }
+
+    /// Resolves once rung.
+    pub(crate) async fn rung(&self) {
+        self.rung.cancelled().await;
+    }
+
+    /// What is to be told of it.
+    pub(crate) fn verdict(&self) -> Result<(), WorkerError> {
+        self.why.get().map_or(Ok(()), |why| Err(WorkerError::BrokeOff(why.clone())))
+    }
+}
