@@ -31,6 +31,9 @@ pub struct SqliteBackend {
 #[derive(Clone)]
 pub struct SqliteSettings {
     /// What tells the time; the machine's clock by default.
+    /// Whether a store that is missing is made; true by default. A command that only looks says false: it then fails
+    /// with a sentence, and leaves nothing behind.
+    pub create: bool,
     pub clock: Arc<dyn Clock>,
     /// What a commit survives; [`Synchronous::Full`] by default.
     pub synchronous: Synchronous,
@@ -57,6 +60,7 @@ impl Default for SqliteSettings {
     fn default() -> Self {
         Self {
             clock: Arc::new(SystemClock),
+            create: true,
             synchronous: Synchronous::Full,
             busy_timeout: Duration::from_secs(5),
             readers: 2,
@@ -68,15 +72,21 @@ impl Default for SqliteSettings {
 impl SqliteBackend {
     /// Opens a store, making the file and its folder (for their owner alone) if they are missing.
     ///
-    /// Blocks for some milliseconds; longer, at most the busy time-out, only while another process creates the
-    /// same file.
+    /// Blocks for some milliseconds, at most 30 or so while it looks for damage: at both ends of every table and
+    /// index and at the first free pages, and at every page of a file of up to 16 MiB that can be read in 25 ms. What
+    /// is damaged elsewhere is told by the call that meets it. Longer, at most the busy time-out, only while another
+    /// process creates the same file.
+    ///
+    /// A file (or its log) that is removed or replaced while it is open is noticed: every call then fails with
+    /// [`BackendError::Unavailable`], until that very file is back.
     ///
     /// # Errors
-    /// [`BackendError::Broken`] for a path that is a folder, cannot be written, or holds something else than an
-    /// Apium store this program understands; [`BackendError::Unavailable`] when the disk is full or another
+    /// [`BackendError::Broken`] for a path that is a folder, cannot be written, is damaged, or holds something else
+    /// than an Apium store this program understands, or nothing when [`SqliteSettings::create`] is false;
+    /// [`BackendError::Unavailable`] when the disk is full or another
     /// process holds the file. The sentence names the file and says what to do.
     pub fn open(path: impl AsRef<Path>, settings: SqliteSettings) -> Result<Self, BackendError> {
-        let file = Arc::new(place::prepare(path.as_ref())?);
+        let file = Arc::new(place::prepare(path.as_ref(), settings.create)?);
         let told = |fault: Fault| fault.tell(&file);
         let threads = |error: std::io::Error| {
             BackendError::Unavailable(format!("the threads for {} could not be started: {error}", file.display()))

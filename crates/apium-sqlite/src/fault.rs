@@ -13,6 +13,10 @@ pub(crate) enum Fault {
     Sqlite(Error),
     /// Something stored cannot be right; the sentence says what.
     Broken(String),
+    /// The file itself is damaged; what was found.
+    Damaged(String),
+    /// The file holds no store yet, and none is to be made.
+    NoStore,
 }
 
 impl Fault {
@@ -21,6 +25,8 @@ impl Fault {
         let name = file.display();
         match self {
             Self::Broken(sentence) => BackendError::Broken(format!("in {name}: {sentence}")),
+            Self::Damaged(found) => BackendError::Broken(is_damaged(&name.to_string(), found)),
+            Self::NoStore => no_store(file),
             Self::Sqlite(error) => tell_sqlite(error, &name.to_string()),
         }
     }
@@ -65,6 +71,30 @@ pub(crate) fn is_a_folder(path: &Path) -> String {
     format!("{name} is a folder, not a file: name a file inside it, such as {name}/apium.db")
 }
 
+/// The answer where no store is to be made and there is none.
+pub(crate) fn no_store(file: &Path) -> BackendError {
+    BackendError::Broken(format!(
+        "there is no store in {} yet: start `apium up`, or name the folder with --data",
+        file.display()
+    ))
+}
+
+/// The answer once the file that was opened is no longer the one of this name.
+pub(crate) fn gone(path: &Path) -> BackendError {
+    BackendError::Unavailable(format!(
+        "the file {} was removed or replaced while this process had it open; nothing more is stored and nothing is \
+         read: put that very file back, or restart this process, which then goes on with what it finds there",
+        path.display()
+    ))
+}
+
+fn is_damaged(name: &str, found: &str) -> String {
+    format!(
+        "{name} is damaged ({found}): stop every process that uses it, then put a good copy in its place or rescue \
+         what can be read with `sqlite3 {name} .recover`"
+    )
+}
+
 fn tell_sqlite(error: &Error, name: &str) -> BackendError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => BackendError::Unavailable(format!(
@@ -89,10 +119,7 @@ fn tell_sqlite(error: &Error, name: &str) -> BackendError {
         Some(ErrorCode::NotADatabase) => BackendError::Broken(format!(
             "{name} is not a SQLite database: name another file, or move this one away so that a new one is made"
         )),
-        Some(ErrorCode::DatabaseCorrupt) => BackendError::Broken(format!(
-            "{name} is damaged ({error}): stop every process that uses it, then put a good copy in its place or \
-             rescue what can be read with `sqlite3 {name} .recover`"
-        )),
+        Some(ErrorCode::DatabaseCorrupt) => BackendError::Broken(is_damaged(name, &error.to_string())),
         _ => BackendError::Broken(format!("{name} could not be used ({error})")),
     }
 }

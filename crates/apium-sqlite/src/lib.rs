@@ -2,8 +2,8 @@
 //!
 //! Read in this order: `schema.sql` (what is kept), [`backend`] (the handle), `writer` (one thread that commits
 //! for all), `reader` (threads that only look), `wake` (how a waiter hears of work, in this process and in
-//! others); then the ports: `broker` with `line`, `settle` and `dead`, `results`, `fleet`. `place` and `schema`
-//! open the file, `fault` says in a sentence what is wrong with it.
+//! others); then the ports: `broker` with `line`, `settle` and `dead`, `results`, `fleet`. `place`, `schema`
+//! and `soundness` open the file, `anchor` notices when it is taken away, `fault` says in a sentence what is wrong.
 
 pub mod backend;
 
@@ -18,6 +18,7 @@ mod results;
 mod schema;
 mod settle;
 mod wake;
+mod soundness;
 mod writer;
 
 pub use backend::{SqliteBackend, SqliteSettings, Synchronous};

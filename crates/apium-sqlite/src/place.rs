@@ -7,20 +7,28 @@ use std::path::{Path, PathBuf};
 
 use apium_core::BackendError;
 
-use crate::fault::{is_a_folder, tell_io};
+use crate::fault::{is_a_folder, no_store, tell_io};
 
-/// The one name of the file, the same for every process, after making it and its folder if they are missing.
-pub(crate) fn prepare(path: &Path) -> Result<PathBuf, BackendError> {
+/// The one name of the file, the same for every process, after making it and its folder if they are missing and
+/// `create` says so.
+pub(crate) fn prepare(path: &Path, create: bool) -> Result<PathBuf, BackendError> {
     let path = std::path::absolute(path).map_err(|error| tell_io(path, &error))?;
     if path.is_dir() {
         return Err(BackendError::Broken(is_a_folder(&path)));
+    }
+    let filled = fs::metadata(&path).is_ok_and(|file| file.len() > 0);
+    if !filled && !create {
+        return Err(no_store(&path));
     }
     if let Some(folder) = path.parent()
         && !folder.exists()
     {
         private_folder(folder).map_err(|error| tell_io(folder, &error))?;
     }
-    private_file(&path).map_err(|error| tell_io(&path, &error))?;
+    if !filled {
+        // Never on a file in use: closing it would take the locks away that this process holds on it elsewhere.
+        private_file(&path).map_err(|error| tell_io(&path, &error))?;
+    }
     fs::canonicalize(&path).map_err(|error| tell_io(&path, &error))
 }
 

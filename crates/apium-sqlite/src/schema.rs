@@ -7,6 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::backend::SqliteSettings;
 use crate::fault::Fault;
+use crate::soundness;
 
 /// Marks a SQLite file as an Apium store: "APIU".
 const APPLICATION: i32 = 0x4150_4955;
@@ -33,7 +34,7 @@ pub(crate) fn open_to_write(file: &Path, settings: &SqliteSettings) -> Result<Co
     let patience = Instant::now() + settings.busy_timeout;
     // While another process creates the same file, SQLite answers "busy" at once, without asking the time-out.
     loop {
-        match prepare(&db) {
+        match prepare(&db, settings.create) {
             Err(fault) if fault.is_busy() && Instant::now() < patience => std::thread::sleep(AGAIN),
             prepared => break prepared.map(|()| db),
         }
@@ -55,9 +56,12 @@ fn connect(file: &Path, settings: &SqliteSettings) -> Result<Connection, Fault> 
     Ok(db)
 }
 
-fn prepare(db: &Connection) -> Result<(), Fault> {
+fn prepare(db: &Connection, create: bool) -> Result<(), Fault> {
     let version = in_transaction(db, "BEGIN", check)?;
     db.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    if version == 0 && !create {
+        return Err(Fault::NoStore);
+    }
     // The undo pages of savepoints stay in memory: they never outlive a transaction.
     db.pragma_update(None, "temp_store", "memory")?;
     db.pragma_update(None, "cache_size", -16_384)?;
@@ -65,6 +69,9 @@ fn prepare(db: &Connection) -> Result<(), Fault> {
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
     if version < MIGRATIONS.len() {
         in_transaction(db, "BEGIN IMMEDIATE", migrate)?;
+    }
+    if version > 0 {
+        soundness::check(db)?;
     }
     Ok(())
 }

@@ -4,12 +4,15 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use apium_core::{BackendError, Broker, Claim};
+use apium_core::{BackendError, Broker, Settlement};
 use apium_sqlite::{SqliteBackend, SqliteSettings};
 use rusqlite::Connection;
 
 use crate::child::Child;
-use crate::{LEASE, message, open, ready};
+use crate::{claim, message, open, ready};
+
+/// Bytes of one page of the file.
+const PAGE: usize = 4_096;
 
 fn refused(file: &Path) -> String {
     match SqliteBackend::open(file, SqliteSettings::default()) {
@@ -80,32 +83,77 @@ async fn store(folder: &Path) -> Vec<u8> {
     fs::read(&file).unwrap()
 }
 
-/// What a worker hears that opens the file and asks it for work.
-async fn no_work_from(file: &Path) -> BackendError {
-    match SqliteBackend::open(file, SqliteSettings::default()) {
-        Ok(broker) => {
-            let queues = ["q".to_owned()];
-            broker.claim(&Claim { queues: &queues, max: 10, lease: LEASE }).await.unwrap_err()
-        }
-        Err(error) => error,
+#[tokio::test]
+async fn a_file_that_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = store(folder.path()).await;
+    let cut = sound[..sound.len() / 2].to_vec();
+    let head = sound[..60].to_vec();
+    let mut garbled = sound.clone();
+    garbled[PAGE..].fill(0xa5);
+    // One page somewhere in the middle, which no question would touch for a long time.
+    let mut spot = sound.clone();
+    let middle = sound.len() / PAGE / 2 * PAGE;
+    spot[middle..middle + PAGE].fill(0xa5);
+    for (name, bytes) in [("garbled.db", garbled), ("cut.db", cut), ("head.db", head), ("spot.db", spot)] {
+        let file = folder.path().join(name);
+        fs::write(&file, bytes).unwrap();
+        assert_says(&refused(&file), &file, &["is damaged", "put a good copy in its place", ".recover"]);
     }
 }
 
 #[tokio::test]
-async fn a_file_that_is_damaged() {
+async fn a_large_file_whose_trees_or_free_pages_are_damaged() {
     let folder = tempfile::tempdir().unwrap();
-    let mut bytes = store(folder.path()).await;
-    let length = bytes.len();
-    let cut = bytes[..length / 2].to_vec();
-    let head = bytes[..60].to_vec();
-    bytes[4_096..].fill(0xa5);
-    for (name, bytes) in [("garbled.db", bytes), ("cut.db", cut), ("head.db", head)] {
-        let file = folder.path().join(name);
-        fs::write(&file, bytes).unwrap();
-        let error = no_work_from(&file).await;
-        assert!(!error.is_transient(), "{error}");
-        assert_says(&error.to_string(), &file, &["is damaged", "put a good copy in its place", ".recover"]);
+    let file = folder.path().join("large.db");
+    let broker = open(&file);
+    broker.publish(&vec![message("q", &"x".repeat(1 << 20)); 24]).await.unwrap();
+    let acks = claim(&broker, "q", 4).await.into_iter().map(|delivery| Settlement::ack(delivery.receipt));
+    broker.settle(acks.collect()).await.unwrap();
+    drop(broker);
+    let db = Connection::open(&file).unwrap();
+    let mut asked = db.prepare("SELECT name, rootpage FROM sqlite_schema WHERE rootpage > 1").unwrap();
+    let trees = asked.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let mut pages: Vec<(String, u32)> = trees.map(Result::unwrap).collect();
+    assert!(pages.len() > 15, "{pages:?}");
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let mut bytes = fs::read(&file).unwrap();
+    let file = folder.path().join("copy.db");
+    pages.push(("free pages".to_owned(), u32::from_be_bytes(bytes[32..36].try_into().unwrap())));
+    for (name, page) in pages {
+        let end = usize::try_from(page).unwrap() * PAGE;
+        let at = end - PAGE..end;
+        let good = bytes[at.clone()].to_vec();
+        bytes[at.clone()].fill(0xa5);
+        fs::write(&file, &bytes).unwrap();
+        let sentence = refused(&file);
+        assert!(sentence.contains("is damaged"), "{name}: {sentence}");
+        bytes[at].copy_from_slice(&good);
     }
+    fs::write(&file, &bytes).unwrap();
+    assert_eq!(ready(&open(&file), "q").await, 20, "undamaged, it opens");
+}
+
+#[test]
+fn no_store_where_none_is_to_be_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let look = |file: &Path| {
+        let settings = SqliteSettings { create: false, ..SqliteSettings::default() };
+        match SqliteBackend::open(file, settings) {
+            Err(BackendError::Broken(sentence)) => sentence,
+            other => panic!("{other:?}"),
+        }
+    };
+    let missing = folder.path().join("data/apium.db");
+    assert_says(&look(&missing), &missing, &["there is no store in", "apium up", "--data"]);
+    assert!(!missing.parent().unwrap().exists(), "nothing is made");
+    let empty = folder.path().join("empty.db");
+    fs::write(&empty, "").unwrap();
+    assert_says(&look(&empty), &empty, &["there is no store in", "apium up", "--data"]);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is put beside it");
+    drop(open(&missing));
+    let settings = SqliteSettings { create: false, ..SqliteSettings::default() };
+    SqliteBackend::open(&missing, settings).unwrap();
 }
 
 /// The same binary, as a user who is not root: to root, no folder is read-only.

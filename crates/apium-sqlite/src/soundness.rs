@@ -1,0 +1,101 @@
+//! Whether the file can be trusted, looked at once when it is opened, for as long as a start may wait.
+//!
+//! Always: the way from the root of every table and index to its first and its last row, and the head of the list of
+//! free pages. Then the structure of every page, if the file is small and its disk quick enough to read all of it in
+//! [`PATIENCE`]. Damage deep inside a large file is therefore told by the first statement that meets it, not here.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, Error, ErrorCode};
+
+use crate::fault::Fault;
+
+/// How long the look at every page may take; it is given up then, and what was seen until then was sound. From memory
+/// a file of [`SMALL`] takes about half of it; from a disk asked for the first time, one of 1 MiB may take all.
+const PATIENCE: Duration = Duration::from_millis(25);
+
+/// Bytes up to which that look is tried.
+const SMALL: i64 = 16 << 20;
+
+/// Pages between two looks at the time.
+const PAGES: i32 = 8;
+
+/// A column of each table and index by which its first and its last entry are found.
+const TREES: [(&str, &str); 17] = [
+    ("id", "messages"),
+    ("queue", "messages WHERE state = 2"),
+    ("queue", "messages WHERE state = 3"),
+    ("lease", "messages WHERE state = 4"),
+    ("id", "results"),
+    ("task_id", "results"),
+    ("expires", "results WHERE expires IS NOT NULL"),
+    ("task_id", "remembered"),
+    ("until", "remembered"),
+    ("id", "dead"),
+    ("name", "dead"),
+    ("queue", "dead"),
+    ("task", "dead"),
+    ("name", "workers"),
+    ("id", "revoked"),
+    ("until", "revoked"),
+    ("seq", "sqlite_sequence"),
+];
+
+/// Fails when the file is seen to be damaged.
+pub(crate) fn check(db: &Connection) -> Result<(), Fault> {
+    for (column, rows) in TREES {
+        for end in ["min", "max"] {
+            db.query_row(&format!("SELECT {end}({column}) FROM {rows}"), [], |_| Ok(()))?;
+        }
+    }
+    check_free_pages(db)?;
+    let number = |pragma: &str| db.query_row(pragma, [], |row| row.get::<_, i64>(0));
+    if number("PRAGMA page_count")? * number("PRAGMA page_size")? <= SMALL {
+        check_every_page(db)?;
+    }
+    Ok(())
+}
+
+/// Takes a few of the free pages and gives them back. It asks for the lock but waits for nobody: whoever has it is
+/// writing, and meets the same pages.
+fn check_free_pages(db: &Connection) -> Result<(), Fault> {
+    let free: i64 = db.query_row("PRAGMA freelist_count", [], |row| row.get(0))?;
+    if free == 0 {
+        return Ok(());
+    }
+    let patience: i64 = db.query_row("PRAGMA busy_timeout", [], |row| row.get(0))?;
+    db.busy_timeout(Duration::ZERO)?;
+    let begun = db.execute_batch("BEGIN IMMEDIATE");
+    db.busy_timeout(Duration::from_millis(patience.unsigned_abs()))?;
+    match begun.map_err(Fault::from) {
+        Err(fault) if fault.is_busy() => return Ok(()),
+        begun => begun?,
+    }
+    let taken =
+        db.execute("INSERT OR REPLACE INTO workers (name, until, card) VALUES ('', 0, ?1)", [" ".repeat(9_000)]);
+    if !db.is_autocommit() {
+        db.execute_batch("ROLLBACK")?;
+    }
+    taken?;
+    Ok(())
+}
+
+fn check_every_page(db: &Connection) -> Result<(), Fault> {
+    let began = Instant::now();
+    db.progress_handler(PAGES, Some(move || began.elapsed() > PATIENCE))?;
+    let said = db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    db.progress_handler(0, None::<fn() -> bool>)?;
+    match said {
+        Ok(said) if said == "ok" => Ok(()),
+        Ok(said) => {
+            let lines: Vec<_> = said.lines().filter(|line| !line.starts_with("***")).collect();
+            Err(Fault::Damaged(lines.join("; ")))
+        }
+        Err(error) if gave_up(&error) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn gave_up(error: &Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
+}
