@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use apium_core::{BackendError, Clock, SystemClock};
 
+use crate::anchor::Anchor;
 use crate::fault::{Fault, tell_io};
 use crate::place;
 use crate::reader::Readers;
@@ -30,10 +31,10 @@ pub struct SqliteBackend {
 /// How the file is kept.
 #[derive(Clone)]
 pub struct SqliteSettings {
-    /// What tells the time; the machine's clock by default.
     /// Whether a store that is missing is made; true by default. A command that only looks says false: it then fails
     /// with a sentence, and leaves nothing behind.
     pub create: bool,
+    /// What tells the time; the machine's clock by default.
     pub clock: Arc<dyn Clock>,
     /// What a commit survives; [`Synchronous::Full`] by default.
     pub synchronous: Synchronous,
@@ -59,8 +60,8 @@ pub enum Synchronous {
 impl Default for SqliteSettings {
     fn default() -> Self {
         Self {
-            clock: Arc::new(SystemClock),
             create: true,
+            clock: Arc::new(SystemClock),
             synchronous: Synchronous::Full,
             busy_timeout: Duration::from_secs(5),
             readers: 2,
@@ -95,9 +96,10 @@ impl SqliteBackend {
         let look = || schema::open_to_read(&file, &settings).map_err(told);
         let looking = (0..settings.readers.max(1)).map(|_| look()).collect::<Result<_, _>>()?;
         let bell = Arc::new(Bell::hang(&file).map_err(|error| tell_io(&place::beside(&file, "-bell"), &error))?);
-        let watch = Watch::start(&file, look()?, bell.clone()).map_err(threads)?;
+        let anchor = Arc::new(Anchor::cast(&file).map_err(|error| tell_io(&file, &error))?);
         let desk = Desk {
             db,
+            anchor: anchor.clone(),
             file: file.clone(),
             bell: bell.clone(),
             clock: settings.clock.clone(),
@@ -105,9 +107,10 @@ impl SqliteBackend {
             patience: settings.busy_timeout,
             checkpoint_bytes: settings.checkpoint_bytes,
         };
+        let watch = Watch::start(&file, look()?, bell.clone(), anchor.clone()).map_err(threads)?;
         Ok(Self {
             writer: Writer::start(desk).map_err(threads)?,
-            readers: Readers::start(looking, file.clone()).map_err(threads)?,
+            readers: Readers::start(looking, file.clone(), anchor).map_err(threads)?,
             bell,
             clock: settings.clock,
             home: name(&file).into(),

@@ -7,6 +7,7 @@
 
 pub mod backend;
 
+mod anchor;
 mod broker;
 mod dead;
 mod fault;
@@ -17,8 +18,8 @@ mod reader;
 mod results;
 mod schema;
 mod settle;
-mod wake;
 mod soundness;
+mod wake;
 mod writer;
 
 pub use backend::{SqliteBackend, SqliteSettings, Synchronous};

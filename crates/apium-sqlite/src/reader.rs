@@ -10,6 +10,7 @@ use apium_core::BackendError;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::anchor::Anchor;
 use crate::fault::{Fault, ended};
 
 /// Questions that may wait before callers have to.
@@ -22,18 +23,23 @@ type Question = Box<dyn FnOnce(&Connection) + Send>;
 pub(crate) struct Readers {
     questions: mpsc::Sender<Question>,
     file: Arc<PathBuf>,
+    anchor: Arc<Anchor>,
 }
 
 impl Readers {
     /// Starts one thread for each connection.
-    pub(crate) fn start(connections: Vec<Connection>, file: Arc<PathBuf>) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        connections: Vec<Connection>,
+        file: Arc<PathBuf>,
+        anchor: Arc<Anchor>,
+    ) -> std::io::Result<Self> {
         let (questions, waiting) = mpsc::channel(QUEUE);
         let waiting = Arc::new(Mutex::new(waiting));
         for (number, db) in connections.into_iter().enumerate() {
             let waiting = waiting.clone();
             thread::Builder::new().name(format!("sqlite-read-{number}")).spawn(move || serve(&db, &waiting))?;
         }
-        Ok(Self { questions, file })
+        Ok(Self { questions, file, anchor })
     }
 
     /// Asks, and waits for the answer.
@@ -43,15 +49,16 @@ impl Readers {
         F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
+        let (file, anchor) = (self.file.clone(), self.anchor.clone());
         let question: Question = Box::new(move |db| {
             if !reply.is_closed() {
+                let found = anchor.holds().and_then(|()| look(db).map_err(|fault| fault.tell(&file)));
                 // Who asked may have left meanwhile.
-                reply.send(look(db)).ok();
+                reply.send(found).ok();
             }
         });
         self.questions.send(question).await.map_err(|_| ended(&self.file))?;
-        let found = answer.await.map_err(|_| ended(&self.file))?;
-        found.map_err(|fault| fault.tell(&self.file))
+        answer.await.map_err(|_| ended(&self.file))?
     }
 }
 

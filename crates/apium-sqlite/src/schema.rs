@@ -58,10 +58,10 @@ fn connect(file: &Path, settings: &SqliteSettings) -> Result<Connection, Fault> 
 
 fn prepare(db: &Connection, create: bool) -> Result<(), Fault> {
     let version = in_transaction(db, "BEGIN", check)?;
-    db.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     if version == 0 && !create {
         return Err(Fault::NoStore);
     }
+    db.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     // The undo pages of savepoints stay in memory: they never outlive a transaction.
     db.pragma_update(None, "temp_store", "memory")?;
     db.pragma_update(None, "cache_size", -16_384)?;

@@ -21,6 +21,7 @@ use rusqlite::Connection;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::anchor::Anchor;
 use crate::place::{beside, private_file};
 use crate::results;
 
@@ -135,14 +136,13 @@ impl Bell {
     }
 
     /// Somebody else has committed something: whoever waits for messages or revocations looks himself, while the
-    /// awaited results are looked up here, so that a hundred waiters are not a hundred questions.
-    fn heard(&self, db: &Connection) {
+    /// awaited results are looked up here (`ready`), so that a hundred waiters are not a hundred questions.
+    fn heard(&self, ready: impl Fn(&str) -> bool) {
         self.messages.notify_waiters();
         self.revocations.notify_waiters();
         let awaited: Vec<String> = self.awaited().keys().cloned().collect();
         for task_id in awaited {
-            // On an error the waiter looks too, and tells it to its caller.
-            if results::is_ready(db, &task_id).unwrap_or(true)
+            if ready(&task_id)
                 && let Some(awaited) = self.awaited().get(&task_id)
             {
                 awaited.ready.notify_waiters();
@@ -169,7 +169,7 @@ impl Drop for Waiter<'_> {
 
 impl Watch {
     /// Starts the watching thread, which looks through `db`.
-    pub(crate) fn start(file: &Path, db: Connection, bell: Arc<Bell>) -> std::io::Result<Self> {
+    pub(crate) fn start(file: &Path, db: Connection, bell: Arc<Bell>, anchor: Arc<Anchor>) -> std::io::Result<Self> {
         // One place is enough: a ring that is not yet heard stands for all that follow.
         let (end, rings) = sync_channel(1);
         let watcher = watch_bell(&beside(file, "-bell"), end.clone());
@@ -185,7 +185,7 @@ impl Watch {
         };
         // Before the thread runs: a commit made until then would be taken for what was there already.
         let seen = version(&db);
-        let watch = move || listen(&db, seen, &rings, &bell, pace);
+        let watch = move || listen(&db, &anchor, seen, &rings, &bell, pace);
         thread::Builder::new().name("sqlite-watch".to_owned()).spawn(watch)?;
         Ok(Self { _bell: watcher.ok(), _end: end })
     }
@@ -209,7 +209,7 @@ fn watch_bell(bell: &Path, ring: SyncSender<()>) -> notify::Result<notify::Recom
     Ok(watcher)
 }
 
-fn listen(db: &Connection, mut seen: Option<i64>, rings: &Receiver<()>, bell: &Bell, pace: Duration) {
+fn listen(db: &Connection, anchor: &Anchor, mut seen: Option<i64>, rings: &Receiver<()>, bell: &Bell, pace: Duration) {
     loop {
         let rung = match rings.recv_timeout(pace) {
             Ok(()) => true,
@@ -217,16 +217,20 @@ fn listen(db: &Connection, mut seen: Option<i64>, rings: &Receiver<()>, bell: &B
             Err(RecvTimeoutError::Disconnected) => return,
         };
         // Asked before looking: what is committed after it is seen the next time.
-        let current = version(db);
-        if rung || current.is_none() || current != seen {
-            bell.heard(db);
+        let current = anchor.holds().ok().and_then(|()| version(db));
+        match current {
+            // The waiters look themselves, and tell their callers what is wrong.
+            None => bell.heard(|_| true),
+            Some(_) if rung || current != seen => {
+                bell.heard(|task_id| results::is_ready(db, task_id).unwrap_or(true));
+            }
+            Some(_) => {}
         }
         seen = current;
     }
 }
 
-/// A number that changes whenever another connection commits; `None` when the file cannot be asked, so that the
-/// waiters look themselves and tell why.
+/// A number that changes whenever another connection commits; `None` when the file cannot be asked.
 fn version(db: &Connection) -> Option<i64> {
     db.prepare_cached("PRAGMA data_version").and_then(|mut asked| asked.query_row([], |row| row.get(0))).ok()
 }

@@ -15,6 +15,7 @@ use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::anchor::Anchor;
 use crate::backend::Synchronous;
 use crate::fault::{Fault, ended};
 use crate::wake::{Bell, Rung};
@@ -102,6 +103,7 @@ pub(crate) struct Writer {
 /// What the writer thread is given.
 pub(crate) struct Desk {
     pub(crate) db: Connection,
+    pub(crate) anchor: Arc<Anchor>,
     pub(crate) file: Arc<PathBuf>,
     pub(crate) bell: Arc<Bell>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -179,19 +181,32 @@ impl Desk {
     /// Runs a group in one transaction and answers it; returns the jobs that undo what nobody heard.
     fn commit(&self, mut group: Vec<Box<dyn Job>>, tags: &Cell<u64>) -> Vec<Box<dyn Job>> {
         let rung = Rung::default();
-        let outcomes = match self.run(&mut group, &rung, tags) {
+        let outcomes = match self.run_on_the_file(&mut group, &rung, tags) {
             Ok(outcomes) => outcomes,
-            Err(fault) => {
+            Err(error) => {
                 if !self.db.is_autocommit() {
                     // Nothing was committed; what a roll-back could still say changes nothing for the callers.
                     self.db.execute_batch("ROLLBACK").ok();
                 }
-                let error = fault.tell(&self.file);
                 group.iter().map(|_| Err(error.clone())).collect()
             }
         };
         self.bell.ring(rung);
         group.into_iter().zip(outcomes).filter_map(|(job, outcome)| job.answer(outcome)).collect()
+    }
+
+    /// As [`Self::run`], but never into a file that has lost its name: what is written there is lost with this process.
+    fn run_on_the_file(
+        &self,
+        group: &mut [Box<dyn Job>],
+        rung: &Rung,
+        tags: &Cell<u64>,
+    ) -> Result<Vec<Result<(), BackendError>>, BackendError> {
+        self.anchor.holds()?;
+        let ran = self.run(group, rung, tags);
+        // Once more, because it may have gone meanwhile: no answer tells of a commit that nobody will find.
+        self.anchor.holds()?;
+        ran.map_err(|fault| fault.tell(&self.file))
     }
 
     fn run(

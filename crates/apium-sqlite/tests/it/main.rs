@@ -6,6 +6,7 @@ mod conformance;
 mod crash;
 mod faults;
 mod group;
+mod loss;
 mod neighbours;
 mod upkeep;
 
