@@ -10,7 +10,7 @@ use crate::error::BackendError;
 /// What a worker says of itself at every heartbeat.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkerCard {
-    /// The node name, e.g. `celery@host`.
+    /// The node name, e.g. `celery@host`. Should be a worker's own, but nothing makes sure of it.
     pub name: String,
     /// The queues it consumes.
     pub queues: Vec<String>,
@@ -24,8 +24,15 @@ pub struct WorkerCard {
     pub processed: u64,
     /// Its process id.
     pub pid: u32,
-    /// When it started, as RFC 3339.
+    /// When it started, as RFC 3339; to be told the same at every heartbeat.
     pub started: String,
+}
+
+impl WorkerCard {
+    /// What tells this worker from every other, also from one of the same name: name, process id and start.
+    pub fn instance(&self) -> String {
+        format!("{} {} {}", self.name, self.pid, self.started)
+    }
 }
 
 /// Revoked ids, and from where to ask on.
@@ -43,10 +50,10 @@ pub trait Fleet: Send + Sync + 'static {
     /// Says that this worker lives, for `ttl` from now.
     async fn beat(&self, card: &WorkerCard, ttl: Duration) -> Result<(), BackendError>;
 
-    /// Says that this worker has left.
-    async fn leave(&self, name: &str) -> Result<(), BackendError>;
+    /// Says that this worker has left; another of the same name stays.
+    async fn leave(&self, card: &WorkerCard) -> Result<(), BackendError>;
 
-    /// The workers alive now, by name.
+    /// The workers alive now, by name; two of one name are both told.
     async fn workers(&self) -> Result<Vec<WorkerCard>, BackendError>;
 
     /// Calls a task off; remembered for `keep`, so that a worker that starts later knows it too.

@@ -360,12 +360,12 @@ impl Broker for Memory {
 impl Fleet for Memory {
     async fn beat(&self, card: &WorkerCard, ttl: Duration) -> Result<(), BackendError> {
         let until = after(self.clock.now(), ttl);
-        self.open().workers.insert(card.name.clone(), (card.clone(), until));
+        self.open().workers.insert(card.instance(), (card.clone(), until));
         Ok(())
     }
 
-    async fn leave(&self, name: &str) -> Result<(), BackendError> {
-        self.open().workers.remove(name);
+    async fn leave(&self, card: &WorkerCard) -> Result<(), BackendError> {
+        self.open().workers.remove(&card.instance());
         Ok(())
     }
 
@@ -373,7 +373,9 @@ impl Fleet for Memory {
         let now = self.clock.now();
         let mut shelves = self.open();
         shelves.workers.retain(|_, (_, until)| *until > now);
-        Ok(shelves.workers.values().map(|(card, _)| card.clone()).collect())
+        let mut cards: Vec<_> = shelves.workers.values().map(|(card, _)| card.clone()).collect();
+        cards.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(cards)
     }
 
     async fn revoke(&self, task_id: &str, keep: Duration) -> Result<(), BackendError> {

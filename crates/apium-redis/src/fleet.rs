@@ -18,15 +18,16 @@ impl Fleet for RedisBackend {
         let text = serde_json::to_vec(card)
             .map_err(|error| BackendError::Broken(format!("a worker's card cannot be written: {error}")))?;
         let mut script = scripts::BEAT.key(keys::WORKERS);
-        script.key(keys::CARDS).arg(self.offset()).arg(ttl.as_secs_f64()).arg(&card.name).arg(text);
+        script.key(keys::CARDS).arg(self.offset()).arg(ttl.as_secs_f64()).arg(card.instance()).arg(text);
         self.inner.link.script(&script).await
     }
 
-    async fn leave(&self, name: &str) -> Result<(), BackendError> {
+    async fn leave(&self, card: &WorkerCard) -> Result<(), BackendError> {
+        let instance = card.instance();
         let mut pipe = redis::pipe();
         pipe.atomic();
-        pipe.cmd("ZREM").arg(keys::WORKERS).arg(name).ignore();
-        pipe.cmd("HDEL").arg(keys::CARDS).arg(name).ignore();
+        pipe.cmd("ZREM").arg(keys::WORKERS).arg(&instance).ignore();
+        pipe.cmd("HDEL").arg(keys::CARDS).arg(&instance).ignore();
         self.inner.link.pipeline(&pipe).await
     }
 

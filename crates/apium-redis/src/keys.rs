@@ -12,7 +12,7 @@
 //! | `apium:known:<id>` | string | `sent` or `ended`: an id announced by its sender |
 //! | `apium:settled:<sha1>` | string | a settlement without a delivery has sent these bytes; for ten minutes |
 //! | `apium:dead`, `apium:dead:letters` | zset, hash | dead letters by time; id → letter |
-//! | `apium:workers`, `apium:worker:cards` | zset, hash | worker → until when it counts as alive; its card |
+//! | `apium:workers`, `apium:worker:cards` | zset, hash | `<name> <pid> <started>` of a worker → until when it counts as alive; its card |
 //! | `apium:revoked`, `apium:revoked:until` | zset, zset | revoked id → cursor; → until when it is remembered |
 //! | `apium:queues` | set | queues an Apium process has used |
 

@@ -13,6 +13,7 @@ use crate::fault::Fault;
 use crate::wake::deadline;
 use crate::writer::{Weight, Work};
 
+/// What stands in `name` is [`WorkerCard::instance`], by which two workers of one name are told apart.
 const BEAT: &str = "INSERT INTO workers (name, until, card) VALUES (?1, ?2, ?3)
     ON CONFLICT (name) DO UPDATE SET until = excluded.until, card = excluded.card";
 
@@ -25,10 +26,10 @@ impl Fleet for SqliteBackend {
         self.writer.write(Weight::light(1), move |work| beat(work, &card, ttl)).await
     }
 
-    async fn leave(&self, name: &str) -> Result<(), BackendError> {
-        let name = name.to_owned();
+    async fn leave(&self, card: &WorkerCard) -> Result<(), BackendError> {
+        let instance = card.instance();
         let leave = move |work: &Work<'_>| {
-            work.db.prepare_cached("DELETE FROM workers WHERE name = ?1")?.execute([&name])?;
+            work.db.prepare_cached("DELETE FROM workers WHERE name = ?1")?.execute([&instance])?;
             Ok(())
         };
         self.writer.write(Weight::light(1), leave).await
@@ -76,17 +77,19 @@ pub(crate) fn sweep(work: &Work<'_>) -> Result<(), Fault> {
 fn beat(work: &Work<'_>, card: &WorkerCard, ttl: Duration) -> Result<(), Fault> {
     let text = serde_json::to_string(card)
         .map_err(|error| Fault::Broken(format!("the card of worker {} cannot be written: {error}", card.name)))?;
-    work.db.prepare_cached(BEAT)?.execute(params![card.name, work.after(ttl), text])?;
+    work.db.prepare_cached(BEAT)?.execute(params![card.instance(), work.after(ttl), text])?;
     Ok(())
 }
 
 fn workers(db: &Connection, now: i64) -> Result<Vec<WorkerCard>, Fault> {
-    let mut asked = db.prepare_cached("SELECT card FROM workers WHERE until > ?1 ORDER BY name")?;
+    let mut asked = db.prepare_cached("SELECT card FROM workers WHERE until > ?1")?;
     let cards = asked.query_map([now], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
     let read = |card: &String| {
         serde_json::from_str(card).map_err(|error| Fault::Broken(format!("a worker's card cannot be read: {error}")))
     };
-    cards.iter().map(read).collect()
+    let mut cards = cards.iter().map(read).collect::<Result<Vec<WorkerCard>, _>>()?;
+    cards.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(cards)
 }
 
 fn news(db: &Connection, cursor: u64, now: i64) -> Result<Revocations, Fault> {

@@ -19,17 +19,39 @@ pub(crate) async fn run(station: Arc<Station>, end: CancellationToken) {
     let started = station.now().to_string();
     let mut every = tokio::time::interval(BEAT);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut introduced = false;
     while end.run_until_cancelled(every.tick()).await.is_some() {
-        match station.broker().beat(&card(&station, &started), SILENCE).await {
-            // With every slot taken there is nothing to claim: the heartbeat's answer stands in for a claim's.
-            Ok(()) if station.is_full() => station.vitals.heard(),
-            Ok(()) => {}
+        let card = card(&station, &started);
+        match station.broker().beat(&card, SILENCE).await {
+            Ok(()) => {
+                // With every slot taken there is nothing to claim: this answer stands in for a claim's.
+                if station.is_full() {
+                    station.vitals.heard();
+                }
+                introduced = introduced || meet(&station, &card).await;
+            }
             Err(error) => tracing::debug!(%error, "the heartbeat was not heard"),
         }
     }
-    if let Err(error) = station.broker().leave(&station.options.name).await {
+    if let Err(error) = station.broker().leave(&card(&station, &started)).await {
         tracing::debug!(%error, "nobody heard the goodbye");
     }
+}
+
+/// Looks once for a namesake, after the first beat, so that of two that start together one sees the other. Celery
+/// warns of that too: whoever asks after one of them is told of either. True once the fleet has answered.
+async fn meet(station: &Station, card: &WorkerCard) -> bool {
+    let Ok(fleet) = station.broker().workers().await else { return false };
+    let namesake = |other: &&WorkerCard| other.name == card.name && other.instance() != card.instance();
+    if let Some(other) = fleet.iter().find(namesake) {
+        tracing::warn!(
+            pid = other.pid,
+            started = other.started,
+            "another worker is named {}, or was until it died just now; give each its own name with -n",
+            card.name
+        );
+    }
+    true
 }
 
 fn card(station: &Station, started: &str) -> WorkerCard {

@@ -48,8 +48,29 @@ pub async fn a_silent_worker_is_gone(subject: &Subject) {
 
 pub async fn a_leaver_is_gone(subject: &Subject) {
     subject.broker.beat(&card("a@h"), KEEP).await.unwrap();
-    subject.broker.leave("a@h").await.unwrap();
+    subject.broker.leave(&card("a@h")).await.unwrap();
     assert!(names(subject).await.is_empty());
+}
+
+/// On one machine two workers have the same name unless they are given others; their process ids differ. In two
+/// containers these are the same too, and only the moments they started at differ.
+pub async fn tells_namesakes_apart(subject: &Subject) {
+    let first = card("a@h");
+    let second = WorkerCard { pid: 43, processed: 3, ..card("a@h") };
+    let third = WorkerCard { started: "2026-11-22T00:00:01Z".to_owned(), ..card("a@h") };
+    for card in [&card("b@h"), &first, &second, &third] {
+        subject.broker.beat(card, KEEP).await.unwrap();
+    }
+    let later = WorkerCard { processed: 8, active: 0, ..first.clone() };
+    subject.broker.beat(&later, KEEP).await.unwrap();
+    let all = subject.other.workers().await.unwrap();
+    assert_eq!(all.iter().map(|card| card.name.as_str()).collect::<Vec<_>>(), ["a@h", "a@h", "a@h", "b@h"]);
+    for card in [&later, &second, &third] {
+        assert!(all.contains(card), "{card:?}");
+    }
+    subject.broker.leave(&first).await.unwrap();
+    subject.broker.leave(&third).await.unwrap();
+    assert_eq!(subject.other.workers().await.unwrap(), [second, card("b@h")], "who leaves takes no other along");
 }
 
 pub async fn tells_revocations_once(subject: &Subject) {

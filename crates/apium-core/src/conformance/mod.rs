@@ -44,7 +44,7 @@ macro_rules! conformance_tests {
             unknown_until_stored, stores_and_reads_back, success_is_final, failure_gives_way, revoke_does_not_touch_what_began,
             waits_for_a_ready_state, wait_times_out, expires, remembers_and_forgets);
         $crate::conformance_tests!(@suite fleet $make:
-            shows_the_living, a_silent_worker_is_gone, a_leaver_is_gone, tells_revocations_once, does_not_wait_when_given_no_time, wakes_on_revoke, remembers_revocations);
+            shows_the_living, a_silent_worker_is_gone, a_leaver_is_gone, tells_namesakes_apart, tells_revocations_once, does_not_wait_when_given_no_time, wakes_on_revoke, remembers_revocations);
     };
     (@suite $suite:ident $make:ident: $($promise:ident),+ $(,)?) => {
         mod $suite {

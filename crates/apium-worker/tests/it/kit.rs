@@ -88,6 +88,16 @@ impl Rig {
         }
     }
 
+    /// Another worker on the same backend, with the same settings, not started yet.
+    pub(crate) fn on(other: &Self) -> Self {
+        let mut rig = Self::with_clock(other.clock.clone());
+        rig.memory = other.memory.clone();
+        rig.probe = other.probe.clone();
+        rig.client = other.client.clone();
+        rig.options = other.options.clone();
+        rig
+    }
+
     /// A world with its worker.
     pub(crate) fn started() -> Self {
         let mut rig = Self::new();

@@ -249,8 +249,8 @@ impl Fleet for Probe {
         self.through("beat", self.inner.beat(card, ttl)).await
     }
 
-    async fn leave(&self, name: &str) -> Result<(), BackendError> {
-        self.through("leave", self.inner.leave(name)).await
+    async fn leave(&self, card: &WorkerCard) -> Result<(), BackendError> {
+        self.through("leave", self.inner.leave(card)).await
     }
 
     async fn workers(&self) -> Result<Vec<WorkerCard>, BackendError> {

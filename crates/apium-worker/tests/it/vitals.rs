@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use apium_core::{Fleet, Signature};
+use apium_core::{Fleet, Signature, WorkerCard};
 use apium_worker::Vitals;
 use prometheus_client::registry::Registry;
 
-use crate::kit::Rig;
+use crate::kit::{Rig, keep_log, log};
 use crate::tasks;
 
 /// The metrics as a scraper reads them.
@@ -99,4 +99,24 @@ async fn the_heartbeat_shows_what_it_does() {
     assert_eq!(card.pid, std::process::id());
     assert!(card.tasks.contains(&"t.add".to_owned()));
     assert!(card.started.parse::<jiff::Timestamp>().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namesake_is_named_at_the_start_and_stays_when_the_other_leaves() {
+    keep_log();
+    let mut rig = Rig::new();
+    rig.options.name = "twin@test".to_owned();
+    rig.start();
+    rig.probe.called("beat", 2).await;
+    let warned = || log().lines().filter(|line| line.contains("another worker is named twin@test")).count();
+    assert_eq!(warned(), 0);
+    let mut other = Rig::on(&rig);
+    other.start();
+    rig.probe.called("beat", 6).await;
+    assert_eq!(warned(), 1);
+    assert!(log().contains("give each its own name with -n"));
+    let names = |cards: Vec<WorkerCard>| cards.into_iter().map(|card| card.name).collect::<Vec<_>>();
+    assert_eq!(names(rig.memory.workers().await.unwrap()), ["twin@test", "twin@test"]);
+    other.stopped().await;
+    assert_eq!(names(rig.memory.workers().await.unwrap()), ["twin@test"]);
 }
