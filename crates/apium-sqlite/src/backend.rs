@@ -11,6 +11,7 @@ use crate::fault::{Fault, tell_io};
 use crate::place;
 use crate::reader::Readers;
 use crate::schema;
+use crate::vacuum::Vacuum;
 use crate::wake::{Bell, Watch};
 use crate::writer::{Desk, Writer};
 
@@ -42,7 +43,8 @@ pub struct SqliteSettings {
     pub busy_timeout: Duration,
     /// Threads that answer questions; 2 by default, at least 1.
     pub readers: usize,
-    /// Bytes the write-ahead log may reach before it is moved into the file; 8 MiB by default.
+    /// Bytes the write-ahead log may reach before it is moved into the file, and to which it is cut back when one
+    /// large commit made it longer; 8 MiB by default.
     pub checkpoint_bytes: u64,
 }
 
@@ -98,6 +100,7 @@ impl SqliteBackend {
         let bell = Arc::new(Bell::hang(&file).map_err(|error| tell_io(&place::beside(&file, "-bell"), &error))?);
         let anchor = Arc::new(Anchor::cast(&file).map_err(|error| tell_io(&file, &error))?);
         let desk = Desk {
+            vacuum: Vacuum::of(&db).map_err(|error| told(error.into()))?,
             db,
             anchor: anchor.clone(),
             file: file.clone(),

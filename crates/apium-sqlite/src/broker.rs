@@ -87,6 +87,7 @@ impl Broker for SqliteBackend {
         }
         let recover = |work: &Work<'_>| {
             fleet::sweep(work)?;
+            work.vacuum.ask();
             line::recover(work)
         };
         self.writer.write(Weight::light(line::RECOVERED), recover).await

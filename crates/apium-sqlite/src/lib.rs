@@ -1,7 +1,7 @@
 //! The ports kept in one SQLite file, the embedded default: broker, fleet and result store without a server.
 //!
 //! Read in this order: `schema.sql` (what is kept), [`backend`] (the handle), `writer` (one thread that commits
-//! for all), `reader` (threads that only look), `wake` (how a waiter hears of work, in this process and in
+//! for all; when nobody waits, `vacuum`), `reader` (threads that only look), `wake` (how a waiter hears of work, in this process and in
 //! others); then the ports: `broker` with `line`, `settle` and `dead`, `results`, `fleet`. `place`, `schema`
 //! and `soundness` open the file, `anchor` notices when it is taken away, `fault` says in a sentence what is wrong.
 
@@ -19,6 +19,7 @@ mod results;
 mod schema;
 mod settle;
 mod soundness;
+mod vacuum;
 mod wake;
 mod writer;
 

@@ -34,7 +34,7 @@ pub(crate) fn open_to_write(file: &Path, settings: &SqliteSettings) -> Result<Co
     let patience = Instant::now() + settings.busy_timeout;
     // While another process creates the same file, SQLite answers "busy" at once, without asking the time-out.
     loop {
-        match prepare(&db, settings.create) {
+        match prepare(&db, settings) {
             Err(fault) if fault.is_busy() && Instant::now() < patience => std::thread::sleep(AGAIN),
             prepared => break prepared.map(|()| db),
         }
@@ -56,10 +56,15 @@ fn connect(file: &Path, settings: &SqliteSettings) -> Result<Connection, Fault> 
     Ok(db)
 }
 
-fn prepare(db: &Connection, create: bool) -> Result<(), Fault> {
+fn prepare(db: &Connection, settings: &SqliteSettings) -> Result<(), Fault> {
     let version = in_transaction(db, "BEGIN", check)?;
-    if version == 0 && !create {
+    if version == 0 && !settings.create {
         return Err(Fault::NoStore);
+    }
+    if version == 0 {
+        // Before anything is in the file: later it can no longer be chosen. Every page then knows who points to it, and
+        // can be moved.
+        db.pragma_update(None, "auto_vacuum", "incremental")?;
     }
     db.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
     // The undo pages of savepoints stay in memory: they never outlive a transaction.
@@ -67,6 +72,9 @@ fn prepare(db: &Connection, create: bool) -> Result<(), Fault> {
     db.pragma_update(None, "cache_size", -16_384)?;
     // The writer itself decides when: after it has answered, not while its callers wait.
     db.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // A log that a large transaction has blown up is cut back once it has been moved into the file.
+    let limit = i64::try_from(settings.checkpoint_bytes).unwrap_or(i64::MAX);
+    db.pragma_update_and_check(None, "journal_size_limit", limit, |_| Ok(()))?;
     if version < MIGRATIONS.len() {
         in_transaction(db, "BEGIN IMMEDIATE", migrate)?;
     }

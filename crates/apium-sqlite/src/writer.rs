@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::anchor::Anchor;
 use crate::backend::Synchronous;
 use crate::fault::{Fault, ended};
+use crate::vacuum::Vacuum;
 use crate::wake::{Bell, Rung};
 
 /// Jobs that may wait before callers have to.
@@ -78,6 +79,8 @@ pub(crate) struct Work<'a> {
     pub(crate) now: i64,
     /// Who is to be woken after the commit.
     pub(crate) rung: &'a Rung,
+    /// What gives room back to the disk after the answers.
+    pub(crate) vacuum: &'a Vacuum,
     tags: &'a Cell<u64>,
 }
 
@@ -103,6 +106,7 @@ pub(crate) struct Writer {
 /// What the writer thread is given.
 pub(crate) struct Desk {
     pub(crate) db: Connection,
+    pub(crate) vacuum: Vacuum,
     pub(crate) anchor: Arc<Anchor>,
     pub(crate) file: Arc<PathBuf>,
     pub(crate) bell: Arc<Bell>,
@@ -175,6 +179,10 @@ impl Desk {
                 unheard = self.commit(unheard, &tags);
             }
             self.shorten_log();
+            while self.vacuum.is_asked() && waiting.is_empty() && !waiting.is_closed() && self.anchor.holds().is_ok() {
+                self.vacuum.step(&self.db, &self.file);
+                self.shorten_log();
+            }
         }
     }
 
@@ -223,7 +231,7 @@ impl Desk {
         self.step("BEGIN IMMEDIATE")?;
         let mut outcomes = Vec::with_capacity(group.len());
         for job in group {
-            let work = Work { db: &self.db, now: self.clock.now().as_microsecond(), rung, tags };
+            let work = Work { db: &self.db, now: self.clock.now().as_microsecond(), rung, vacuum: &self.vacuum, tags };
             self.step("SAVEPOINT job")?;
             let outcome = job.run(&work);
             if let Err(fault) = &outcome {

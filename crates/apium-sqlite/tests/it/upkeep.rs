@@ -1,5 +1,6 @@
 //! What keeps the file quick and small: seeks instead of scans, sweeps, a bounded log; and whose it is.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use apium_core::{Broker, Fleet, ResultStore, Settlement, StoredResult, TestClock
 use apium_sqlite::{SqliteBackend, SqliteSettings};
 use rusqlite::Connection;
 
-use crate::{claim, message, open, open_with, ready};
+use crate::{SOON, claim, message, open, open_with, ready, text};
 
 #[test]
 fn sqlite_has_the_fix_of_its_log() {
@@ -104,6 +105,58 @@ async fn the_log_stays_short() {
     }
     let log = std::fs::metadata(folder.path().join("apium.db-wal")).unwrap().len();
     assert!(log < 4 << 20, "the log has {log} bytes after 5 MB of messages came and went");
+}
+
+/// Until the file and its log have at most so many bytes; the writer gives room back when nobody waits for it.
+async fn assert_shrinks(broker: &SqliteBackend, file: &Path, limit: u64) {
+    let size = || ["", "-wal"].map(|ending| std::fs::metadata(format!("{}{ending}", file.display())).unwrap().len());
+    let deadline = Instant::now() + SOON;
+    while size().iter().sum::<u64>() > limit {
+        assert!(Instant::now() < deadline, "the file and its log still have {:?} bytes", size());
+        broker.recover().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn room_is_given_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("apium.db");
+    let clock = Arc::new(TestClock::default());
+    let broker = open_with(&file, clock.clone());
+    let second = Duration::from_secs(1);
+    broker.publish(&[message("other", "stays")]).await.unwrap();
+    broker.publish(&vec![message("q", &"x".repeat(4 << 20)); 12]).await.unwrap();
+    let record = ResultRecord::new("a", "SUCCESS", RawJson::from(&"x".repeat(4 << 20)).unwrap());
+    for (number, delivery) in claim(&broker, "q", 12).await.into_iter().enumerate() {
+        let record = ResultRecord { task_id: number.to_string(), ..record.clone() };
+        let result = Some(StoredResult::of(&record, Some(second)));
+        broker.settle(vec![Settlement::ack(delivery.receipt).with_result(result)]).await.unwrap();
+    }
+    // At the very end of the file, so that it must be moved.
+    broker.publish(&[message("other", "stays too")]).await.unwrap();
+    clock.advance(second * 2);
+    assert_shrinks(&broker, &file, 16 << 20).await;
+    assert_eq!(claim(&broker, "other", 9).await.iter().map(text).collect::<Vec<_>>(), ["stays", "stays too"]);
+    let db = Connection::open(&file).unwrap();
+    let said: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(said, "ok");
+}
+
+#[tokio::test]
+async fn a_store_made_before_room_was_given_back_is_used_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("apium.db");
+    let db = Connection::open(&file).unwrap();
+    db.execute_batch(include_str!("../../src/schema.sql")).unwrap();
+    db.execute_batch("PRAGMA application_id = 0x41504955; PRAGMA user_version = 1").unwrap();
+    drop(db);
+    let broker = open(&file);
+    broker.publish(&vec![message("q", &"x".repeat(1 << 20)); 8]).await.unwrap();
+    let acks = claim(&broker, "q", 8).await.into_iter().map(|delivery| Settlement::ack(delivery.receipt));
+    broker.settle(acks.collect()).await.unwrap();
+    broker.recover().await.unwrap();
+    broker.publish(&[message("q", "a")]).await.unwrap();
+    assert_eq!(claim(&broker, "q", 9).await.len(), 1);
 }
 
 #[cfg(unix)]
