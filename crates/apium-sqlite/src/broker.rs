@@ -23,8 +23,13 @@ impl Broker for SqliteBackend {
     }
 
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {
-        let (rows, messages) = (messages.len(), messages.to_vec());
-        let put = move |work: &Work<'_>| messages.iter().try_for_each(|message| line::put(work, message));
+        let room = self.writer.room(messages.iter().map(|message| message.bytes.len()).sum()).await;
+        let (rows, messages) = (messages.iter().map(line::weight).sum(), messages.to_vec());
+        let put = move |work: &Work<'_>| {
+            // Given up with the copy, not by the caller, who may leave before.
+            let _room = room;
+            messages.iter().try_for_each(|message| line::put(work, message))
+        };
         self.writer.write(Weight::flushed(rows), put).await
     }
 

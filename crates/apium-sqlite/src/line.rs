@@ -11,7 +11,7 @@ use apium_core::{Delivery, Outgoing, Receipt};
 use rusqlite::{Connection, named_params, params};
 
 use crate::fault::Fault;
-use crate::writer::Work;
+use crate::writer::{Work, pages};
 
 /// Delayed messages brought into line by one claim (or as many as it asks for), leases given back in one call of
 /// `recover`, messages thrown away in one transaction of `purge`: bounded, so that nobody waits long behind them.
@@ -89,6 +89,11 @@ pub(crate) fn put(work: &Work<'_>, message: &Outgoing) -> Result<(), Fault> {
     Ok(())
 }
 
+/// About how many rows a new message counts for, a large one by its pages.
+pub(crate) fn weight(message: &Outgoing) -> usize {
+    1 + pages(message.bytes.len())
+}
+
 /// Takes up to `max` messages from the front of the queues, in their order.
 pub(crate) fn claim(work: &Work<'_>, queues: &[String], max: usize, lease: Duration) -> Result<Vec<Delivery>, Fault> {
     let until = work.after(lease);
@@ -103,15 +108,18 @@ pub(crate) fn claim(work: &Work<'_>, queues: &[String], max: usize, lease: Durat
         }
         promote.execute(params![queue, work.now, rows(room.max(PROMOTED))])?;
         // Read to the end before the first is taken: the index read from must not change meanwhile.
-        let found: Vec<(i64, u8, bool, Vec<u8>)> = next
-            .query_map(params![queue, rows(room)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+        let found: Vec<(i64, u8, bool, Arc<[u8]>)> = next
+            .query_map(params![queue, rows(room)], |row| {
+                let bytes = Arc::from(row.get_ref(3)?.as_blob()?);
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, bytes))
+            })?
             .collect::<Result<_, _>>()?;
         for (id, priority, redelivered, bytes) in found {
             let tag = work.fresh_tag();
             take.execute(params![id, tag, until])?;
             deliveries.push(Delivery {
                 receipt: Receipt { queue: queue.clone(), tag: write_tag(id, tag) },
-                bytes: Arc::from(bytes),
+                bytes,
                 priority,
                 redelivered,
             });

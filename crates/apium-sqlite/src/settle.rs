@@ -8,7 +8,7 @@ use rusqlite::params;
 
 use crate::fault::Fault;
 use crate::line::{self, DELAYED, READY};
-use crate::writer::Work;
+use crate::writer::{Work, pages};
 use crate::{dead, results};
 
 const ACK: &str = "DELETE FROM messages WHERE id = ?1 AND state = 4 AND tag = ?2";
@@ -38,9 +38,10 @@ pub(crate) fn settle(work: &Work<'_>, settlement: &Settlement) -> Result<Settled
     Ok(Settled::Done)
 }
 
-/// About how many rows a settlement writes.
+/// About how many rows a settlement writes, a large one counted by its pages.
 pub(crate) fn rows(settlement: &Settlement) -> usize {
-    2 + settlement.send.len()
+    let result = settlement.result.as_ref().map_or(0, |result| pages(result.record.len()));
+    2 + result + settlement.send.iter().map(line::weight).sum::<usize>()
 }
 
 /// Lets go of the message; false when it is not ours any more.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use apium_core::{BackendError, Clock};
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::anchor::Anchor;
 use crate::backend::Synchronous;
@@ -28,8 +28,14 @@ const QUEUE: usize = 1_024;
 const GROUP_JOBS: usize = 256;
 const GROUP_ROWS: usize = 4_096;
 
-/// Bytes of one page of the write-ahead log, its header included.
-const PAGE: u64 = 4_096 + 24;
+/// Bytes of one page of the file, and of one in the write-ahead log, its header included.
+const PAGE: usize = 4_096;
+const LOG_PAGE: u64 = 4_096 + 24;
+
+/// Bytes of large messages that may be on their way to the writer, and from which size on a message counts as large.
+/// The caller keeps its own until it is answered: with a second copy of each, a crowd of them would need twice as much.
+const ROOM: usize = 32 << 20;
+const LARGE: usize = 64 << 10;
 
 /// When the log is this many times too long, because readers never left it, the writer insists.
 const FAR_TOO_LONG: u64 = 8;
@@ -53,7 +59,7 @@ thread_local! {
 /// What a job asks of the transaction it shares.
 #[derive(Clone, Copy)]
 pub(crate) struct Weight {
-    /// About how many rows it writes.
+    /// About how many rows it writes, or pages when these are more.
     rows: usize,
     /// Whether the commit must be flushed to the disk before the answer.
     flushed: bool,
@@ -100,6 +106,7 @@ struct Errand<T, F> {
 #[derive(Clone)]
 pub(crate) struct Writer {
     jobs: mpsc::Sender<Box<dyn Job>>,
+    room: Arc<Semaphore>,
     file: Arc<PathBuf>,
 }
 
@@ -135,7 +142,17 @@ impl Writer {
         let (jobs, waiting) = mpsc::channel(QUEUE);
         let file = desk.file.clone();
         thread::Builder::new().name("sqlite-write".to_owned()).spawn(move || desk.serve(waiting))?;
-        Ok(Self { jobs, file })
+        Ok(Self { jobs, room: Arc::new(Semaphore::new(ROOM)), file })
+    }
+
+    /// Waits until so many bytes may be copied for the writer; `None` for few, which need not wait.
+    pub(crate) async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        if bytes < LARGE {
+            return None;
+        }
+        // One larger than the whole room goes when it is alone. The semaphore is never closed.
+        let bytes = u32::try_from(bytes.min(ROOM)).unwrap_or(u32::MAX);
+        self.room.clone().acquire_many_owned(bytes).await.ok()
     }
 
     /// Has `work` done and waits until it is committed.
@@ -256,7 +273,7 @@ impl Desk {
 
     /// Moves the log into the file when it has grown; after the answers, so that no caller waits for it.
     fn shorten_log(&self) {
-        let length = LOG_PAGES.get() * PAGE;
+        let length = LOG_PAGES.get() * LOG_PAGE;
         if length < self.checkpoint_bytes {
             return;
         }
@@ -324,6 +341,11 @@ where
 {
     let (reply, _) = oneshot::channel();
     Box::new(Errand { weight, work: Some(work), made: None, reply, unheard: None })
+}
+
+/// Pages that so many bytes fill beyond the first, which is no more than a row.
+pub(crate) fn pages(bytes: usize) -> usize {
+    bytes / PAGE
 }
 
 /// The first job and all that wait behind it, up to the limits of one transaction.

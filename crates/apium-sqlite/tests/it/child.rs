@@ -10,7 +10,7 @@ use apium_core::protocol::{RawJson, ResultRecord};
 use apium_core::{Broker, Claim, Fleet, ResultStore, Settled, Settlement, StoredResult};
 use apium_sqlite::{SqliteBackend, SqliteSettings};
 
-use crate::{LEASE, SOON, claim, message, open, text};
+use crate::{LEASE, SOON, claim, memory, message, open, text};
 
 const ROLE: &str = "APIUM_SQLITE_ROLE";
 const FILE: &str = "APIUM_SQLITE_FILE";
@@ -78,7 +78,7 @@ pub(crate) fn micros() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap()
 }
 
-fn say(what: impl std::fmt::Display) {
+pub(crate) fn say(what: impl std::fmt::Display) {
     println!("{MARK}{what}");
 }
 
@@ -97,6 +97,7 @@ fn child() {
             "idle" => idle(&file).await,
             "open" => try_to_open(&file),
             "fill" => fill(&file).await,
+            "flood" => memory::flood(&file).await,
             unknown => panic!("no role {unknown}"),
         }
     });

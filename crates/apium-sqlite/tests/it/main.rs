@@ -7,6 +7,7 @@ mod crash;
 mod faults;
 mod group;
 mod loss;
+mod memory;
 mod neighbours;
 mod upkeep;
 
