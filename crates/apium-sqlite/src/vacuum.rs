@@ -65,13 +65,11 @@ impl Vacuum {
         Ok(true)
     }
 
-    /// Moves the log into the file, and lets go of the pages kept in memory, which were those of the flood. A reader who
-    /// still needs what is in the log keeps that for the next time.
+    /// Moves the log into the file; a reader who still needs what is in it keeps that for the next time.
     fn settle_debt(&self, db: &Connection) -> Result<bool> {
         if self.owed.get() {
             let all = |row: &rusqlite::Row<'_>| Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?);
             self.owed.set(!db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], all)?);
-            db.execute_batch("PRAGMA shrink_memory")?;
         }
         Ok(false)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{self, ChildStdout, Command, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use apium_core::protocol::{RawJson, ResultRecord};
 use apium_core::{Broker, Claim, Fleet, ResultStore, Settled, Settlement, StoredResult};
@@ -96,7 +96,8 @@ fn child() {
             "arrivals" => arrivals(&file).await,
             "idle" => idle(&file).await,
             "open" => try_to_open(&file),
-            "fill" => fill(&file).await,
+            "fill" => drop(fill(&file).await),
+            "refill" => refill(&file).await,
             "flood" => memory::flood(&file).await,
             unknown => panic!("no role {unknown}"),
         }
@@ -201,7 +202,7 @@ fn try_to_open(file: &Path) {
 }
 
 /// Publishes until the disk refuses, then says the sentence; before it, each acknowledged message.
-async fn fill(file: &Path) {
+async fn fill(file: &Path) -> SqliteBackend {
     let broker = open(file);
     let body = "x".repeat(64 << 10);
     loop {
@@ -209,8 +210,36 @@ async fn fill(file: &Path) {
             Ok(()) => say("published"),
             Err(error) => {
                 assert!(error.is_transient());
-                return say(error);
+                say(error);
+                return broker;
             }
         }
     }
+}
+
+/// Fills the disk as [`fill`] does, then tries on until there is room; publishes a hundred more and settles everything.
+async fn refill(file: &Path) {
+    let broker = fill(file).await;
+    let body = "x".repeat(64 << 10);
+    let deadline = Instant::now() + SOON;
+    for _ in 0..100 {
+        while let Err(error) = broker.publish(&[message("q", &body)]).await {
+            assert!(error.is_transient() && Instant::now() < deadline, "{error}");
+            tokio::task::yield_now().await;
+        }
+    }
+    let mut claimed = 0;
+    loop {
+        let deliveries = claim(&broker, "q", 50).await;
+        if deliveries.is_empty() {
+            break;
+        }
+        claimed += deliveries.len();
+        broker
+            .settle(deliveries.into_iter().map(|delivery| Settlement::ack(delivery.receipt)).collect())
+            .await
+            .unwrap();
+    }
+    say("claimed all");
+    say(claimed);
 }

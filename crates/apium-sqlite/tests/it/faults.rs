@@ -207,18 +207,40 @@ fn a_file_that_may_be_written_in_a_folder_that_may_not() {
     assert_says(&said, &file, &["permission", "folder"]);
 }
 
+/// A limit on the size of a file refuses writes as a full disk does, and needs no disk of its own.
+#[cfg(unix)]
+fn on_a_small_disk(role: &str, file: &Path) -> Child {
+    let child = Child::command(&std::env::current_exe().unwrap(), role, file);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", r#"trap "" XFSZ; ulimit -S -f 6000; exec "$0" "$@""#]).arg(child.get_program());
+    limited.args(child.get_args());
+    limited.envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    Child::run(limited)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_disk_that_has_room_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("apium.db");
+    let mut child = on_a_small_disk("refill", &file);
+    let said: Vec<_> = std::iter::from_fn(|| child.says().filter(|said| said == "published")).collect();
+    assert!(!said.is_empty());
+    let mut widened = Command::new("prlimit");
+    widened.args(["--pid", &child.id().to_string(), "--fsize=unlimited"]);
+    assert!(widened.status().unwrap().success());
+    assert_eq!(child.says().as_deref(), Some("claimed all"), "the same handle goes on");
+    assert_eq!(ready(&open(&file), "q").await, 0);
+    let kept: u64 = child.says().unwrap().parse().unwrap();
+    assert_eq!(kept, said.len() as u64 + 100, "what was acknowledged, and nothing else");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_disk_that_takes_no_more() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("apium.db");
-    let child = Child::command(&std::env::current_exe().unwrap(), "fill", &file);
-    // A limit on the size of a file refuses writes as a full disk does, and needs no disk of its own.
-    let mut limited = Command::new("sh");
-    limited.args(["-c", r#"trap "" XFSZ; ulimit -f 6000; exec "$0" "$@""#]).arg(child.get_program());
-    limited.args(child.get_args());
-    limited.envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let mut child = Child::run(limited);
+    let mut child = on_a_small_disk("fill", &file);
     let said: Vec<_> = std::iter::from_fn(|| child.says()).collect();
     let (sentence, published) = said.split_last().unwrap();
     assert_says(sentence, &file, &["disk", "free space"]);
