@@ -11,6 +11,7 @@ use apium_core::BackendError;
 use crate::address::Address;
 use crate::connection::Link;
 use crate::keys;
+use crate::misfit::Misfits;
 use crate::wake::Wake;
 
 /// The oldest Redis that has every command used here.
@@ -44,6 +45,8 @@ pub(crate) struct Inner {
     /// Sets this process's tags apart from every other's.
     pub(crate) instance: String,
     pub(crate) numbers: AtomicU64,
+    /// Keys of another type than they should be.
+    pub(crate) misfits: Misfits,
     bound: Mutex<(u64, HashSet<String>)>,
     /// Queues that Python peers have bound, and when they were looked up: that takes a walk over all keys.
     pub(crate) bindings: Mutex<Option<(Instant, Vec<String>)>>,
@@ -69,6 +72,7 @@ impl RedisBackend {
                 wake: Wake::new(&address),
                 instance: uuid::Uuid::new_v4().simple().to_string().chars().take(16).collect(),
                 numbers: AtomicU64::new(1),
+                misfits: Misfits::default(),
                 bound: Mutex::default(),
                 bindings: Mutex::default(),
             }),

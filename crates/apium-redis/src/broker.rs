@@ -51,8 +51,10 @@ impl Broker for RedisBackend {
     }
 
     async fn wait(&self, queues: &[String], at_most: Duration) -> Result<(), BackendError> {
-        let lists = keys::lists(queues);
-        let delayed: Vec<String> = queues.iter().map(|queue| keys::delayed(queue)).collect();
+        // A key of another type is there all the time and never a message: the next claim looks at it again.
+        let misfits = &self.inner.misfits;
+        let lists = misfits.without(keys::lists(queues));
+        let delayed = misfits.without(queues.iter().map(|queue| keys::delayed(queue)).collect());
         let watched = lists.iter().chain(&delayed).cloned().collect();
         let (lists, delayed) = (&lists, &delayed);
         self.inner.wake.until(watched, at_most, || self.look(lists, delayed)).await.map(|_| ())
@@ -128,10 +130,9 @@ impl RedisBackend {
         let prefix = format!("{}{}:", keys::CLAIMED, self.inner.instance);
         let mut script = scripts::CLAIM.key(keys::UNACKED);
         script.key(keys::INDEX).key(keys::REDELIVERED);
-        for queue in claim.queues {
-            script.key(keys::delayed(queue));
-        }
-        script.key(keys::lists(claim.queues));
+        let delayed = claim.queues.iter().map(|queue| keys::delayed(queue));
+        let looked_at: Vec<String> = delayed.chain(keys::lists(claim.queues)).collect();
+        script.key(&looked_at);
         script.arg(self.offset()).arg(claim.queues.len()).arg(max).arg(claim.lease.as_secs_f64());
         script.arg(&prefix).arg(first);
         for queue in claim.queues {
@@ -144,12 +145,20 @@ impl RedisBackend {
         }
         let answer: Vec<Value> = self.inner.link.script(&script).await?;
         let mut deliveries = Vec::with_capacity(answer.len() / 3);
+        let mut misfits = Vec::new();
         let mut fields = answer.into_iter();
         let mut number = first;
         while let (Some(place), Some(before), Some(message)) = (fields.next(), fields.next(), fields.next()) {
             let (Value::Int(place), Value::Int(before), Value::BulkString(bytes)) = (place, before, message) else {
                 return Err(self.nonsense("claim"));
             };
+            if place < 0 {
+                // Before the queues' own keys stand three others.
+                let key = usize::try_from(-place).ok().and_then(|place| looked_at.get(place.checked_sub(4)?));
+                let key = key.ok_or_else(|| self.nonsense("claim"))?;
+                misfits.push((key.as_str(), String::from_utf8_lossy(&bytes).into_owned()));
+                continue;
+            }
             let place = usize::try_from(place).ok().and_then(|place| places.get(place.checked_sub(1)?));
             let Some((step, queue)) = place else { return Err(self.nonsense("claim")) };
             let receipt = Receipt { queue: (*queue).clone(), tag: format!("{prefix}{number}:{step}:{queue}") };
@@ -157,7 +166,11 @@ impl RedisBackend {
             deliveries.push(Delivery { receipt, bytes: bytes.into(), priority: *step, redelivered });
             number += 1;
         }
-        Ok(deliveries)
+        self.inner.misfits.note(&self.inner.home, &looked_at, &misfits);
+        match misfits.first() {
+            Some((key, error)) if claim.queues.len() == 1 && deliveries.is_empty() => Err(self.misfit(key, error)),
+            _ => Ok(deliveries),
+        }
     }
 
     /// One look at the queues through the tracked connection: whatever is read here is pushed when it changes.
@@ -197,6 +210,12 @@ impl RedisBackend {
         let (whole, micros): (f64, f64) = redis::from_redis_value(answer).map_err(|_| self.nonsense("TIME"))?;
         let offset: f64 = self.offset().parse().unwrap_or(0.0);
         Ok(whole + micros / 1e6 + offset)
+    }
+
+    /// Only one queue was asked for, and it is none.
+    pub(crate) fn misfit(&self, key: &str, error: &str) -> BackendError {
+        let home = &self.inner.home;
+        BackendError::Broken(format!("the key `{key}` at {home} cannot be served as a queue: {error}"))
     }
 
     /// An answer no Redis gives.

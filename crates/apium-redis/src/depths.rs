@@ -13,6 +13,8 @@ use crate::scripts;
 
 /// How many entries of `unacked_index` are looked through to count what is claimed.
 const DEPTH: usize = 10_000;
+/// What is told of a queue that cannot be counted.
+const WRONG_TYPE: &str = "WRONGTYPE: it or another of the queue's keys is of another type";
 /// How long the queues that peers have bound are taken from memory.
 const BINDINGS_KEPT: Duration = Duration::from_mins(1);
 /// Delayed messages thrown away in one run of the script.
@@ -43,7 +45,15 @@ impl RedisBackend {
             }),
             _ => None,
         };
-        Ok(queues.into_iter().zip(counts.chunks(4)).filter_map(depth).collect())
+        let (fine, odd): (Vec<_>, Vec<_>) = queues
+            .into_iter()
+            .zip(counts.chunks(4))
+            .partition(|(_, counts)| counts.first().is_some_and(|ready| *ready >= 0));
+        match odd.as_slice() {
+            [(queue, _)] if fine.is_empty() => return Err(self.misfit(queue, WRONG_TYPE)),
+            odd => odd.iter().for_each(|(queue, _)| self.inner.misfits.uncounted(&self.inner.home, queue)),
+        }
+        Ok(fine.into_iter().filter_map(depth).collect())
     }
 
     /// See [`apium_core::Broker::purge`].
@@ -55,7 +65,11 @@ impl RedisBackend {
             for step in STEPS {
                 script.key(keys::list(queue, step));
             }
-            let (now, left): (u64, u64) = self.inner.link.script(&script).await?;
+            let purged = self.inner.link.script(&script).await;
+            let (now, left): (u64, u64) = purged.map_err(|error| match error {
+                BackendError::Broken(why) => BackendError::Broken(format!("queue `{queue}` cannot be purged: {why}")),
+                BackendError::Unavailable(_) => error,
+            })?;
             gone += now;
             if left == 0 {
                 return Ok(gone);

@@ -12,6 +12,7 @@ mod dead;
 mod depths;
 mod fleet;
 mod keys;
+mod misfit;
 mod recover;
 mod results;
 mod scripts;

@@ -14,8 +14,8 @@ macro_rules! scripts {
 
 scripts! {
     BEAT = "beat";
-    CLAIM = "promote" "claim";
-    DEPTHS = "depths";
+    CLAIM = "misfit" "promote" "claim";
+    DEPTHS = "misfit" "depths";
     OVERDUE = "overdue";
     PROMOTE = "promote" "promote_due";
     PUBLISH = "publish";

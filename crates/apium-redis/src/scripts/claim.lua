@@ -4,7 +4,8 @@
 --       0, all at 3, all at 6, all at 9.
 -- ARGV: clock offset, n, at most so many, lease in seconds, how the tags begin, the first tag's number, then
 --       the endings of the n queues' values in `unacked`, then how the tags of each list end.
--- Answer: for each message the place of its list, 1 if it was handed out before, and the message.
+-- Answer: for each message the place of its list, 1 if it was handed out before, and the message; for each key that
+--       is of another type than it should be, the negative of its place in KEYS, 0, and the error.
 
 -- Whether there is anything from this place on; Lua can hand over some thousand arguments at once.
 local function any(from)
@@ -18,10 +19,25 @@ end
 if not any(4) then return {} end
 
 local unacked, index, redelivered = KEYS[1], KEYS[2], KEYS[3]
+-- What is popped must have somewhere to go: should these be of another type, the script ends here.
+redis.call('HEXISTS', unacked, '')
+redis.call('ZCARD', index)
+
 local queues, left = tonumber(ARGV[2]), tonumber(ARGV[3])
 local number = tonumber(ARGV[6])
 local now = server_time(ARGV[1])
 local score = string.format('%.6f', now + tonumber(ARGV[4]))
+
+local answer, faults = {}, {}
+local function failed(place, fault)
+  local only_it, text = misfit(fault)
+  if only_it then
+    faults[#faults + 1] = -place
+    faults[#faults + 1] = 0
+    faults[#faults + 1] = text
+  end
+  return only_it
+end
 
 for queue = 1, queues do
   local first = 3 + queues + queue
@@ -31,15 +47,16 @@ for queue = 1, queues do
     ['6'] = KEYS[first + 2 * queues],
     ['9'] = KEYS[first + 3 * queues],
   }
-  promote(unacked, index, KEYS[3 + queue], lists, ARGV[6 + queue], now, left)
+  local ok, fault = pcall(promote, unacked, index, KEYS[3 + queue], lists, ARGV[6 + queue], now, left)
+  if not ok and not failed(3 + queue, fault) then error(fault) end
 end
 
 -- Only messages that are not due yet.
-if not any(4 + queues) then return {} end
+if not any(4 + queues) then return faults end
 
 -- A set that is nearly always empty must cost the hot path one look, not one a message.
 local any_redelivered = redis.call('EXISTS', redelivered) == 1
-local answer, values, scores = {}, {}, {}
+local values, scores = {}, {}
 
 -- For the same reason larger claims are written in parts.
 local function write()
@@ -52,8 +69,11 @@ end
 
 for place = 1, 4 * queues do
   if left <= 0 then break end
-  local popped = redis.call('RPOP', KEYS[3 + queues + place], left)
-  if popped then
+  local popped = redis.pcall('RPOP', KEYS[3 + queues + place], left)
+  if popped and popped.err then
+    -- Once something was popped, the script must go on to register it.
+    if not failed(3 + queues + place, popped) and #answer == 0 then return popped end
+  elseif popped then
     local ending = ARGV[6 + (place - 1) % queues + 1]
     local tag_ending = ARGV[6 + queues + place]
     for _, message in ipairs(popped) do
@@ -61,7 +81,8 @@ for place = 1, 4 * queues do
       number, left = number + 1, left - 1
       local before = 0
       if any_redelivered then
-        before = redis.call('ZREM', redelivered, redis.sha1hex(message))
+        before = redis.pcall('ZREM', redelivered, redis.sha1hex(message))
+        if type(before) == 'table' then before = 0 end
       end
       values[#values + 1] = tag
       values[#values + 1] = '[' .. message .. ending
@@ -75,4 +96,5 @@ for place = 1, 4 * queues do
   end
 end
 write()
+for _, field in ipairs(faults) do answer[#answer + 1] = field end
 return answer

@@ -5,7 +5,8 @@
 -- in that place, by this script.
 -- KEYS: unacked_index, unacked, heads, then for each queue its four lists and its delayed set.
 -- ARGV: clock offset, depth, the queues' names.
--- Answer: for each queue ready, delayed, claimed, and microseconds of age or -1.
+-- Answer: for each queue ready, delayed, claimed, and microseconds of age or -1; ready is -1 for a queue one of whose
+--       keys is of another type than it should be.
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000 + tonumber(ARGV[1])
 local upto = string.format('%.6f', now)
@@ -39,8 +40,7 @@ local function age(list)
   return math.max(0, now * 1000000 - tonumber(since))
 end
 
-local answer = {}
-for at = 3, #ARGV do
+local function count(at)
   local first = 4 + (at - 3) * 5
   local ready, oldest = 0, -1
   for list = first, first + 3 do
@@ -49,9 +49,16 @@ for at = 3, #ARGV do
   end
   local all = redis.call('ZCARD', KEYS[first + 4])
   local due = all > 0 and redis.call('ZCOUNT', KEYS[first + 4], '-inf', upto) or 0
-  answer[#answer + 1] = ready + due
-  answer[#answer + 1] = all - due
-  answer[#answer + 1] = claimed[ARGV[at]] or 0
-  answer[#answer + 1] = oldest
+  return { ready + due, all - due, claimed[ARGV[at]] or 0, oldest }
+end
+
+local answer = {}
+for at = 3, #ARGV do
+  local ok, counted = pcall(count, at)
+  if not ok then
+    if not misfit(counted) then error(counted) end
+    counted = { -1, 0, 0, -1 }
+  end
+  for _, number in ipairs(counted) do answer[#answer + 1] = number end
 end
 return answer

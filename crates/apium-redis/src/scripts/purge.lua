@@ -1,6 +1,13 @@
 -- Throws away what waits in a queue, a bounded part of the delayed ones a call.
 -- KEYS: unacked, unacked_index, the delayed set, the lists. ARGV: at most so many delayed ones.
 -- Answer: how many, and how many delayed ones are left.
+for i = 3, #KEYS do
+  local kind, wanted = redis.call('TYPE', KEYS[i]).ok, i == 3 and 'zset' or 'list'
+  if kind ~= wanted and kind ~= 'none' then
+    return redis.error_reply('WRONGTYPE the key `' .. KEYS[i] .. '` is a ' .. kind .. ', not a ' .. wanted)
+  end
+end
+
 local gone = 0
 for i = 4, #KEYS do
   gone = gone + redis.call('LLEN', KEYS[i])

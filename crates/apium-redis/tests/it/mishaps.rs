@@ -122,3 +122,95 @@ async fn an_unreadable_dead_letter_hides_no_other() {
         assert_eq!(backend.dead_letters(&filter).await.unwrap().len(), found);
     }
 }
+
+fn names(queues: &[&str]) -> Vec<String> {
+    queues.iter().map(ToString::to_string).collect()
+}
+
+/// One name that is taken by something else is that queue's misfortune, not its neighbours'.
+#[tokio::test]
+async fn a_key_of_another_type_starves_no_other_queue() {
+    let server = Server::start().await;
+    let (backend, mut peer) = (server.backend().await, server.peer().await);
+    let queues = names(&["a", "bad", "b"]);
+    let () = peer.run(&["SET", "bad", "mine"]).await;
+    for _ in 0..2 {
+        backend.publish(&[message("a", "1"), message("b", "2"), message("a", "3")]).await.unwrap();
+        let claimed = backend.claim(&Claim { queues: &queues, max: 2, lease: LEASE }).await.unwrap();
+        let rest = backend.claim(&Claim { queues: &queues, max: 10, lease: LEASE }).await.unwrap();
+        let mut bytes: Vec<_> = claimed.iter().chain(&rest).map(|delivery| delivery.bytes.to_vec()).collect();
+        bytes.sort();
+        assert_eq!(bytes, [b"1", b"2", b"3"], "none is lost");
+        let receipts: Vec<_> = claimed.into_iter().chain(rest).map(|delivery| delivery.receipt).collect();
+        assert!(backend.renew(&receipts, LEASE).await.unwrap().is_empty());
+        backend.settle(receipts.into_iter().map(Settlement::ack).collect()).await.unwrap();
+    }
+    // An idle worker waits, although the name that is taken exists all the time.
+    let waited = std::time::Instant::now();
+    Broker::wait(&backend, &queues, Duration::from_millis(200)).await.unwrap();
+    assert!(waited.elapsed() >= Duration::from_millis(200), "{:?}", waited.elapsed());
+    let (woken, ()) = tokio::join!(Broker::wait(&backend, &queues, Duration::from_secs(10)), async {
+        backend.publish(&[message("b", "4")]).await.unwrap();
+    });
+    woken.unwrap();
+    assert!(waited.elapsed() < Duration::from_secs(5));
+    // Mended, it is served.
+    let _: i64 = peer.run(&["DEL", "bad"]).await;
+    backend.publish(&[message("bad", "5")]).await.unwrap();
+    assert_eq!(backend.claim(&Claim { queues: &queues, max: 10, lease: LEASE }).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_later_list_or_a_delayed_set_of_another_type_starves_none_either() {
+    for key in ["bad\u{6}\u{16}3", "apium:delayed:bad"] {
+        let server = Server::start().await;
+        let (backend, mut peer) = (server.backend().await, server.peer().await);
+        let () = peer.run(&["SET", key, "mine"]).await;
+        backend.publish(&[message("bad", "1"), message("b", "2")]).await.unwrap();
+        let queues = names(&["bad", "b"]);
+        let claimed = backend.claim(&Claim { queues: &queues, max: 10, lease: LEASE }).await.unwrap();
+        assert_eq!(claimed.len(), 2, "{key}");
+        Broker::wait(&backend, &queues, Duration::from_millis(20)).await.unwrap();
+    }
+}
+
+/// What is popped must have somewhere to go.
+#[tokio::test]
+async fn a_claim_that_cannot_be_registered_loses_nothing() {
+    for key in ["unacked", "unacked_index", "apium:redelivered"] {
+        let server = Server::start().await;
+        let (backend, mut peer) = (server.backend().await, server.peer().await);
+        backend.publish(&[message("q", "x")]).await.unwrap();
+        let () = peer.run(&["SET", key, "mine"]).await;
+        let claim = Claim { queues: &names(&["q"]), max: 10, lease: LEASE };
+        let claimed = backend.claim(&claim).await.is_ok_and(|claimed| claimed.len() == 1);
+        assert!(claimed || peer.run::<i64>(&["LLEN", "q"]).await == 1, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn depths_are_told_of_the_other_queues() {
+    let server = Server::start().await;
+    let (backend, mut peer) = (server.backend().await, server.peer().await);
+    backend.publish(&[message("a", "1"), message("b", "2"), message("bad", "3")]).await.unwrap();
+    let _: i64 = peer.run(&["DEL", "bad"]).await;
+    let () = peer.run(&["SET", "bad", "mine"]).await;
+    for queues in [names(&["a", "bad", "b"]), Vec::new()] {
+        let depths = backend.depths(&queues).await.unwrap();
+        let told: Vec<_> = depths.iter().map(|depth| (depth.queue.as_str(), depth.ready)).collect();
+        assert_eq!(told, [("a", 1), ("b", 1)]);
+    }
+    let error = backend.depths(&names(&["bad"])).await.unwrap_err().to_string();
+    assert!(error.contains("`bad`") && error.contains("WRONGTYPE"), "{error}");
+}
+
+#[tokio::test]
+async fn a_queue_that_is_none_is_not_purged_by_half() {
+    let server = Server::start().await;
+    let (backend, mut peer) = (server.backend().await, server.peer().await);
+    backend.publish(&[message("bad", "1")]).await.unwrap();
+    let () = peer.run(&["SET", "bad\u{6}\u{16}6", "mine"]).await;
+    let error = backend.purge("bad").await.unwrap_err();
+    assert!(!error.is_transient() && error.to_string().contains("`bad`"), "{error}");
+    assert_eq!(peer.run::<i64>(&["LLEN", "bad"]).await, 1);
+}
