@@ -12,6 +12,39 @@ use url::Url;
 
 const PORT: u16 = 6379;
 
+/// Every scheme a Redis URL may have, and how such a server is reached.
+const SCHEMES: &[(&str, Reach)] = &[
+    ("redis", Reach::Tcp),
+    ("valkey", Reach::Tcp),
+    ("rediss", Reach::Tls),
+    ("valkeys", Reach::Tls),
+    ("unix", Reach::Socket),
+    ("socket", Reach::Socket),
+    ("redis+socket", Reach::Socket),
+    ("redis+unix", Reach::Socket),
+];
+
+/// How a server is reached.
+#[derive(Clone, Copy)]
+enum Reach {
+    Tcp,
+    Tls,
+    Socket,
+}
+
+/// Whether a URL is one of a Redis, by its scheme.
+pub fn is_redis_url(url: &str) -> bool {
+    url.split_once(':').is_some_and(|(scheme, _)| reach(scheme).is_some())
+}
+
+/// Reads a URL as [`RedisBackend::connect`](crate::RedisBackend::connect) does, and contacts nobody.
+///
+/// # Errors
+/// [`BackendError::Broken`] with what is wrong; of the URL it shows nothing that could be a password.
+pub fn check_url(url: &str) -> Result<(), BackendError> {
+    Address::read(url).map(drop)
+}
+
 /// Where a Redis is, in two forms: one to connect with, one to show.
 pub(crate) struct Address {
     /// Opens connections; holds the password.
@@ -29,11 +62,14 @@ impl Address {
             Url::parse(url).map_err(|_| broken("the Redis URL cannot be read; it looks like redis://host:6379/0"))?;
         let options: HashMap<String, String> =
             url.query_pairs().map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
-        match url.scheme() {
-            "redis" | "valkey" => Self::tcp(&url),
-            "rediss" | "valkeys" => Self::tls(&url, &options),
-            "unix" | "redis+socket" | "redis+unix" | "socket" => Self::socket(&url, &options),
-            other => Err(broken(&format!("{other}:// is not a Redis URL; use redis://, rediss:// or redis+socket://"))),
+        match reach(url.scheme()) {
+            Some(Reach::Tcp) => Self::tcp(&url),
+            Some(Reach::Tls) => Self::tls(&url, &options),
+            Some(Reach::Socket) => Self::socket(&url, &options),
+            None => {
+                let scheme = url.scheme();
+                Err(broken(&format!("{scheme}:// is not a Redis URL; use redis://, rediss:// or redis+socket://")))
+            }
         }
     }
 
@@ -56,7 +92,7 @@ impl Address {
         let (host, port, db) = place(url)?;
         let home = format!("rediss://{host}:{port}/{db}");
         let addr = ConnectionAddr::TcpTls { host: bare(&host), port, insecure: false, tls_params: None };
-        let file = |option: &str| options.get(option).map(|path| read(path)).transpose();
+        let file = |option: &str| options.get(option).map(|path| read(option, path)).transpose();
         let client_tls = match (file("ssl_certfile")?, file("ssl_keyfile")?) {
             (Some(client_cert), Some(client_key)) => Some(ClientTlsConfig { client_cert, client_key }),
             (None, None) => None,
@@ -69,9 +105,12 @@ impl Address {
     }
 
     fn socket(url: &Url, options: &HashMap<String, String>) -> Result<Self, BackendError> {
+        if url.path().contains('%') || (url.path().contains('@') && url.path().contains(':')) {
+            return Err(broken("the socket's path in the Redis URL must be plain: no %, and no login before it"));
+        }
         let path = PathBuf::from(url.path());
         let db = match options.get("virtual_host").or_else(|| options.get("db")) {
-            Some(text) => database(text)?,
+            Some(text) => database(text, url)?,
             None => 0,
         };
         let home = format!("redis+socket://{}?virtual_host={db}", path.display());
@@ -79,9 +118,20 @@ impl Address {
     }
 }
 
+fn reach(scheme: &str) -> Option<Reach> {
+    SCHEMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(scheme)).map(|(_, reach)| *reach)
+}
+
 fn place(url: &Url) -> Result<(String, u16, i64), BackendError> {
     let host = url.host_str().filter(|host| !host.is_empty()).unwrap_or("localhost").to_owned();
-    Ok((host, url.port().unwrap_or(PORT), database(url.path())?))
+    // Such as a login of which every sign was percent-encoded: it would be shown as the host.
+    if !host.chars().all(|sign| sign.is_ascii_alphanumeric() || "-._:[]".contains(sign)) {
+        return Err(broken(
+            "the host in the Redis URL has signs no host has; it looks like redis://USER:PASSWORD@HOST:6379/0, with \
+             only what is special in user and password percent-encoded",
+        ));
+    }
+    Ok((host, url.port().unwrap_or(PORT), database(url.path(), url)?))
 }
 
 /// An IPv6 address without its brackets.
@@ -89,13 +139,23 @@ fn bare(host: &str) -> String {
     host.trim_start_matches('[').trim_end_matches(']').to_owned()
 }
 
-fn database(text: &str) -> Result<i64, BackendError> {
+fn database(text: &str, url: &Url) -> Result<i64, BackendError> {
     match text.trim_matches('/') {
         "" => Ok(0),
         number => number.parse().ok().filter(|db| *db >= 0).ok_or_else(|| {
-            broken(&format!("the database in the Redis URL must be a number such as 0, but it is `{number}`"))
+            let it_is = shown(number, url).map(|number| format!(", but it is `{number}`")).unwrap_or_default();
+            broken(&format!("the database in the Redis URL must be a number such as 0{it_is}"))
         }),
     }
+}
+
+/// A piece of a URL, unless it could belong to a login: one that should have been percent-encoded
+/// (`redis://:with/slash@host`) ends up where the database is written.
+fn shown<'a>(piece: &'a str, url: &Url) -> Option<&'a str> {
+    let plain = piece.chars().all(|sign| sign.is_ascii_alphanumeric() || "-._".contains(sign));
+    let behind = [Some(url.path()), url.query(), url.fragment()];
+    let login = behind.into_iter().flatten().any(|text| text.contains('@') || text.contains("%40"));
+    (plain && !login).then_some(piece)
 }
 
 fn info(addr: ConnectionAddr, url: &Url, db: i64) -> Result<ConnectionInfo, BackendError> {
@@ -119,8 +179,9 @@ fn open(info: ConnectionInfo) -> Result<Client, BackendError> {
     Client::open(info).map_err(|error| broken(&format!("the Redis address cannot be used: {error}")))
 }
 
-fn read(path: &str) -> Result<Vec<u8>, BackendError> {
-    std::fs::read(path).map_err(|error| broken(&format!("the TLS file {path} cannot be read: {error}")))
+fn read(option: &str, path: &str) -> Result<Vec<u8>, BackendError> {
+    let name = if path.contains(['@', ':', '=']) { "" } else { path };
+    std::fs::read(path).map_err(|error| broken(&format!("the TLS file {name} of {option} cannot be read: {error}")))
 }
 
 /// User and password are percent-encoded in a URL.
@@ -134,7 +195,7 @@ fn broken(sentence: &str) -> BackendError {
 
 #[cfg(test)]
 mod tests {
-    use super::Address;
+    use super::{Address, is_redis_url};
 
     fn home(url: &str) -> String {
         match Address::read(url) {
@@ -157,6 +218,17 @@ mod tests {
     }
 
     #[test]
+    fn a_redis_is_known_by_its_scheme() {
+        for url in ["redis://", "REDIS://h", "valkeys://h", "unix:///run/redis.sock", "redis+socket:///run/redis.sock"]
+        {
+            assert!(is_redis_url(url), "{url}");
+        }
+        for url in ["", "redis", "redis//:p@h", "sqlite:redis", "memory://", "amqp://redis"] {
+            assert!(!is_redis_url(url), "{url}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_used_is_told_without_the_secret() {
         for (url, word) in [
             ("amqp://u:secret@h/", "amqp://"),
@@ -164,6 +236,14 @@ mod tests {
             ("redis://:secret@h:port/", "redis://host:6379/0"),
             ("rediss://:secret@h/?ssl_cert_reqs=none", "ssl_ca_certs"),
             ("rediss://:secret@h/?ssl_ca_certs=/no/such/file", "/no/such/file"),
+            ("rediss://h/?ssl_ca_certs=redis://:secret@h", "ssl_ca_certs"),
+            ("redis://me:6379/with/slash-secret@h", "must be a number"),
+            ("redis://me:6379/secret?mark@h", "must be a number"),
+            ("redis://me%3Asecret%40h/0", "the host in the Redis URL"),
+            ("redis://a;redis://:secret@h", "the host in the Redis URL"),
+            ("unix:///:secret@h", "the socket's path"),
+            ("unix:///%3Asecret%40h", "the socket's path"),
+            ("redis//:secret@h", "cannot be read"),
         ] {
             let told = home(url);
             assert!(told.contains(word) && !told.contains("secret"), "{url}: {told}");

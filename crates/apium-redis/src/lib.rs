@@ -19,4 +19,5 @@ mod scripts;
 mod settle;
 mod wake;
 
+pub use address::{check_url, is_redis_url};
 pub use backend::{RedisBackend, RedisSettings};

@@ -1,6 +1,5 @@
 //! The one place where a URL becomes a broker and a result store.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,43 +57,173 @@ pub async fn open_with(
 }
 
 async fn one(url: &str, settings: BackendSettings) -> Result<Backend, BackendError> {
-    let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
-    match scheme {
-        "sqlite" => {
-            let path = Path::new(rest.strip_prefix("//").unwrap_or(rest)).to_owned();
-            SqliteBackend::open(path, SqliteSettings::default()).map(both)
-        }
-        "redis" | "rediss" | "unix" | "redis+socket" => {
-            let settings =
-                RedisSettings { visibility_timeout: settings.visibility_timeout, ..RedisSettings::default() };
-            RedisBackend::connect(url, settings).await.map(both)
-        }
-        "memory" => Ok(both(Memory::default())),
-        _ => Err(BackendError::Broken(format!(
-            "{} is not a URL Apium knows; write sqlite:PATH, redis://HOST:PORT/DB, rediss://…, unix://… or memory://",
-            redact(url)
-        ))),
+    check_url(url)?;
+    if let Some(path) = sqlite_path(url) {
+        return SqliteBackend::open(path, SqliteSettings::default()).map(both);
     }
+    if is_memory(url) {
+        return Ok(both(Memory::default()));
+    }
+    let settings = RedisSettings { visibility_timeout: settings.visibility_timeout, ..RedisSettings::default() };
+    RedisBackend::connect(url, settings).await.map(both)
+}
+
+/// Whether a URL can be opened, as far as can be told without contacting anyone.
+///
+/// # Errors
+/// One sentence with what is wrong. It shows nothing of the URL that could be a password.
+pub fn check_url(url: &str) -> Result<(), BackendError> {
+    let broken = |sentence: &str| Err(BackendError::Broken(sentence.to_owned()));
+    if url.split([',', ';']).skip(1).any(|further| further.contains("://")) {
+        return broken("it names several servers, as Celery's fail-over does; Apium takes one URL");
+    }
+    if let Some(path) = sqlite_path(url) {
+        return match path {
+            "" => broken("sqlite: names no file; write sqlite:PATH"),
+            path if path.contains('?') => broken("sqlite:PATH takes no options: nothing may stand behind a `?`"),
+            path if holds_login(path) => broken("sqlite:PATH is a file here and takes no login"),
+            _ => Ok(()),
+        };
+    }
+    if apium_redis::is_redis_url(url) {
+        return apium_redis::check_url(url);
+    }
+    if is_memory(url) {
+        return Ok(());
+    }
+    // Nothing is known of what stands where: only a plain scheme may be shown.
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme).filter(|scheme| is_plain(scheme, "+.-"));
+    let what =
+        scheme.map_or_else(|| "it is not a URL".to_owned(), |scheme| format!("{scheme}:// is not known to Apium"));
+    broken(&format!("{what}; write sqlite:PATH, redis://HOST:PORT/DB, rediss://…, unix://… or memory://"))
+}
+
+/// Whether this URL's store lives and dies with the process that opens it, where no other can see it.
+pub fn is_memory(url: &str) -> bool {
+    url.strip_prefix("memory:").is_some_and(|rest| rest.trim_matches('/').is_empty())
+}
+
+fn sqlite_path(url: &str) -> Option<&str> {
+    url.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest))
 }
 
 fn both<B: Broker + ResultStore + Clone>(backend: B) -> Backend {
     Backend { broker: Arc::new(backend.clone()), results: Arc::new(backend) }
 }
 
-/// A URL fit to be shown: its password replaced by `***`.
+/// What stands before the sign of a value that is secret.
+const SECRETS: &[&str] = &["password", "passwd", "pass", "pwd", "secret", "token", "auth", "key"];
+
+/// A text fit to be shown, be it a URL or what should have been one: whatever could be a password is `***`.
 ///
 /// A password that should have been percent-encoded (`redis://:with/slash@host`) makes no valid URL, but is no less
-/// secret: everything up to the last `@` counts as the login.
-pub fn redact(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let (login, place) = match rest.rsplit_once('@') {
-        Some((login, place)) => (Some(login), place),
+/// secret: everything up to the last `@` counts as the login. So does what stands behind `password=` and its like.
+pub fn redact(text: &str) -> String {
+    if sqlite_path(text).is_some_and(|path| !holds_login(path)) {
+        return text.to_owned();
+    }
+    let (scheme, rest) = match text.split_once("://").filter(|(scheme, _)| is_plain(scheme, "+.-")) {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), text),
+    };
+    let (login, place) = match login_end(rest) {
+        Some((end, next)) => (Some(&rest[..end]), &rest[next..]),
         None => (None, rest),
     };
-    let place = if place.contains("password=") { place.split('?').next().unwrap_or(place) } else { place };
-    match login.map(|login| login.split_once(':').map_or((login, false), |(user, _)| (user, true))) {
-        Some((user, true)) => format!("{scheme}://{user}:***@{place}"),
-        Some((user, false)) => format!("{scheme}://{user}@{place}"),
-        None => format!("{scheme}://{place}"),
+    let place = match secret(place) {
+        Some(begin) => format!("{}***", &place[..begin]),
+        None => place.to_owned(),
+    };
+    match login.map(|login| login.split_once(':').filter(|(user, _)| !scheme.is_empty() && is_plain(user, "-._"))) {
+        Some(Some((user, password))) if !password.is_empty() => format!("{scheme}{user}:***@{place}"),
+        Some(_) => format!("{scheme}***@{place}"),
+        None => format!("{scheme}{place}"),
+    }
+}
+
+/// Whether a text that is to be a plain name or path looks like a URL or a login, and so may hold a password.
+pub fn holds_login(text: &str) -> bool {
+    let before = login_end(text).map(|(end, _)| &text[..end]).unwrap_or_default();
+    text.contains("://") || before.contains(':') || before.contains("%3") || secret(text).is_some()
+}
+
+/// Where the login ends and what follows it begins; its `@` may have been percent-encoded too eagerly.
+fn login_end(text: &str) -> Option<(usize, usize)> {
+    let plain = text.rfind('@').map(|at| (at, at + 1));
+    plain.max(text.rfind("%40").map(|at| (at, at + 3)))
+}
+
+/// Where the value of a `password=` begins.
+fn secret(text: &str) -> Option<usize> {
+    let lower = text.to_ascii_lowercase();
+    let sign = |from: usize| ["=", "%3d"].iter().find(|sign| lower[from..].starts_with(**sign)).map(|sign| sign.len());
+    let value = |word: &&str| {
+        let ends = lower.match_indices(*word).map(|(at, word)| at + word.len());
+        ends.filter_map(|end| sign(end).map(|length| end + length)).min()
+    };
+    SECRETS.iter().filter_map(value).min()
+}
+
+fn is_plain(text: &str, further: &str) -> bool {
+    text.chars().all(|sign| sign.is_ascii_alphanumeric() || further.contains(sign))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_url, holds_login, redact};
+
+    #[test]
+    fn what_could_be_a_password_is_not_shown() {
+        for (text, shown) in [
+            ("redis://cache:7000/3?virtual_host=2", "redis://cache:7000/3?virtual_host=2"),
+            ("redis://me:s3cret@cache/3", "redis://me:***@cache/3"),
+            ("redis://:s3cret@cache/3", "redis://:***@cache/3"),
+            ("redis://s3cret@cache", "redis://***@cache"),
+            ("redis://me:with/s3cret@cache", "redis://me:***@cache"),
+            ("redis://%3As3cret%40cache/0", "redis://***@cache/0"),
+            ("redis://h/0?Password=s3cret&db=1", "redis://h/0?Password=***"),
+            ("redis://h/0?auth=s3cret", "redis://h/0?auth=***"),
+            ("redis//:s3cret@h", "***@h"),
+            (":s3cret@h", "***@h"),
+            ("redis://:s3cret@a;redis://me:s3cret@b", "redis://:***@b"),
+            ("host=h password%3Ds3cret", "host=h password%3D***"),
+            ("sqlite:/home/me@corp/apium.db", "sqlite:/home/me@corp/apium.db"),
+            ("sqlite:///x?password=s3cret", "sqlite:///x?password=***"),
+            ("plain", "plain"),
+        ] {
+            assert_eq!(redact(text), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_and_paths_are_told_from_logins() {
+        for text in ["celery", "w1@host.dq2", "/home/me@corp/data", "a:b", "C:\\data", "50%40", "monkey", "auth:high"] {
+            assert!(!holds_login(text), "{text}");
+        }
+        for text in ["redis://h", ":s3cret@h", "redis//:s3cret@h", "%3As3cret%40h", "x?password=s3cret"] {
+            assert!(holds_login(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_opened_is_one_sentence_without_it() {
+        for (url, told) in [
+            ("redis//:s3cret@h", "it is not a URL; write sqlite:PATH"),
+            (":s3cret@127.0.0.1", "it is not a URL"),
+            ("memory", "it is not a URL"),
+            ("amqp://me:s3cret@h//", "amqp:// is not known to Apium; write sqlite:PATH"),
+            ("redis://:s3cret@a;redis://:s3cret@b", "several servers"),
+            ("redis://:s3cret@a,redis://:s3cret@b", "several servers"),
+            ("sqlite:", "names no file"),
+            ("sqlite://", "names no file"),
+            ("sqlite:///x?password=s3cret", "takes no options"),
+            ("sqlite://me:s3cret@h/x", "takes no login"),
+        ] {
+            let sentence = check_url(url).map_err(|error| error.to_string()).err().unwrap_or_default();
+            assert!(sentence.contains(told) && !sentence.contains("s3cret"), "{url}: {sentence}");
+        }
+        for url in ["memory://", "memory:", "sqlite:x.db", "sqlite:///x.db", "redis://:a%2Cb@h", "valkey://h"] {
+            assert!(check_url(url).is_ok(), "{url}");
+        }
     }
 }

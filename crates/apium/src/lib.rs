@@ -31,4 +31,4 @@ pub use apium_core::{BackendError, Client, Context, ResultError, SendError, Sign
 pub use apium_macros::task;
 pub use apium_worker::{Stop, Vitals, Worker, WorkerOptions};
 pub use app::App;
-pub use backend::{Backend, BackendSettings, open, open_with, redact};
+pub use backend::{Backend, BackendSettings, check_url, holds_login, is_memory, open, open_with, redact};
