@@ -1,13 +1,21 @@
 //! The command line: its commands and their own flags; the flags of settings come from their table.
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use std::str::FromStr;
+use std::time::Duration;
 
-use crate::settings::{Scope, Setting};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::failure::Failure;
+use crate::settings::{self, HUNDRED_YEARS, Kind, Scope, Setting};
 
 /// The whole command line.
 pub(crate) fn command(name: &str, table: &[Setting]) -> Command {
     let with =
         |command: Command, scopes: &[Scope]| command.args(flags_of(table, scopes)).args(flags_of(table, &[Scope::All]));
+    // A worker alone listens only when told to: there is no default to show.
+    let unless_told =
+        |setting: &Setting| Setting { default: setting.default.filter(|_| setting.key != "listen"), ..*setting };
+    let alone: Vec<Setting> = table.iter().map(unless_told).collect();
     Command::new(name.to_owned())
         .version(env!("CARGO_PKG_VERSION"))
         .about("Tasks that are not lost: Celery's wire protocol, one binary")
@@ -19,6 +27,7 @@ pub(crate) fn command(name: &str, table: &[Setting]) -> Command {
                 .global(true)
                 .value_name("FILE")
                 .env("APIUM_CONFIG")
+                .hide_env_values(true)
                 .help("The settings file [default: ./apium.toml, if there]"),
         )
         .arg(switch("json", "Print JSON, for machines").global(true))
@@ -31,10 +40,9 @@ pub(crate) fn command(name: &str, table: &[Setting]) -> Command {
                 Command::new("serve").about("Serve the API; workers run elsewhere"),
                 &[Scope::Listen, Scope::Services],
             ),
-            with(
-                Command::new("worker").about("Work; with --listen, also answer /livez, /readyz and /metrics"),
-                &[Scope::Work, Scope::Listen, Scope::Services],
-            ),
+            Command::new("worker")
+                .about("Work; with --listen, also answer /livez, /readyz and /metrics")
+                .args(flags_of(&alone, &[Scope::Work, Scope::Listen, Scope::Services, Scope::All])),
             with(call(), &[]),
             with(result(), &[]),
             with(Command::new("queues").about("How the queues stand").arg(queues_argument()), &[]),
@@ -52,18 +60,47 @@ pub(crate) fn flag(matches: &ArgMatches, key: &str) -> Option<String> {
     matches.try_get_one::<String>(key).ok().flatten().cloned()
 }
 
+/// Seconds a command was given.
+pub(crate) fn seconds(matches: &ArgMatches, flag: &str) -> Result<Option<Duration>, Failure> {
+    let seconds = number::<f64>(matches, flag, Kind::Seconds { least: 0.0, most: HUNDRED_YEARS })?;
+    Ok(seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
+}
+
+/// A number a command was given, in the range of this kind.
+pub(crate) fn number<T: FromStr>(matches: &ArgMatches, flag: &str, kind: Kind) -> Result<Option<T>, Failure> {
+    let Some(text) = matches.get_one::<String>(flag) else { return Ok(None) };
+    kind.check(text).map_err(|why| Failure::usage(format!("--{flag} {why}")))?;
+    Ok(text.parse().ok())
+}
+
+/// The name of a queue or a task, or an id, that a command was given.
+pub(crate) fn name(matches: &ArgMatches, argument: &str) -> Result<Option<String>, Failure> {
+    let given = matches.get_one::<String>(argument).cloned();
+    Ok(names(argument, given.into_iter().collect())?.pop())
+}
+
+/// The same of an argument that takes several.
+pub(crate) fn names(argument: &str, given: Vec<String>) -> Result<Vec<String>, Failure> {
+    let checked = given.iter().try_for_each(|name| settings::name(name));
+    checked.map_err(|why| Failure::usage(format!("the {} {why}", argument.replace('-', " "))))?;
+    Ok(given)
+}
+
 fn flags_of(table: &[Setting], scopes: &[Scope]) -> Vec<Arg> {
     let known = table.iter().filter(|setting| scopes.contains(&setting.scope));
     known
         .map(|setting| {
-            let env = setting.env.first().map(|name| format!(" [env: {name}]")).unwrap_or_default();
+            let range = setting.kind.range().map(|range| format!(" [{range}]")).unwrap_or_default();
+            let env = setting.env.join(", ");
             let default = setting.default.map(|default| format!(" [default: {default}]")).unwrap_or_default();
             let arg = Arg::new(setting.key)
                 // The last one counts, as in Celery.
                 .overrides_with(setting.key)
                 .long(setting.flag())
                 .value_name(setting.value)
-                .help(format!("{}{default}{env}", setting.help));
+                .help(format!("{}{range}{default} [env: {env}]", setting.help))
+                // So that a wrong number is refused as one, and not as a flag nobody knows.
+                .allow_negative_numbers(true);
             match setting.short {
                 Some(short) => arg.short(short),
                 None => arg,
@@ -97,7 +134,7 @@ fn call() -> Command {
             Arg::new("countdown")
                 .long("countdown")
                 .value_name("SECONDS")
-                .value_parser(value_parser!(f64))
+                .allow_negative_numbers(true)
                 .conflicts_with("eta")
                 .help("Not before this many seconds from now"),
         )
@@ -108,16 +145,10 @@ fn call() -> Command {
             Arg::new("expires")
                 .long("expires")
                 .value_name("SECONDS")
-                .value_parser(value_parser!(f64))
+                .allow_negative_numbers(true)
                 .help("Not begun any more this many seconds from now"),
         )
-        .arg(
-            Arg::new("priority")
-                .long("priority")
-                .value_name("0-9")
-                .value_parser(value_parser!(u8).range(0..=9))
-                .help("Lowest first"),
-        )
+        .arg(Arg::new("priority").long("priority").value_name("0-9").allow_negative_numbers(true).help("Lowest first"))
         .arg(Arg::new("task-id").long("task-id").value_name("ID").help("The id to send it under; else a fresh one"))
         .args(waiting())
 }
@@ -136,7 +167,7 @@ fn waiting() -> [Arg; 2] {
             .long("timeout")
             .value_name("SECONDS")
             .default_value("60")
-            .value_parser(value_parser!(f64))
+            .allow_negative_numbers(true)
             .help("How long to wait at the most"),
     ]
 }
@@ -165,8 +196,8 @@ fn dead(with: impl Fn(Command, &[Scope]) -> Command) -> Command {
                             .long("limit")
                             .value_name("N")
                             .default_value("50")
-                            .value_parser(value_parser!(usize))
-                            .help("At most so many"),
+                            .allow_negative_numbers(true)
+                            .help("At most so many [1 to 100000]"),
                     ),
                 &[],
             ),

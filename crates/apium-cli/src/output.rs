@@ -23,6 +23,17 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// The most of a long text that stands in a table, in characters.
+const SHORT: usize = 60;
+
+/// A text cut to what fits into a table; whole in the JSON.
+pub(crate) fn short(text: &str) -> String {
+    match text.char_indices().nth(SHORT) {
+        Some(_) => text.chars().take(SHORT - 1).chain(['…']).collect(),
+        None => text.to_owned(),
+    }
+}
+
 /// Prints rows under their headings, columns aligned. What strangers wrote cannot move the cursor.
 pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
     let tame = |cell: &String| cell.replace(char::is_control, " ");

@@ -1,6 +1,6 @@
 //! The ready services: what each adds to the app, and the routes it serves.
 
-use apium::{App, Client};
+use apium::{App, Client, redact};
 use axum::Router;
 use svc_osint::settings::{Declaration, SETTINGS};
 
@@ -31,7 +31,9 @@ const OSINT: Service = Service {
     name: "osint",
     settings: SETTINGS,
     register: |app, setting| {
-        let settings = svc_osint::OsintSettings::from_lookup(setting).map_err(Failure::new)?;
+        // The table has checked each value by itself; what is left quotes pieces of them.
+        let read = svc_osint::OsintSettings::from_lookup(setting);
+        let settings = read.map_err(|sentence| Failure::usage(redact(&sentence)))?;
         Ok(app.tasks(svc_osint::register).state(svc_osint::Osint::new(settings)))
     },
     router: |client| svc_osint::router(svc_osint::OsintApi::new(client)),

@@ -9,6 +9,13 @@ use crate::connector::{Connector, ConnectorSettings};
 use crate::dns::DnsSettings;
 use crate::metadata::MetadataSettings;
 
+/// How many MiB of uploaded files are taken in at once when nothing is set.
+pub const UPLOAD_ROOM: u32 = 64;
+
+/// The most that can be set; more than the largest machine has.
+const MAX_ROOM: u32 = 1 << 20;
+const ROOM: &str = "a whole number of MiB between 1 and 1048576";
+
 /// One setting: its key in a settings file, its environment variable, and what it means.
 #[derive(Debug, Clone, Copy)]
 pub struct Declaration {
@@ -22,6 +29,29 @@ pub struct Declaration {
     pub value: &'static str,
     /// One line on what it does, with its unit.
     pub help: &'static str,
+    /// What its value must be.
+    pub kind: Kind,
+}
+
+/// What a value must be, so that a wrong one is refused at start, by its name and with the place it came from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// A file that can be read.
+    File,
+    /// What a header of HTTP can carry.
+    Header,
+    /// `true` or `false`.
+    Switch,
+    /// A whole number in this range.
+    Count(u32, u32),
+    /// Seconds in this range, fractions allowed.
+    Seconds(f64, f64),
+    /// IP addresses with commas between.
+    Addresses,
+    /// IP addresses, each with its port, with commas between.
+    Sockets,
+    /// IP addresses with or without a port, with commas between.
+    Servers,
 }
 
 const fn setting(
@@ -30,8 +60,9 @@ const fn setting(
     default: Option<&'static str>,
     value: &'static str,
     help: &'static str,
+    kind: Kind,
 ) -> Declaration {
-    Declaration { key, env, default, value, help }
+    Declaration { key, env, default, value, help, kind }
 }
 
 /// Every setting; the one list from which flags and manuals are made.
@@ -42,17 +73,55 @@ pub const SETTINGS: &[Declaration] = &[
         None,
         "IP:PORT,…",
         "The DNS servers scans ask; the port may be left out. Default: the system's",
+        Kind::Servers,
     ),
-    setting("osint_dns_timeout", &["OSINT_DNS_TIMEOUT"], Some("3"), "SECONDS", "How long one DNS answer is waited for"),
-    setting("osint_dns_max_queries", &["OSINT_DNS_MAX_QUERIES"], Some("300"), "N", "Most DNS questions of one scan"),
-    setting("osint_axfr", &["OSINT_AXFR"], Some("true"), "true|false", "Whether zone transfers are tried"),
-    setting("osint_metadata_files", &["OSINT_METADATA_FILES"], Some("5"), "N", "Most files fetched from a domain"),
+    setting(
+        "osint_dns_timeout",
+        &["OSINT_DNS_TIMEOUT"],
+        Some("3"),
+        "SECONDS",
+        "How long one DNS answer is waited for",
+        Kind::Seconds(0.1, 60.0),
+    ),
+    setting(
+        "osint_dns_max_queries",
+        &["OSINT_DNS_MAX_QUERIES"],
+        Some("300"),
+        "N",
+        "Most DNS questions of one scan",
+        Kind::Count(0, 100_000),
+    ),
+    setting(
+        "osint_axfr",
+        &["OSINT_AXFR"],
+        Some("true"),
+        "true|false",
+        "Whether zone transfers are tried",
+        Kind::Switch,
+    ),
+    setting(
+        "osint_metadata_files",
+        &["OSINT_METADATA_FILES"],
+        Some("5"),
+        "N",
+        "Most files fetched from a domain",
+        Kind::Count(0, 1_000),
+    ),
+    setting(
+        "osint_upload_room",
+        &["OSINT_UPLOAD_ROOM"],
+        Some("64"),
+        "MIB",
+        "Most MiB of uploaded files taken in at once; further ones wait, then are refused with 503",
+        Kind::Count(1, MAX_ROOM),
+    ),
     setting(
         "osint_sandbox_program",
         &["OSINT_SANDBOX_PROGRAM"],
         None,
         "PATH",
         "The program that parses files. Default: the running one",
+        Kind::File,
     ),
     setting(
         "osint_refuse_addresses",
@@ -60,6 +129,7 @@ pub const SETTINGS: &[Declaration] = &[
         None,
         "IP,…",
         "Further addresses never to contact. Default: none",
+        Kind::Addresses,
     ),
     setting(
         "osint_extra_authorities",
@@ -67,6 +137,7 @@ pub const SETTINGS: &[Declaration] = &[
         None,
         "PATH",
         "A PEM file with certificate authorities to trust too. Default: none",
+        Kind::File,
     ),
     setting(
         "osint_user_agent",
@@ -74,6 +145,7 @@ pub const SETTINGS: &[Declaration] = &[
         None,
         "TEXT",
         "What the service calls itself to web servers. Default: apium-osint/VERSION",
+        Kind::Header,
     ),
     setting(
         "osint_allow_sockets",
@@ -81,6 +153,7 @@ pub const SETTINGS: &[Declaration] = &[
         None,
         "IP:PORT,…",
         "For tests: forbidden sockets to contact all the same. Default: none",
+        Kind::Sockets,
     ),
 ];
 
@@ -94,6 +167,8 @@ pub struct OsintSettings {
     pub metadata: MetadataSettings,
     /// The door to the web.
     pub connector: ConnectorSettings,
+    /// How many MiB of uploaded files are taken in at once, for [`OsintApi`](crate::OsintApi). Default: [`UPLOAD_ROOM`].
+    pub upload_room: u32,
 }
 
 /// What the tasks of this service need of their program: put it into the worker's states.
@@ -135,7 +210,11 @@ impl OsintSettings {
         connector.extra_authorities = text("OSINT_EXTRA_AUTHORITIES").map(PathBuf::from);
         connector.allow_loopback = list::<SocketAddr>(&text, "OSINT_ALLOW_SOCKETS", "ip:port sockets")?;
         set(&mut connector.user_agent, text("OSINT_USER_AGENT"));
-        Ok(Self { dns, metadata, connector })
+        let upload_room = read(&text, "OSINT_UPLOAD_ROOM", ROOM)?.unwrap_or(UPLOAD_ROOM);
+        if !(1..=MAX_ROOM).contains(&upload_room) {
+            return Err(wrong("OSINT_UPLOAD_ROOM", ROOM, &upload_room.to_string()));
+        }
+        Ok(Self { dns, metadata, connector, upload_room })
     }
 }
 

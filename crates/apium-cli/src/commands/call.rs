@@ -3,22 +3,28 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use apium::Signature;
+use apium::{ResultError, Signature};
 use apium_core::client::{parse_iso, value_of};
 use apium_core::{Lookup, Pending, TaskState};
 use apium_protocol::{RawJson, ResultRecord};
 use serde_json::json;
 
 use super::Invocation;
+use crate::arguments;
 use crate::failure::Failure;
 use crate::output;
+use crate::settings::{Kind, quoted};
+
+/// How long `--wait` waits when nothing else is said.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Sends a task; with `--wait`, waits for its result.
 pub(crate) async fn call(invocation: Invocation) -> Result<ExitCode, Failure> {
     let signature = signature(&invocation)?;
+    let at_most = patience(&invocation)?;
     let pending = invocation.client().await?.send(&signature).await?;
     if invocation.matches.get_flag("wait") {
-        return wait(&invocation, &pending).await;
+        return wait(&invocation, &pending, at_most).await;
     }
     if invocation.json {
         output::json(&json!({"task_id": pending.id()}))?;
@@ -30,10 +36,11 @@ pub(crate) async fn call(invocation: Invocation) -> Result<ExitCode, Failure> {
 
 /// Shows a result.
 pub(crate) async fn result(invocation: Invocation) -> Result<ExitCode, Failure> {
-    let id = invocation.matches.get_one::<String>("id").cloned().unwrap_or_default();
+    let id = arguments::name(&invocation.matches, "id")?.unwrap_or_default();
+    let at_most = patience(&invocation)?;
     let pending = invocation.client().await?.pending(id);
     if invocation.matches.get_flag("wait") {
-        return wait(&invocation, &pending).await;
+        return wait(&invocation, &pending, at_most).await;
     }
     match pending.lookup().await? {
         Lookup::Stored(record) => show(&invocation, &record),
@@ -47,61 +54,63 @@ pub(crate) async fn result(invocation: Invocation) -> Result<ExitCode, Failure> 
 fn signature(invocation: &Invocation) -> Result<Signature, Failure> {
     let matches = &invocation.matches;
     let text = |name: &str| matches.get_one::<String>(name).cloned();
-    let seconds = |name: &str| match matches.get_one::<f64>(name) {
-        Some(seconds) => Duration::try_from_secs_f64(*seconds)
-            .map(Some)
-            .map_err(|_| Failure::new(format!("--{name} must be zero or more seconds"))),
-        None => Ok(None),
-    };
-    let args =
-        arguments("args", &text("args").unwrap_or_default(), "a JSON list, such as '[2, 3]'", RawJson::elements)?;
-    let kwargs = arguments(
+    let args = json_of("args", &text("args").unwrap_or_default(), "a JSON list, such as '[2, 3]'", RawJson::elements)?;
+    let kwargs = json_of(
         "kwargs",
         &text("kwargs").unwrap_or_default(),
         "a JSON object, such as '{\"x\": 2}'",
         RawJson::members,
     )?;
-    let mut signature = Signature::new(text("task").unwrap_or_default()).raw_arguments(args, kwargs);
-    if let Some(queue) = text("queue") {
+    let task = arguments::name(matches, "task")?.unwrap_or_default();
+    let mut signature = Signature::new(task).raw_arguments(args, kwargs);
+    if let Some(queue) = arguments::name(matches, "queue")? {
         signature = signature.queue(queue);
     }
-    if let Some(countdown) = seconds("countdown")? {
+    if let Some(countdown) = arguments::seconds(matches, "countdown")? {
         signature = signature.countdown(countdown);
     }
     if let Some(eta) = text("eta") {
         let at = parse_iso(&eta).ok_or_else(|| {
-            Failure::new(format!("--eta {eta:?} is not an ISO 8601 time, such as 2026-12-24T18:00:00+01:00"))
+            let eta = quoted(&eta);
+            Failure::usage(format!("--eta {eta} is not an ISO 8601 time, such as 2026-12-24T18:00:00+01:00"))
         })?;
         signature = signature.eta(at);
     }
-    if let Some(expires) = seconds("expires")? {
+    if let Some(expires) = arguments::seconds(matches, "expires")? {
         signature = signature.expires_in(expires);
     }
-    if let Some(priority) = matches.get_one::<u8>("priority") {
-        signature = signature.priority(*priority);
+    if let Some(priority) = arguments::number(matches, "priority", Kind::Count { least: 0, most: 9 })? {
+        signature = signature.priority(priority);
     }
-    if let Some(id) = text("task-id") {
+    if let Some(id) = arguments::name(matches, "task-id")? {
         signature = signature.task_id(id);
     }
     Ok(signature)
 }
 
-fn arguments<T, E: std::fmt::Display>(
+fn json_of<T, E: std::fmt::Display>(
     flag: &str,
     text: &str,
     form: &str,
     take: impl Fn(&RawJson) -> Result<T, E>,
 ) -> Result<T, Failure> {
-    let wrong = |error: &dyn std::fmt::Display| Failure::new(format!("--{flag} must be {form}: {error}"));
+    let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("--{flag} must be {form}: {error}"));
     let json = RawJson::parse(text).map_err(|error| wrong(&error))?;
     take(&json).map_err(|error| wrong(&error))
 }
 
-async fn wait(invocation: &Invocation, pending: &Pending) -> Result<ExitCode, Failure> {
-    let seconds = invocation.matches.get_one::<f64>("timeout").copied().unwrap_or(60.0);
-    let at_most =
-        Duration::try_from_secs_f64(seconds).map_err(|_| Failure::new("--timeout must be zero or more seconds"))?;
-    let record = pending.record(at_most).await.map_err(|error| Failure::new(format!("{}: {error}", pending.id())))?;
+/// Read before anything is sent: a task must not be under way when its caller is refused.
+fn patience(invocation: &Invocation) -> Result<Duration, Failure> {
+    Ok(arguments::seconds(&invocation.matches, "timeout")?.unwrap_or(PATIENCE))
+}
+
+async fn wait(invocation: &Invocation, pending: &Pending, at_most: Duration) -> Result<ExitCode, Failure> {
+    let record = pending.record(at_most).await.map_err(|error| match error {
+        ResultError::TimedOut(span) => {
+            Failure::new(format!("{}: no result within {} seconds", pending.id(), span.as_secs_f64()))
+        }
+        other => Failure::new(format!("{}: {other}", pending.id())),
+    })?;
     show(invocation, &record)
 }
 

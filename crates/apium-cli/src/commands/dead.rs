@@ -3,20 +3,28 @@
 use std::process::ExitCode;
 
 use apium_core::{DeadFilter, DeadLetter};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Invocation;
+use crate::arguments;
 use crate::failure::Failure;
 use crate::output;
+use crate::settings::Kind;
+use crate::stderr::say;
 
 /// Lists dead letters.
 pub(crate) async fn list(invocation: Invocation) -> Result<ExitCode, Failure> {
-    let text = |name: &str| invocation.matches.get_one::<String>(name).cloned();
-    let limit = invocation.matches.get_one::<usize>("limit").copied();
-    let filter = DeadFilter { queue: text("queue"), task: text("task"), limit };
+    let matches = &invocation.matches;
+    let limit = arguments::number(matches, "limit", Kind::Count { least: 1, most: 100_000 })?;
+    let filter =
+        DeadFilter { queue: arguments::name(matches, "queue")?, task: arguments::name(matches, "task")?, limit };
     let letters = invocation.open().await?.broker.dead_letters(&filter).await?;
     if invocation.json {
-        output::json(&letters)?;
+        output::json(&letters.iter().map(told).collect::<Result<Vec<_>, _>>()?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if letters.is_empty() {
+        say("no dead letters");
         return Ok(ExitCode::SUCCESS);
     }
     let row = |letter: &DeadLetter| {
@@ -24,10 +32,10 @@ pub(crate) async fn list(invocation: Invocation) -> Result<ExitCode, Failure> {
         vec![
             letter.id.clone(),
             letter.at.clone(),
-            letter.queue.clone(),
-            task,
+            output::short(&letter.queue),
+            output::short(&task),
             letter.reason.to_string(),
-            letter.error.clone(),
+            output::short(&letter.error),
         ]
     };
     let rows: Vec<_> = letters.iter().map(row).collect();
@@ -37,18 +45,19 @@ pub(crate) async fn list(invocation: Invocation) -> Result<ExitCode, Failure> {
 
 /// Shows dead letters in full.
 pub(crate) async fn show(invocation: Invocation) -> Result<ExitCode, Failure> {
+    let ids = arguments::names("id", invocation.words("id"))?;
     let broker = invocation.open().await?.broker;
-    for id in invocation.words("id") {
+    for id in ids {
         let letter = broker.dead_letter(&id).await?.ok_or_else(|| unknown(&id))?;
-        output::json(&letter)?;
+        output::json(&told(&letter)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Puts the original messages back.
 pub(crate) async fn replay(invocation: Invocation) -> Result<ExitCode, Failure> {
+    let ids = arguments::names("id", invocation.words("id"))?;
     let broker = invocation.open().await?.broker;
-    let ids = invocation.words("id");
     for id in &ids {
         if !broker.replay(id).await? {
             return Err(unknown(id));
@@ -61,6 +70,16 @@ pub(crate) async fn replay(invocation: Invocation) -> Result<ExitCode, Failure> 
         output::json(&json!({"replayed": ids}))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A dead letter whole, its reason in the words of the list.
+fn told(letter: &DeadLetter) -> Result<Value, Failure> {
+    let mut told = serde_json::to_value(letter)
+        .map_err(|error| Failure::new(format!("the dead letter {} cannot be shown as JSON: {error}", letter.id)))?;
+    if let Some(reason) = told.get_mut("reason") {
+        *reason = letter.reason.to_string().into();
+    }
+    Ok(told)
 }
 
 fn unknown(id: &str) -> Failure {

@@ -7,16 +7,22 @@ use apium_core::broker::QueueDepth;
 use serde_json::json;
 
 use super::Invocation;
+use crate::arguments;
 use crate::failure::Failure;
 use crate::output;
-use crate::stderr::ask;
+use crate::stderr::{ask, say};
 
 /// Shows how the queues stand.
 pub(crate) async fn queues(invocation: Invocation) -> Result<ExitCode, Failure> {
+    let queues = arguments::names("queue", invocation.words("queue"))?;
     let backend = invocation.open().await?;
-    let depths = backend.broker.depths(&invocation.words("queue")).await?;
+    let depths = backend.broker.depths(&queues).await?;
     if invocation.json {
         output::json(&depths)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if depths.is_empty() {
+        say("no queues yet: nothing waits, and nobody works");
         return Ok(ExitCode::SUCCESS);
     }
     let age = |depth: &QueueDepth| depth.oldest_age_seconds.map_or_else(|| "-".to_owned(), |age| format!("{age:.0} s"));
@@ -36,8 +42,8 @@ pub(crate) async fn queues(invocation: Invocation) -> Result<ExitCode, Failure> 
 
 /// Throws waiting messages away, after saying how many and asking.
 pub(crate) async fn purge(invocation: Invocation) -> Result<ExitCode, Failure> {
+    let queues = arguments::names("queue", invocation.words("queue"))?;
     let backend = invocation.open().await?;
-    let queues = invocation.words("queue");
     let waiting: u64 = backend.broker.depths(&queues).await?.iter().map(|depth| depth.ready + depth.delayed).sum();
     if !invocation.matches.get_flag("force") && !agreed(waiting, &queues)? {
         output::line("nothing was thrown away")?;

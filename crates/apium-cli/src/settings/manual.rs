@@ -10,18 +10,20 @@ pub(crate) fn manual(table: &[Setting]) -> String {
         "# Settings\n\n\
          Made from the tables in `crates/apium-cli/src/settings/table.rs` and of the services by `apium settings --manual`.\n\
          A flag comes before the environment, the environment before `apium.toml` (or the file `--config` names),\n\
-         and that before the default. At start each value is printed with where it came from, passwords as `***`.\n\n\
-         | key in `apium.toml` | flag | environment | default | what it does | commands |\n\
-         | --- | --- | --- | --- | --- | --- |\n",
+         and that before the default. At start each value is printed with where it came from, passwords as `***`.\n\
+         A value that is not allowed is refused at start, with exit code 2.\n\n\
+         | key in `apium.toml` | flag | environment | default | allowed | what it does | commands |\n\
+         | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for setting in table {
         let env: Vec<_> = setting.env.iter().map(|name| format!("`{name}`")).collect();
         let default = setting.default.map_or_else(|| "—".to_owned(), |default| format!("`{default}`"));
+        let allowed = setting.kind.range().unwrap_or_else(|| "—".to_owned());
         let (help, commands) = (setting.help.replace('|', "\\|"), commands(setting.scope));
         // Writing to a string does not fail.
         let _ = writeln!(
             text,
-            "| `{}` | {} | {} | {default} | {help} | {commands} |",
+            "| `{}` | {} | {} | {default} | {allowed} | {help} | {commands} |",
             setting.key,
             flags(setting),
             env.join(", ")

@@ -1,10 +1,14 @@
 //! Settings, declared once: flag, environment, `apium.toml` and the manual page all come from one table (`table.rs`).
 
+mod check;
+mod level;
 mod manual;
+mod node;
 mod sources;
 mod table;
 mod values;
 
+pub(crate) use check::{name, quoted};
 pub(crate) use sources::resolve;
-pub(crate) use table::{Scope, Setting, table};
+pub(crate) use table::{HUNDRED_YEARS, Kind, Scope, Setting, table};
 pub(crate) use values::{Settings, Told};

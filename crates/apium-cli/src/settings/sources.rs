@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::check::shown;
 use super::table::{Kind, Setting};
 use super::values::{Settings, Value};
 use crate::failure::Failure;
-
-/// The longest time a setting may name, in seconds.
-const HUNDRED_YEARS: f64 = 100.0 * 366.0 * 86_400.0;
 
 /// The file that is read when nobody names another.
 const DEFAULT_FILE: &str = "apium.toml";
@@ -43,7 +41,7 @@ pub(crate) fn resolve(
             .or_else(|| filed.get(setting.key).map(|text| (text.clone(), Origin::File(path.clone()))))
             .or_else(|| setting.default.map(|text| (text.to_owned(), Origin::Default)));
         if let Some((text, origin)) = found {
-            check(setting, &text).map_err(|why| Failure::new(format!("{} {why} ({origin})", setting.key)))?;
+            setting.kind.check(&text).map_err(|why| Failure::usage(format!("{} {why} ({origin})", setting.key)))?;
             values.insert(setting.key, Value { text, origin });
         }
     }
@@ -80,7 +78,7 @@ fn read_file(table: &[Setting], named: Option<&Path>) -> Result<(PathBuf, BTreeM
         Ok(text) => text,
         Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => {
-            return Err(Failure::new(format!("the settings file {} cannot be read: {error}", path.display())));
+            return Err(Failure::usage(format!("the settings file {} cannot be read: {error}", name(path))));
         }
     };
     let filed: toml::Table = text.parse().map_err(|error| not_toml(path, &text, &error))?;
@@ -88,11 +86,11 @@ fn read_file(table: &[Setting], named: Option<&Path>) -> Result<(PathBuf, BTreeM
     for (key, value) in filed {
         let Some(setting) = table.iter().find(|setting| setting.key == key) else {
             let known: Vec<_> = table.iter().map(|setting| setting.key).collect();
-            let sentence = format!("{key} in {} is not a setting; known are {}", path.display(), known.join(", "));
-            return Err(Failure::new(sentence));
+            let (key, file, known) = (shown(&key), name(path), known.join(", "));
+            return Err(Failure::usage(format!("{key} in {file} is not a setting; known are {known}")));
         };
         let text = plain(&value)
-            .ok_or_else(|| Failure::new(format!("{} in {} must be a plain value", setting.key, path.display())))?;
+            .ok_or_else(|| Failure::usage(format!("{} in {} must be a plain value", setting.key, name(path))))?;
         values.insert(key, text);
     }
     Ok((path.to_owned(), values))
@@ -102,8 +100,13 @@ fn read_file(table: &[Setting], named: Option<&Path>) -> Result<(PathBuf, BTreeM
 fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
     let before = error.span().and_then(|span| text.get(..span.start));
     let line = before.map(|before| format!(" in line {}", before.matches('\n').count() + 1)).unwrap_or_default();
-    let why = error.message().replace('\n', ", ");
-    Failure::new(format!("the settings file {} is not TOML{line}: {why}", path.display()))
+    let why = shown(&error.message().replace('\n', ", "));
+    Failure::usage(format!("the settings file {} is not TOML{line}: {why}", name(path)))
+}
+
+/// What `--config` was given may be anything.
+fn name(path: &Path) -> String {
+    shown(&path.display().to_string())
 }
 
 /// A value as the text a flag would have; a list of texts is one with commas between.
@@ -121,33 +124,11 @@ fn plain(value: &toml::Value) -> Option<String> {
     }
 }
 
-fn check(setting: &Setting, text: &str) -> Result<(), String> {
-    let seconds = || text.parse::<f64>().ok().filter(|seconds| (0.0..=HUNDRED_YEARS).contains(seconds));
-    match setting.kind {
-        Kind::Text | Kind::Url if text.trim().is_empty() => Err("must not be empty".to_owned()),
-        Kind::Names if text.split(',').all(|name| name.trim().is_empty()) => Err("must name at least one".to_owned()),
-        Kind::Text | Kind::Url | Kind::Names => Ok(()),
-        Kind::Count => match text.parse::<usize>() {
-            Ok(count) if count >= 1 => Ok(()),
-            _ => Err(format!("must be a whole number of at least 1, not {text:?}")),
-        },
-        Kind::Seconds => seconds().map(drop).ok_or_else(|| format!("must be a number of seconds, not {text:?}")),
-        Kind::Switch if matches!(text, "true" | "false" | "1" | "0") => Ok(()),
-        Kind::Switch => Err(format!("must be true or false, not {text:?}")),
-        Kind::Word(words) if words.contains(&text) => Ok(()),
-        Kind::Word(words) => Err(format!("must be {}, not {text:?}", words.join(" or "))),
-        Kind::Address => match text.rsplit_once(':') {
-            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(()),
-            _ => Err(format!("must be HOST:PORT, such as 127.0.0.1:8000, not {text:?}")),
-        },
-    }
-}
-
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
-            Self::File(path) => write!(f, "from {}", path.display()),
+            Self::File(path) => write!(f, "from {}", name(path)),
             Self::Environment(name) => write!(f, "from {name}"),
             Self::Flag => f.write_str("from the command line"),
         }

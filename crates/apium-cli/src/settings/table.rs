@@ -1,5 +1,7 @@
 //! The table of settings: the engine's, and after them what each service declares.
 
+use svc_osint::settings::Declaration;
+
 use crate::services::Service;
 
 /// One setting: everything that is known of it.
@@ -36,17 +38,25 @@ pub(crate) enum Scope {
     Services,
 }
 
-/// What a value must look like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a value must look like; `check.rs` holds each value to it.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Kind {
-    /// Any text.
-    Text,
-    /// A URL, shown without its password.
+    /// A URL of a store, shown without its password.
     Url,
-    /// A whole number of at least 1.
-    Count,
-    /// A number of seconds from zero to a hundred years, fractions allowed.
-    Seconds,
+    /// The path of a folder, which may still have to be made.
+    Folder,
+    /// The path of a file that can be read.
+    File,
+    /// A level of the log, or directives.
+    Level,
+    /// What a header of HTTP can carry.
+    Header,
+    /// Celery's format of a node name.
+    NodeName,
+    /// A whole number in this range.
+    Count { least: u32, most: u32 },
+    /// A number of seconds in this range, fractions allowed.
+    Seconds { least: f64, most: f64 },
     /// Queue names with commas between, at least one.
     Names,
     /// `true` or `false`.
@@ -55,7 +65,22 @@ pub(crate) enum Kind {
     Word(&'static [&'static str]),
     /// `HOST:PORT`.
     Address,
+    /// IP addresses with commas between.
+    Addresses,
+    /// IP addresses, each with its port, with commas between.
+    Sockets,
+    /// IP addresses with or without a port, with commas between.
+    Servers,
 }
+
+/// The longest time a setting may name, in seconds: beyond it dates run out.
+pub(crate) const HUNDRED_YEARS: f64 = 3_153_600_000.0;
+
+/// Longer than any stop is worth waiting for, in seconds.
+const DAY: f64 = 86_400.0;
+
+/// In seconds; a lease is renewed while the work goes on, so a longer one only keeps a dead worker's work waiting.
+const HOUR: f64 = 3_600.0;
 
 /// The engine's settings, in the order of the manual.
 const ENGINE: &[Setting] = &[
@@ -87,7 +112,7 @@ const ENGINE: &[Setting] = &[
         value: "FOLDER",
         help: "The folder of the embedded store; made when missing",
         scope: Scope::All,
-        kind: Kind::Text,
+        kind: Kind::Folder,
     },
     Setting {
         key: "loglevel",
@@ -97,7 +122,7 @@ const ENGINE: &[Setting] = &[
         value: "LEVEL",
         help: "What is logged: error, warning, info, debug or trace, or directives such as info,apium_worker=debug",
         scope: Scope::All,
-        kind: Kind::Text,
+        kind: Kind::Level,
     },
     Setting {
         key: "log_format",
@@ -137,7 +162,7 @@ const ENGINE: &[Setting] = &[
         value: "N",
         help: "Attempts at once. Default: the number of cores, at least 4",
         scope: Scope::Work,
-        kind: Kind::Count,
+        kind: Kind::Count { least: 1, most: 10_000 },
     },
     Setting {
         key: "hostname",
@@ -145,9 +170,9 @@ const ENGINE: &[Setting] = &[
         env: &["APIUM_HOSTNAME"],
         default: Some("celery@%h"),
         value: "NAME@%h",
-        help: "The worker's node name; %h is the host's name, %n its first part, %d the rest",
+        help: "The worker's node name; %h is the host's name, %n its first part, %d the rest, %% a percent sign; %i and %I are 0 and nothing: there are no child processes",
         scope: Scope::Work,
-        kind: Kind::Text,
+        kind: Kind::NodeName,
     },
     Setting {
         key: "result_expires",
@@ -157,7 +182,7 @@ const ENGINE: &[Setting] = &[
         value: "SECONDS",
         help: "How long results are kept; 0: for ever. A task's own setting comes first",
         scope: Scope::Work,
-        kind: Kind::Seconds,
+        kind: Kind::Seconds { least: 0.0, most: HUNDRED_YEARS },
     },
     Setting {
         key: "track_started",
@@ -175,9 +200,9 @@ const ENGINE: &[Setting] = &[
         env: &["APIUM_LEASE"],
         default: Some("30"),
         value: "SECONDS",
-        help: "After this long the work of a worker that died is taken up by another; at least 1",
+        help: "After this long the work of a worker that died is taken up by another",
         scope: Scope::Work,
-        kind: Kind::Seconds,
+        kind: Kind::Seconds { least: 1.0, most: HOUR },
     },
     Setting {
         key: "visibility_timeout",
@@ -185,9 +210,9 @@ const ENGINE: &[Setting] = &[
         env: &["APIUM_VISIBILITY_TIMEOUT"],
         default: Some("3600"),
         value: "SECONDS",
-        help: "On Redis: after this long what a dead Python worker held is put back. At least what those workers use",
+        help: "On Redis: after this long what a dead Python worker held is put back. Below what those workers use themselves, their running tasks run twice",
         scope: Scope::Work,
-        kind: Kind::Seconds,
+        kind: Kind::Seconds { least: 1.0, most: HUNDRED_YEARS },
     },
     Setting {
         key: "stop_timeout",
@@ -197,14 +222,14 @@ const ENGINE: &[Setting] = &[
         value: "SECONDS",
         help: "How long a stop waits for running tasks, before they are given back to their queues, and for open requests",
         scope: Scope::Listen,
-        kind: Kind::Seconds,
+        kind: Kind::Seconds { least: 0.0, most: DAY },
     },
 ];
 
 /// The engine's settings and those of these services.
 pub(crate) fn table(services: &[Service]) -> Vec<Setting> {
     let declared = services.iter().flat_map(|service| service.settings);
-    let of_service = |declared: &svc_osint::settings::Declaration| Setting {
+    let of_service = |declared: &Declaration| Setting {
         key: declared.key,
         short: None,
         env: declared.env,
@@ -212,7 +237,7 @@ pub(crate) fn table(services: &[Service]) -> Vec<Setting> {
         value: declared.value,
         help: declared.help,
         scope: Scope::Services,
-        kind: Kind::Text,
+        kind: declared.kind.into(),
     };
     ENGINE.iter().copied().chain(declared.map(of_service)).collect()
 }
@@ -221,5 +246,21 @@ impl Setting {
     /// The long flag.
     pub(crate) fn flag(&self) -> String {
         self.key.replace('_', "-")
+    }
+}
+
+impl From<svc_osint::settings::Kind> for Kind {
+    fn from(kind: svc_osint::settings::Kind) -> Self {
+        use svc_osint::settings::Kind as Declared;
+        match kind {
+            Declared::File => Self::File,
+            Declared::Header => Self::Header,
+            Declared::Switch => Self::Word(&["true", "false"]),
+            Declared::Count(least, most) => Self::Count { least, most },
+            Declared::Seconds(least, most) => Self::Seconds { least, most },
+            Declared::Addresses => Self::Addresses,
+            Declared::Sockets => Self::Sockets,
+            Declared::Servers => Self::Servers,
+        }
     }
 }

@@ -8,6 +8,7 @@ use apium::{BackendSettings, WorkerOptions, redact};
 use apium_core::client::hostname;
 
 use super::manual::manual;
+use super::node::node_name;
 use super::sources::Origin;
 use super::table::{Kind, Scope, Setting};
 
@@ -68,13 +69,14 @@ impl Settings {
         let named = self.text("queues").map(|text| text.split(',').map(|queue| queue.trim().to_owned()));
         let expires = self.seconds("result_expires").unwrap_or_default();
         WorkerOptions {
-            name: node_name(self.text("hostname").unwrap_or("celery@%h"), &hostname()),
+            // The format was checked, so that there is a name.
+            name: node_name(self.text("hostname").unwrap_or("celery@%h"), &hostname()).unwrap_or(defaults.name),
             queues: named.map_or(queues, |named| named.filter(|queue| !queue.is_empty()).collect()),
             concurrency: self
                 .text("concurrency")
                 .and_then(|text| text.parse().ok())
                 .unwrap_or(defaults.concurrency.max(4)),
-            lease: self.seconds("lease").unwrap_or(defaults.lease).max(Duration::from_secs(1)),
+            lease: self.seconds("lease").unwrap_or(defaults.lease),
             result_expires: Some(expires).filter(|span| !span.is_zero()),
             track_started: matches!(self.text("track_started"), Some("true" | "1")),
             stop_timeout: self.stop_timeout(),
@@ -101,7 +103,9 @@ impl Settings {
         known
             .filter_map(|setting| {
                 let value = self.values.get(setting.key)?;
-                let shown = if setting.kind == Kind::Url { redact(&value.text) } else { value.text.clone() };
+                // A name or a path that held a login was refused; an `@` in it is just an `@`.
+                let plain = matches!(setting.kind, Kind::Folder | Kind::File | Kind::NodeName | Kind::Names);
+                let shown = if plain { value.text.clone() } else { redact(&value.text) };
                 Some(Told { key: setting.key, value: shown, origin: value.origin.to_string() })
             })
             .collect()
@@ -122,11 +126,4 @@ impl std::fmt::Display for Told {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} = {} ({})", self.key, self.value, self.origin)
     }
-}
-
-/// Celery's node name format.
-fn node_name(format: &str, host: &str) -> String {
-    let (first, rest) = host.split_once('.').unwrap_or((host, ""));
-    let name = format.replace("%h", host).replace("%n", first).replace("%d", rest);
-    if name.contains('@') { name } else { format!("{name}@{host}") }
 }

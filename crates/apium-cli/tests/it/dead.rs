@@ -24,16 +24,21 @@ fn each_reason_to_give_up_keeps_the_message() {
     on_both(|place| {
         let _worker = our_worker(&place, &[]);
         for (task, arguments, reason, error) in [
-            ("no.such.task", "[1]", "unknown", "NotRegistered: no.such.task"),
-            ("probe.greet", "[]", "arguments", "TypeError: greet() missing 1 required positional argument: 'name'"),
+            ("no.such.task", "[1]", "unknown task", "NotRegistered: no.such.task"),
+            (
+                "probe.greet",
+                "[]",
+                "wrong arguments",
+                "TypeError: greet() missing 1 required positional argument: 'name'",
+            ),
             (
                 "probe.greet",
                 "[\"a\", \"b\", \"c\"]",
-                "arguments",
+                "wrong arguments",
                 "TypeError: greet() takes 2 positional arguments but 3 were given",
             ),
             ("probe.reject", "[]", "rejected", "Reject: not for us"),
-            ("probe.stubborn", "[]", "retries_exhausted", "TimeoutError: nobody there"),
+            ("probe.stubborn", "[]", "retries exhausted", "TimeoutError: nobody there"),
         ] {
             let id = format!("{task}-{reason}-{}", arguments.len());
             let call = ["call", task, "-a", arguments, "--task-id", &id, "--wait"];
@@ -50,7 +55,16 @@ fn each_reason_to_give_up_keeps_the_message() {
             assert_eq!(shown, letter);
             assert!(shown["message"].as_str().unwrap().contains(&id), "the original message is kept");
         }
-        assert_eq!(letters(&place, &[]).len(), 5);
+        let long = format!("[{:?}, 1, 2]", "long ".repeat(500));
+        place.run(Program::Probe, &["call", &"far.".repeat(100), "-a", &long, "--wait"]).sentence();
+        let table = place.run(Program::Probe, &["dead", "list"]).printed();
+        let widest = table.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(widest < 300 && table.contains('…'), "{widest}: {table}");
+        let whole = letters(&place, &["--task", &"far.".repeat(100)]);
+        assert!(whole[0]["error"].as_str().unwrap().contains(&"far.".repeat(100)), "{whole:?}");
+        place.run(Program::Probe, &["dead", "replay", whole[0]["id"].as_str().unwrap(), "--json"]).json();
+        until("the dead letter to be back", || letters(&place, &[]).len().eq(&6).then_some(()));
+        assert_eq!(letters(&place, &[]).len(), 6);
         assert_eq!(letters(&place, &["--limit", "2"]).len(), 2);
         assert_eq!(letters(&place, &["--queue", "other"]).len(), 0);
         let table = place.run(Program::Probe, &["dead", "list", "--task", "no.such.task"]).printed();

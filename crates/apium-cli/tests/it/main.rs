@@ -1,6 +1,7 @@
 //! The executable from outside: real processes on a real Redis, beside real Python Celery.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bounds;
 mod busy;
 mod console;
 mod dead;
@@ -18,6 +19,7 @@ mod poll;
 mod refusals;
 mod running;
 mod scanning;
+mod secrets;
 mod sending;
 mod server;
 mod settings;

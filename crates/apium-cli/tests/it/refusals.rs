@@ -89,15 +89,24 @@ fn a_database_that_is_damaged() {
 #[test]
 fn a_broker_nobody_knows() {
     for (url, told) in [
-        ("amqp://127.0.0.1//", "amqp://127.0.0.1// is not a URL Apium knows; write sqlite:PATH, redis://HOST:PORT/DB"),
-        ("127.0.0.1:6379", "127.0.0.1:6379 is not a URL Apium knows"),
+        ("amqp://127.0.0.1//", "amqp:// is not known to Apium; write sqlite:PATH, redis://HOST:PORT/DB"),
+        ("127.0.0.1:6379", "it is not a URL; write sqlite:PATH, redis://HOST:PORT/DB"),
         ("redis://127.0.0.1:6379/first", "`first`"),
-        ("sqlite:/", "/ is a folder, not a file"),
+        ("redis://127.0.0.1:1/0;redis://127.0.0.1:2/0", "several servers"),
+        ("sqlite:", "sqlite: names no file"),
+        ("sqlite:///x?password=y", "sqlite:PATH takes no options"),
     ] {
         for command in OPENING {
-            let sentence = Place::on(url).run(Program::Apium, command).sentence();
+            let place = Place::on(url);
+            let sentence = place.run(Program::Apium, command).refusal();
             assert!(sentence.contains(told), "{command:?} on {url}: {sentence}");
+            assert!(sentence.starts_with("error: broker cannot be used: "), "{command:?} on {url}: {sentence}");
+            assert!(sentence.ends_with("(from APIUM_BROKER)"), "{command:?} on {url}: {sentence}");
         }
+    }
+    for command in OPENING {
+        let sentence = Place::on("sqlite:/").run(Program::Apium, command).sentence();
+        assert!(sentence.contains("/ is a folder, not a file"), "{command:?}: {sentence}");
     }
 }
 

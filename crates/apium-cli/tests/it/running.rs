@@ -10,6 +10,9 @@ use nix::unistd::Pid;
 
 use crate::poll::until;
 
+/// The exit code of a command line or a setting that cannot be used.
+const REFUSED: i32 = 1;
+
 /// A process that runs.
 pub(crate) struct Running {
     child: Child,
@@ -141,7 +144,16 @@ impl Ended {
 
     /// The one sentence it failed with.
     pub(crate) fn sentence(self) -> String {
-        assert_eq!(self.code, Some(1), "{self:?}");
+        self.sentence_with(1)
+    }
+
+    /// The one sentence with which a setting or an argument was refused.
+    pub(crate) fn refusal(self) -> String {
+        self.sentence_with(REFUSED)
+    }
+
+    fn sentence_with(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{self:?}");
         let told: Vec<&str> = self.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
         assert_eq!(told.len(), 1, "one sentence: {self:?}");
         told.concat()

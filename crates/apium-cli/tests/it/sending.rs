@@ -70,7 +70,9 @@ fn a_result_that_is_not_there_is_pending_and_waiting_for_it_ends() {
         let told: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
         assert_eq!((ended.code, told), (Some(1), json!({"task_id": "nobody", "status": "PENDING"})));
         let sentence = place.run(Program::Probe, &["result", "nobody", "--wait", "--timeout", "0.2"]).sentence();
-        assert!(sentence.contains("nobody: no result within 200ms"), "{sentence}");
+        assert!(sentence.contains("nobody: no result within 0.2 seconds"), "{sentence}");
+        let sentence = place.run(Program::Probe, &["result", "nobody", "--wait", "--timeout", "0"]).sentence();
+        assert!(sentence.contains("nobody: no result within 0 seconds"), "{sentence}");
     });
 }
 

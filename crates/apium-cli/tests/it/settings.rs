@@ -55,41 +55,44 @@ fn a_wrong_setting_is_one_sentence_that_says_where_it_stands() {
     let by_flag = [
         (
             ["worker", "-c", "many"],
-            "concurrency must be a whole number of at least 1, not \"many\" (from the command line)",
+            "concurrency must be a whole number from 1 to 10000, not \"many\" (from the command line)",
         ),
-        (["worker", "-c", "0"], "concurrency must be a whole number of at least 1, not \"0\""),
-        (["worker", "--lease", "soon"], "lease must be a number of seconds, not \"soon\""),
-        (["worker", "--lease", "nan"], "lease must be a number of seconds"),
+        (["worker", "-c", "0"], "concurrency must be a whole number from 1 to 10000, not \"0\""),
+        (
+            ["worker", "--lease", "soon"],
+            "lease must be a number of seconds from 1 to 3600, not \"soon\" (from the command line)",
+        ),
+        (["worker", "--lease", "nan"], "lease must be a number of seconds from 1 to 3600, not \"nan\""),
         (["worker", "--track-started", "maybe"], "track_started must be true or false"),
         (["worker", "--log-format", "xml"], "log_format must be text or json, not \"xml\""),
-        (["worker", "-l", "loud"], "loglevel must be error, warning, info, debug or trace, not \"loud\""),
+        (["worker", "-l", "loud"], "such as info,apium_worker=debug, not \"loud\""),
         (["up", "--listen", "8000"], "listen must be HOST:PORT, such as 127.0.0.1:8000, not \"8000\""),
         (["up", "--config", "absent.toml"], "the settings file absent.toml cannot be read"),
     ];
     for (arguments, told) in by_flag {
-        let sentence = Place::new().run(Program::Apium, &arguments).sentence();
+        let sentence = Place::new().run(Program::Apium, &arguments).refusal();
         assert!(sentence.contains(told), "{arguments:?}: {sentence}");
     }
     for (name, value, told) in [
         (
             "APIUM_CONCURRENCY",
             "-1",
-            "concurrency must be a whole number of at least 1, not \"-1\" (from APIUM_CONCURRENCY)",
+            "concurrency must be a whole number from 1 to 10000, not \"-1\" (from APIUM_CONCURRENCY)",
         ),
         (
             "CELERY_RESULT_EXPIRES",
             "1d",
-            "result_expires must be a number of seconds, not \"1d\" (from CELERY_RESULT_EXPIRES)",
+            "result_expires must be a number of seconds from 0 to 3153600000, not \"1d\" (from CELERY_RESULT_EXPIRES)",
         ),
         ("PORT", "http", "listen must be HOST:PORT"),
     ] {
-        let sentence = Place::new().with(name, value).run(Program::Apium, &["worker"]).sentence();
+        let sentence = Place::new().with(name, value).run(Program::Apium, &["worker"]).refusal();
         assert!(sentence.contains(told), "{name}: {sentence}");
     }
     for (file, told) in [
         ("concurency = 2", "concurency in apium.toml is not a setting; known are broker, result_backend, data"),
-        ("concurrency = 1.5", "concurrency must be a whole number of at least 1, not \"1.5\" (from apium.toml)"),
-        ("lease = -1", "lease must be a number of seconds, not \"-1\" (from apium.toml)"),
+        ("concurrency = 1.5", "concurrency must be a whole number from 1 to 10000, not \"1.5\" (from apium.toml)"),
+        ("lease = -1", "lease must be a number of seconds from 1 to 3600, not \"-1\" (from apium.toml)"),
         ("broker = {url = 1}", "broker in apium.toml must be a plain value"),
         ("broker = \"", "the settings file apium.toml is not TOML in line 1"),
         ("queues = [1, 2]", "queues in apium.toml must be a plain value"),
@@ -98,7 +101,7 @@ fn a_wrong_setting_is_one_sentence_that_says_where_it_stands() {
     ] {
         let place = Place::new();
         place.file("apium.toml", file);
-        let sentence = place.run(Program::Apium, &["worker"]).sentence();
+        let sentence = place.run(Program::Apium, &["worker"]).refusal();
         assert!(sentence.contains(told), "{file}: {sentence}");
     }
 }
@@ -126,7 +129,7 @@ fn settings_can_be_read_by_machines() {
 fn a_password_is_never_shown() {
     let place = Place::new();
     place.file("apium.toml", format!("loglevel = \"info\"\nbroker = \"redis://:{SECRET}@127.0.0.1:1/0"));
-    let sentence = place.run(Program::Apium, &["queues"]).sentence();
+    let sentence = place.run(Program::Apium, &["queues"]).refusal();
     assert!(sentence.contains("line 2") && !sentence.contains(SECRET), "{sentence}");
     for url in [
         format!("redis://me:{SECRET}@127.0.0.1:1/0"),

@@ -38,13 +38,21 @@ fn help_tells_every_command_and_each_command_tells_its_flags() {
     ] {
         assert!(worker.contains(flag), "{flag}: {worker}");
     }
-    for told in ["[default: 127.0.0.1:8000]", "[env: APIUM_BROKER]"] {
-        assert!(worker.contains(told), "{told}: {worker}");
+    let (plain, up) = (one_line(&worker), one_line(&place.run(Program::Apium, &["up", "--help"]).printed()));
+    for told in ["[env: APIUM_BROKER, CELERY_BROKER_URL, REDIS_URL]", "[1 to 10000]", "[1 to 3600] [default: 30]"] {
+        assert!(plain.contains(told), "{told}: {worker}");
     }
+    assert!(up.contains("[default: 127.0.0.1:8000]"), "{up}");
+    assert!(!plain.contains("[default: 127.0.0.1:8000]"), "a worker listens only when told to: {worker}");
     let call = place.run(Program::Apium, &["call", "--help"]).printed();
     for flag in ["--args", "--kwargs", "--queue", "--countdown", "--eta", "--expires", "--wait", "--json"] {
         assert!(call.contains(flag), "{flag}: {call}");
     }
+}
+
+/// The help is wrapped to the width of the terminal.
+fn one_line(help: &str) -> String {
+    help.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -65,8 +73,6 @@ fn a_command_that_cannot_be_read_is_exit_code_2() {
         (&["worker", "--colour"], "unexpected argument '--colour'"),
         (&["worker", "-c"], "a value is required"),
         (&["call"], "<NAME>"),
-        (&["call", "t", "--priority", "11"], "11"),
-        (&["call", "t", "--countdown", "soon"], "soon"),
         (&["call", "t", "--countdown", "1", "--eta", "2030-01-01T00:00:00Z"], "cannot be used with"),
         (&["purge"], "<QUEUE>"),
         (&["dead"], "Usage: apium dead"),
@@ -87,10 +93,43 @@ fn what_a_call_cannot_send_is_one_sentence() {
         (&["--args", "{}"], "--args must be a JSON list"),
         (&["--kwargs", "[1]"], "--kwargs must be a JSON object"),
         (&["--eta", "tomorrow"], "--eta \"tomorrow\" is not an ISO 8601 time"),
-        (&["--countdown=-1"], "--countdown must be zero or more seconds"),
+        (&["--countdown", "-1"], "--countdown must be a number of seconds from 0 to 3153600000, not \"-1\""),
+        (&["--countdown", "soon"], "--countdown must be a number of seconds from 0 to 3153600000, not \"soon\""),
+        (&["--expires", "1e300"], "--expires must be a number of seconds from 0 to 3153600000, not \"1e300\""),
+        (&["--priority", "11"], "--priority must be a whole number from 0 to 9, not \"11\""),
+        (&["--priority", "-1"], "--priority must be a whole number from 0 to 9, not \"-1\""),
+        (&["--wait", "--timeout", "-1"], "--timeout must be a number of seconds from 0 to"),
+        (&["--queue", ""], "the queue must not be blank"),
+        (&["--queue", " "], "the queue must not be blank"),
+        (&["--queue", "a\nb"], "the queue must be a plain name"),
+        (&["--task-id", ""], "the task id must not be blank"),
     ] {
-        let sentence = place.run(Program::Apium, &[&["call", "some.task"], arguments].concat()).sentence();
+        let sentence = place.run(Program::Apium, &[&["call", "some.task"], arguments].concat()).refusal();
+        assert!(sentence.contains(told), "{arguments:?}: {sentence}");
+    }
+    for (arguments, told) in [
+        (&["call", ""][..], "the task must not be blank"),
+        (&["call", "  "], "the task must not be blank"),
+        (&["result", ""], "the id must not be blank"),
+        (&["queues", ""], "the queue must not be blank"),
+        (&["purge", "a", "", "--force"], "the queue must not be blank"),
+        (&["dead", "list", "--queue", ""], "the queue must not be blank"),
+        (&["dead", "list", "--limit", "0"], "--limit must be a whole number from 1 to 100000, not \"0\""),
+        (&["dead", "show", ""], "the id must not be blank"),
+    ] {
+        let sentence = place.run(Program::Apium, arguments).refusal();
         assert!(sentence.contains(told), "{arguments:?}: {sentence}");
     }
     assert!(!place.path("apium-data").exists(), "nothing was opened");
+}
+
+#[test]
+fn where_nothing_is_a_sentence_says_so() {
+    let place = Place::new();
+    for (arguments, told) in [(&["queues"][..], "no queues yet"), (&["dead", "list"], "no dead letters")] {
+        let ended = place.run(Program::Apium, arguments);
+        assert!(ended.code == Some(0) && ended.stdout.is_empty() && ended.stderr.contains(told), "{ended:?}");
+    }
+    assert_eq!(place.run(Program::Apium, &["queues", "--json"]).json(), serde_json::json!([]));
+    assert_eq!(place.run(Program::Apium, &["dead", "list", "--json"]).json(), serde_json::json!([]));
 }
