@@ -268,11 +268,16 @@ pub fn iso(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00").to_string()
 }
 
-/// Reads a moment as Python writes it; one without an offset is UTC (Celery's default `timezone`).
+/// Reads a moment as Python writes it; one without an offset is UTC (Celery's default `timezone`). What lies beyond a
+/// timestamp (the last day of the year 9999, Python's `datetime.max`) is the last moment there is.
 pub fn parse_iso(text: &str) -> Option<Timestamp> {
-    let naive =
-        || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|z| z.timestamp());
-    text.parse::<Timestamp>().ok().or_else(naive)
+    text.parse::<Timestamp>().ok().or_else(|| {
+        let pieces = jiff::fmt::temporal::Pieces::parse(text).ok()?;
+        let offset = pieces.to_numeric_offset().unwrap_or(jiff::tz::Offset::UTC);
+        let moment = pieces.date().to_datetime(pieces.time().unwrap_or_default());
+        let beyond = if moment.year() > 0 { Timestamp::MAX } else { Timestamp::MIN };
+        Some(offset.to_timestamp(moment).unwrap_or(beyond))
+    })
 }
 
 /// A fresh id: a random UUID, as Celery's.

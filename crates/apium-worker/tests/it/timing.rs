@@ -134,3 +134,39 @@ async fn verdicts_are_written_in_batches() {
     let batches = rig.probe.seen().batches;
     assert!(batches.len() <= 2 && batches.iter().sum::<usize>() == 20, "{batches:?}");
 }
+
+/// Python's `datetime.max` says "never" for an ETA and "always" for an expiry; it is later than we can tell.
+#[tokio::test(start_paused = true)]
+async fn the_end_of_pythons_time_is_a_moment_too() {
+    let rig = Rig::started();
+    let far = [
+        "9999-12-31T23:59:59",
+        "9999-12-31T23:59:59.999999+00:00",
+        "9999-12-31T23:59:59Z",
+        "9999-12-31T23:59:59-14:00",
+    ];
+    let early = ["0001-01-01T00:00:00", "0001-01-01T00:00:00+14:00"];
+    let send = async |id: String, eta: Option<&str>, expires: Option<&str>| {
+        let mut headers = Headers::new("t.nothing", id);
+        headers.eta = eta.map(str::to_owned);
+        headers.expires = expires.map(str::to_owned);
+        rig.publish(Message::new(headers, &Payload::default(), Properties::default()).encode()).await;
+    };
+    for (n, text) in far.into_iter().enumerate() {
+        send(format!("always {n}"), None, Some(text)).await;
+        assert_eq!(rig.record(&format!("always {n}")).await.status, "SUCCESS", "{text}");
+    }
+    for (n, text) in early.into_iter().enumerate() {
+        send(format!("due {n}"), Some(text), None).await;
+        assert_eq!(rig.record(&format!("due {n}")).await.status, "SUCCESS", "{text}");
+        send(format!("late {n}"), None, Some(text)).await;
+        assert_eq!(rig.record(&format!("late {n}")).await.status, "REVOKED", "{text}");
+    }
+    let settled = rig.probe.seen().settled;
+    for (n, text) in far.into_iter().enumerate() {
+        send(format!("never {n}"), Some(text), None).await;
+    }
+    rig.probe.settled(settled + far.len()).await;
+    assert_eq!(rig.depth().await, (0, 4, 0));
+    rig.dead(0).await;
+}
