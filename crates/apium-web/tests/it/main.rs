@@ -1,6 +1,7 @@
 //! The manners, at the door: what a client sees of requests that go well, go wrong, or lead nowhere.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bodies;
 mod server;
 
 use std::convert::Infallible;
@@ -140,9 +141,6 @@ async fn a_body_is_read_and_written() {
     let response = send(request).await;
     assert_eq!(response.status(), 200);
     assert_eq!(body(response).await, json!({ "target": "ejemplo.es" }));
-
-    let message = body(send(posted("/echo", Some("application/json"), "{}")).await).await["detail"].to_string();
-    assert!(message.contains("missing field `target`"), "{message}");
 }
 
 #[tokio::test]
