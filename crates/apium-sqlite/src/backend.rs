@@ -76,7 +76,7 @@ impl SqliteBackend {
     /// Opens a store, making the file and its folder (for their owner alone) if they are missing.
     ///
     /// Blocks for some milliseconds, at most 30 or so while it looks for damage: at both ends of every table and
-    /// index and at the first free pages, and at every page of a file of up to 16 MiB that can be read in 25 ms. What
+    /// index and at the first free pages, and at every page of a file of up to 8 MiB that can be read in 20 ms. What
     /// is damaged elsewhere is told by the call that meets it. Longer, at most the busy time-out, only while another
     /// process creates the same file.
     ///
