@@ -6,6 +6,8 @@
 //! policy, so such texts are refused instead of repaired. The sentences of [`TargetError`] are read
 //! by end users and therefore in Spanish.
 
+mod complaint;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -122,23 +124,6 @@ impl TargetKind {
         }
     }
 
-    /// What a text looks like, whether or not it is right: the kind whose complaint helps most.
-    fn suggested_by(text: &str) -> Self {
-        if text.starts_with("file:") {
-            Self::File
-        } else if text.contains("://") {
-            Self::Url
-        } else if text.contains('@') && !text.starts_with('@') {
-            Self::Email
-        } else if text.contains(':') || looks_numeric(text) {
-            Self::Ip
-        } else if text.contains('.') {
-            Self::Domain
-        } else {
-            Self::Username
-        }
-    }
-
     fn read(self, text: &str) -> Result<Target, String> {
         match self {
             Self::Domain => DomainName::parse(text).map(Target::Domain),
@@ -166,13 +151,7 @@ impl Target {
         if let Some(target) = fitting.find_map(|kind| kind.read(text).ok()) {
             return Ok(target);
         }
-        let suggested = TargetKind::suggested_by(text);
-        let wrong = match suggested.read(text) {
-            Ok(_) => format!("«{}» es {}, y aquí no sirve", shown(text), suggested.in_spanish()),
-            Err(wrong) if accepted.contains(&suggested) => wrong,
-            Err(_) => format!("«{}» no es un objetivo válido", shown(text)),
-        };
-        Err(TargetError::new(&wrong, accepted))
+        Err(TargetError::new(&complaint::about(text, accepted), accepted))
     }
 
     /// Its kind.
@@ -215,8 +194,8 @@ impl DomainName {
             .to_ascii(bare.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify)
             .map_err(|_| {
                 format!(
-                    "«{}» no es un nombre de dominio: solo letras, cifras y guiones, \
-                     63 caracteres como máximo entre puntos y 253 en total",
+                    "«{}» no es un nombre de dominio: solo letras, cifras y guiones (no al principio ni al final), \
+                     de 1 a 63 caracteres entre puntos y 253 en total",
                     shown(text)
                 )
             })?
@@ -232,6 +211,12 @@ impl DomainName {
         }
         if looks_numeric(&ascii) {
             return Err(format!("«{}» parece una dirección IP, no un dominio", shown(text)));
+        }
+        if !ascii.contains('.') && psl::suffix(ascii.as_bytes()).is_some_and(|suffix| suffix.is_known()) {
+            return Err(format!(
+                "«{}» no es un dominio, sino solo una terminación: escriba también el nombre (ejemplo.{bare})",
+                shown(text)
+            ));
         }
         if !ascii.contains('.') {
             return Err(format!("«{}» no es un dominio: le falta la extensión (.es, .com…)", shown(text)));
@@ -333,9 +318,16 @@ fn allowed_before_at(c: char) -> bool {
 fn read_ip(text: &str) -> Result<IpAddr, String> {
     // The standard library reads dotted decimal without leading zeros and nothing else.
     text.parse::<Ipv4Addr>().map(IpAddr::V4).or_else(|_| text.parse::<Ipv6Addr>().map(IpAddr::V6)).map_err(|_| {
+        if text.contains(':') {
+            return format!(
+                "«{}» no es una dirección IPv6: son hasta ocho grupos de cifras hexadecimales separados por «:», y \
+                 «::» aparece una vez como máximo",
+                shown(text)
+            );
+        }
         format!(
-            "«{}» no es una dirección IP: IPv4 se escribe con cuatro números decimales y puntos, \
-                 sin ceros delante",
+            "«{}» no es una dirección IP: IPv4 se escribe con cuatro números decimales de 0 a 255 y puntos entre \
+             ellos, sin ceros delante",
             shown(text)
         )
     })

@@ -19,5 +19,6 @@ mod scans;
 mod site;
 mod ssrf;
 mod target;
+mod target_sentences;
 mod upload;
 mod web;
