@@ -114,11 +114,11 @@ impl Collector {
 }
 
 /// `None` for what the table above does not let through.
-fn metadata_input(subject: &Subject) -> Option<Input> {
+fn metadata_input(subject: &Subject) -> Option<Input<'_>> {
     match subject {
-        Subject::File { name, bytes } => Some(Input::Upload { filename: name.clone(), bytes: bytes.clone() }),
-        Subject::Text { target: Target::Url(url), .. } => Some(Input::Url(url.to_string())),
-        Subject::Text { target: Target::Domain(domain), .. } => Some(Input::Domain(domain.ascii.clone())),
+        Subject::File { name, bytes } => Some(Input::Upload { filename: name, bytes }),
+        Subject::Text { target: Target::Url(url), .. } => Some(Input::Url(url.as_str())),
+        Subject::Text { target: Target::Domain(domain), .. } => Some(Input::Domain(&domain.ascii)),
         Subject::Text { target: Target::Ip(_) | Target::Email(_) | Target::Username(_) | Target::File(_), .. } => None,
     }
 }

@@ -140,6 +140,10 @@ pub struct UploadForm {
     /// The file, 10 MiB at the most.
     #[schema(value_type = String, format = Binary)]
     pub file: Vec<u8>,
+    /// The collector, if at all: `metadata`, the only one that takes files.
+    #[serde(rename = "type")]
+    #[schema(example = "metadata")]
+    pub collector_type: Option<String>,
 }
 
 /// A scan that was queued.
@@ -150,7 +154,7 @@ pub struct ScanAccepted {
     /// `PENDING`; a later state when an `Idempotency-Key` is used again.
     #[schema(example = "PENDING")]
     pub status: String,
-    /// A sentence for people.
+    /// A sentence for people: what that state means.
     #[schema(example = "Escaneo encolado")]
     pub message: String,
     /// What will be scanned.

@@ -1,7 +1,7 @@
 //! What can go wrong with a scan, told twice: to Celery callers as an exception, to HTTP clients as
 //! an envelope. The sentences are for the person who asked for the scan, in Spanish.
 
-use apium_core::protocol::{ExceptionRecord, RawJson};
+use apium_core::protocol::{ExceptionRecord, JsonError, RawJson};
 use apium_core::{BackendError, SendError, TaskError, TaskState};
 use apium_web::{ApiError, StatusCode};
 
@@ -35,6 +35,13 @@ pub enum ScanError {
     Unavailable(Vec<SourceReport>),
     /// No source answered, and asking again would not help.
     Failed(Vec<SourceReport>),
+}
+
+impl ScanError {
+    /// A file was sent for a collector that takes none.
+    pub(crate) fn takes_no_files(collector: &str) -> Self {
+        Self::File(format!("El tipo de escaneo «{collector}» no admite ficheros."))
+    }
 }
 
 impl std::fmt::Display for ScanError {
@@ -133,12 +140,14 @@ pub fn backend(error: &BackendError) -> ApiError {
 pub fn unsent(error: &SendError) -> ApiError {
     match error {
         SendError::Backend(error) => backend(error),
-        SendError::Unencodable { .. } => {
-            tracing::error!(%error, "a scan was not sent");
-            let sentence = "El escaneo no se ha podido encolar.";
-            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "unsent", sentence)
-        }
+        SendError::Unencodable { error, .. } => unencodable(error),
     }
+}
+
+/// 500: arguments that are no JSON.
+pub(crate) fn unencodable(error: &JsonError) -> ApiError {
+    tracing::error!(%error, "a scan was not sent");
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "unsent", "El escaneo no se ha podido encolar.")
 }
 
 /// An exception whose second argument is the report, so that the caller of a failed scan still learns what

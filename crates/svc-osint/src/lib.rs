@@ -15,6 +15,7 @@ pub mod scan;
 pub mod settings;
 pub mod target;
 mod turns;
+mod upload;
 pub mod view;
 
 pub mod connector;

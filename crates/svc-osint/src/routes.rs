@@ -7,36 +7,33 @@ use apium_core::client::REMEMBER_HEADER;
 use apium_core::{BackendError, Client, Lookup, Signature, TaskState};
 use apium_web::{ApiError, ErrorBody, Json, StatusCode};
 use axum::Router;
-use axum::extract::multipart::{Field, MultipartError, MultipartRejection};
+use axum::extract::multipart::MultipartRejection;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Multipart, Path, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use tracing::Instrument as _;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 use uuid::Uuid;
 
 use crate::collectors::{COLLECTORS, Collector};
 use crate::contract::{
-    Cancelled, CollectorList, Health, MAX_UPLOAD, QUEUE, RequestOptions, ScanAccepted, ScanOptions, ScanRequest,
-    ScanStatus, SentFile, UploadForm,
+    Cancelled, CollectorList, Health, MAX_UPLOAD, QUEUE, ScanAccepted, ScanOptions, ScanRequest, ScanStatus, UploadForm,
 };
-use crate::error::{self, ScanError};
-use crate::scan::{Order, file_name};
+use crate::error;
+use crate::scan::Order;
+use crate::settings::UPLOAD_ROOM;
 use crate::tasks::perform_osint_scan;
 use crate::turns::Turns;
+use crate::upload::{FORM_OVERHEAD, Room, Upload};
 use crate::view;
 
 /// How long an id is remembered, so that an expired scan can be told from one that never was.
 const REMEMBER: Duration = Duration::from_hours(7 * 24);
-/// What the form around an uploaded file may add to its size, in bytes.
-const FORM_OVERHEAD: usize = 64 << 10;
 /// A client's own key for a scan: the same key, target and type make the same scan.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Answers about a scan are true for a moment only; and a cached GET would not cancel (T13).
@@ -48,6 +45,7 @@ pub struct OsintApi {
     client: Client,
     /// Held while a keyed scan is looked up and sent, so that two requests at once do not send twice.
     keyed: Arc<Turns>,
+    room: Room,
 }
 
 /// The id of a scan in a path. What is no UUID cannot be one of ours and is answered like an unknown one.
@@ -85,9 +83,16 @@ enum CancelAnswers {
 struct Description;
 
 impl OsintApi {
-    /// An API that sends scans and reads their results with `client`.
+    /// An API that sends scans and reads their results with `client`, and takes in [`UPLOAD_ROOM`] of files at once.
     pub fn new(client: Client) -> Self {
-        Self { client, keyed: Arc::default() }
+        Self { client, keyed: Arc::default(), room: Room::new(UPLOAD_ROOM) }
+    }
+
+    /// Takes in this many MiB of uploaded files at once, at least one.
+    #[must_use]
+    pub fn with_upload_room(mut self, mib: u32) -> Self {
+        self.room = Room::new(mib);
+        self
     }
 
     async fn known(&self, id: &str) -> Result<Lookup, ApiError> {
@@ -108,18 +113,25 @@ impl OsintApi {
         sent.map(|pending| pending.id().to_owned()).map_err(|error| error::unsent(&error))
     }
 
-    /// Does [`Self::enqueue_once`] to its end even if the client hangs up: a request is dropped then, and a scan
-    /// that is sent and not remembered would be sent again at the client's next try.
+    /// Does [`Self::enqueue_once`] to its end even if the client hangs up: a scan that is sent and not remembered
+    /// would be sent again at the client's next try.
     async fn enqueue_keyed(&self, signature: Signature, id: String) -> Result<TaskState, ApiError> {
         let api = self.clone();
-        let sending = async move { api.enqueue_once(signature, &id).await };
-        match tokio::spawn(sending.in_current_span()).await {
-            Ok(outcome) => outcome,
-            Err(ended) => match ended.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(error::backend(&BackendError::Unavailable("the program is ending".to_owned()))),
-            },
-        }
+        to_the_end(async move { api.enqueue_once(signature, &id).await }).await
+    }
+
+    /// Sends the scan of a file, under `id` if it has one; gives its id and state. Also to its end, because the
+    /// file takes room until then.
+    async fn enqueue_file(&self, upload: Upload, id: Option<String>) -> Result<(String, TaskState), ApiError> {
+        let api = self.clone();
+        let sending = async move {
+            let (signature, _held) = upload.pack().await?;
+            match id {
+                None => Ok((api.enqueue(signature).await?, TaskState::Pending)),
+                Some(id) => api.enqueue_once(signature, &id).await.map(|state| (id, state)),
+            }
+        };
+        to_the_end(sending).await
     }
 
     /// Sends a scan under an id of its own choice unless the id is known; gives the state it is in.
@@ -182,7 +194,9 @@ pub fn router(state: OsintApi) -> Router {
         .routes(routes!(health))
         .merge(upload)
         .split_for_parts();
-    router.with_state(state).merge(SwaggerUi::new("/docs").url("/openapi.json", description))
+    // The page's own default sends the description's address to a validator on the internet.
+    let page = Config::default().validator_url("none");
+    router.with_state(state).merge(SwaggerUi::new("/docs").url("/openapi.json", description).config(page))
 }
 
 #[utoipa::path(
@@ -218,54 +232,52 @@ async fn scan(
     let (task_id, state) = match key {
         None => (api.enqueue(signature).await?, TaskState::Pending),
         Some(key) => {
-            let id = keyed_id(&key, &order.shown, &collector_type, options);
+            let axfr = options.axfr.map_or("", |axfr| if axfr { "true" } else { "false" });
+            let id = keyed_id(["apium osint scan", &key, &order.shown, &collector_type, axfr]);
             let state = api.enqueue_keyed(signature, id.clone()).await?;
             (id, state)
         }
     };
-    let message = "Escaneo encolado".to_owned();
-    let accepted =
-        ScanAccepted { task_id, status: state.name().to_owned(), message, target: order.shown, collector_type };
-    Ok((StatusCode::ACCEPTED, Json(accepted)))
+    Ok((StatusCode::ACCEPTED, Json(view::accepted(task_id, &state, order.shown, collector_type))))
 }
 
 #[utoipa::path(
     post, path = "/api/v1/scan/upload", tag = "async-scans",
     summary = "Encola el análisis de los metadatos de un fichero",
-    description = "El fichero va en el campo `file`, 10 MiB como máximo. El objetivo es su nombre.",
+    description = "El fichero va en el campo `file`, 10 MiB como máximo; `type`, si va, es `metadata`. El objetivo es \
+                   el nombre del fichero. Con la misma `Idempotency-Key`, el mismo nombre y el mismo contenido, \
+                   devuelve durante 7 días el mismo escaneo sin encolarlo otra vez.",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Clave propia, de 1 a 255 caracteres ASCII visibles")),
     request_body(content = UploadForm, content_type = "multipart/form-data"),
     responses(
         (status = 202, description = "Encolado", body = ScanAccepted),
-        (status = 400, description = "Formulario roto (`malformed_form`)", body = ErrorBody),
+        (status = 400, description = "Formulario roto (`malformed_form`), tipo desconocido (`unknown_type`, con la lista \
+                                      `types`) o clave inválida (`invalid_idempotency_key`)", body = ErrorBody),
+        (status = 410, description = "El escaneo de esa clave ha caducado (`expired_scan`)", body = ErrorBody),
         (status = 413, description = "Fichero demasiado grande (`file_too_large`)", body = ErrorBody),
         (status = 415, description = "El cuerpo no es multipart/form-data (`unsupported_media_type`)", body = ErrorBody),
-        (status = 422, description = "Falta el fichero o está vacío (`invalid_file`)", body = ErrorBody),
-        (status = 503, description = "El servicio de colas no responde (`backend_unavailable`)", body = ErrorBody),
+        (status = 422, description = "Falta el fichero, está vacío o el tipo no admite ficheros (`invalid_file`), o sobra \
+                                      un campo (`invalid_form`)", body = ErrorBody),
+        (status = 503, description = "Se reciben demasiados ficheros a la vez (`uploads_busy`, con `Retry-After`), o el \
+                                      servicio de colas no responde (`backend_unavailable`)", body = ErrorBody),
     )
 )]
 async fn upload(
     State(api): State<OsintApi>,
+    headers: HeaderMap,
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let mut form = form.map_err(|_| {
+    let form = form.map_err(|_| {
         let sentence = "El fichero debe enviarse como «multipart/form-data».";
         ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", sentence)
     })?;
-    while let Some(field) = form.next_field().await.map_err(|error| broken_form(&error))? {
-        if field.name() != Some("file") {
-            continue;
-        }
-        let target = file_name(field.file_name().unwrap_or_default());
-        let bytes = content(field).await?;
-        let file = Some(SentFile { content_base64: STANDARD.encode(&bytes) });
-        let collector_type = "metadata".to_owned();
-        let options = Some(ScanOptions { axfr: None, file });
-        let task_id = api.enqueue(perform_osint_scan::s(target.clone(), collector_type.clone(), options)).await?;
-        let (status, message) = (TaskState::Pending.name().to_owned(), "Escaneo encolado".to_owned());
-        let accepted = ScanAccepted { task_id, status, message, target, collector_type };
-        return Ok((StatusCode::ACCEPTED, Json(accepted)));
-    }
-    Err(ScanError::File("Falta el campo «file» con el fichero.".to_owned()).into())
+    let key = idempotency_key(&headers)?;
+    let place = api.room.enter(&headers).await?;
+    let upload = Upload::read(form, &headers, place).await?;
+    let (target, collector_type) = (upload.name.clone(), upload.collector_type.clone());
+    let id = key.map(|key| keyed_id(["apium osint upload", &key, &target, &collector_type, &upload.digest]));
+    let (task_id, state) = api.enqueue_file(upload, id).await?;
+    Ok((StatusCode::ACCEPTED, Json(view::accepted(task_id, &state, target, collector_type))))
 }
 
 #[utoipa::path(
@@ -358,10 +370,9 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
 
 /// The id that a key and a request always make: a UUID (version 8) of their SHA-256. The request is part of it,
 /// so a key used for something else by mistake makes another scan instead of answering with the wrong one.
-fn keyed_id(key: &str, target: &str, collector_type: &str, options: RequestOptions) -> String {
-    let axfr = options.axfr.map_or("", |axfr| if axfr { "true" } else { "false" });
+fn keyed_id(parts: [&str; 5]) -> String {
     let mut hash = Sha256::new();
-    for part in ["apium osint scan", key, target, collector_type, axfr] {
+    for part in parts {
         // The length first: otherwise "a" + "bc" and "ab" + "c" would be one.
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
@@ -371,20 +382,15 @@ fn keyed_id(key: &str, target: &str, collector_type: &str, options: RequestOptio
     uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }
 
-async fn content(mut field: Field<'_>) -> Result<Vec<u8>, ApiError> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = field.chunk().await.map_err(|error| broken_form(&error))? {
-        if bytes.len() + chunk.len() > MAX_UPLOAD {
-            return Err(error::file_too_large(MAX_UPLOAD));
-        }
-        bytes.extend_from_slice(&chunk);
+/// Does `work` even if the client hangs up: its request, and all that runs in it, is dropped then.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(outcome) => outcome,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(error::backend(&BackendError::Unavailable("the program is ending".to_owned()))),
+        },
     }
-    if bytes.is_empty() { Err(ScanError::File("El fichero está vacío.".to_owned()).into()) } else { Ok(bytes) }
-}
-
-fn broken_form(error: &MultipartError) -> ApiError {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return error::file_too_large(MAX_UPLOAD);
-    }
-    ApiError::new(StatusCode::BAD_REQUEST, "malformed_form", "El formulario está roto o incompleto.")
 }

@@ -72,7 +72,7 @@ impl Order {
                 (target.trim().to_owned(), Subject::Text { target: read, axfr: options.axfr })
             }
             Some(_) if !collector.takes_files() => {
-                return Err(ScanError::File(format!("El tipo de escaneo «{collector_type}» no admite ficheros.")));
+                return Err(ScanError::takes_no_files(collector_type));
             }
             Some(file) => {
                 let name = file_name(target);

@@ -4,7 +4,20 @@ use apium_core::protocol::{ExceptionRecord, ResultRecord};
 use apium_core::{BackendError, TaskState, WorkerCard};
 use serde_json::{Map, Value, json};
 
-use crate::contract::{Health, PROCESSING, Progress, QUEUE, SCAN, SCAN_ALIAS, ScanStatus};
+use crate::contract::{Health, PROCESSING, Progress, QUEUE, SCAN, SCAN_ALIAS, ScanAccepted, ScanStatus};
+
+/// The answer to who asked for a scan, which may have been sent earlier under the same key.
+pub fn accepted(task_id: String, state: &TaskState, target: String, collector_type: String) -> ScanAccepted {
+    let message = match state {
+        TaskState::Pending => "Escaneo encolado",
+        TaskState::Started | TaskState::Custom(_) => "El escaneo de esta clave ya está en marcha",
+        TaskState::Retry => "El escaneo de esta clave ha fallado y se va a reintentar",
+        TaskState::Success => "El escaneo de esta clave ya ha terminado",
+        TaskState::Failure => "El escaneo de esta clave ya ha terminado con un error",
+        TaskState::Revoked => "El escaneo de esta clave se canceló",
+    };
+    ScanAccepted { task_id, status: state.name().to_owned(), message: message.to_owned(), target, collector_type }
+}
 
 /// A scan that waits in its queue.
 pub fn waiting(task_id: &str) -> ScanStatus {

@@ -27,19 +27,19 @@ pub struct MetadataSettings {
 }
 
 /// What to look at.
-#[derive(Debug, Clone)]
-pub enum Input {
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
     /// A file somebody sent.
     Upload {
         /// The name it came with; shown, never trusted.
-        filename: String,
+        filename: &'a str,
         /// Its content.
-        bytes: Vec<u8>,
+        bytes: &'a [u8],
     },
     /// One file on the web.
-    Url(String),
+    Url(&'a str),
     /// A domain, in lower-case ASCII, whose own pages are asked for documents.
-    Domain(String),
+    Domain(&'a str),
 }
 
 /// Requests whose answers and failures are reported as they come.
@@ -64,19 +64,19 @@ impl Default for MetadataSettings {
 
 /// Gathers `documents`, `people` and `software`, with a source report for every request and every
 /// file parsed. Nothing here fails the scan: what goes wrong is in the reports.
-pub async fn collect(settings: &MetadataSettings, connector: &Connector, input: Input, out: &Gathering) {
+pub async fn collect(settings: &MetadataSettings, connector: &Connector, input: Input<'_>, out: &Gathering) {
     let visit = Visit { connector, settings, out };
     let mut found = Found::new(out);
     match input {
         Input::Upload { filename, bytes } => {
             out.progress(0, 1);
-            visit.parse(&File { name: &filename, is_url: false, bytes: &bytes }, &mut found).await;
+            visit.parse(&File { name: filename, is_url: false, bytes }, &mut found).await;
             out.progress(1, 1);
         }
-        Input::Url(url) => visit.files(&[url], 0, &mut found).await,
+        Input::Url(url) => visit.files(&[url.to_owned()], 0, &mut found).await,
         Input::Domain(domain) => {
             out.progress(0, 1);
-            let documents = site::documents(&domain, settings, &visit).await;
+            let documents = site::documents(domain, settings, &visit).await;
             let documents: Vec<String> = documents.into_iter().map(String::from).collect();
             visit.files(&documents, 1, &mut found).await;
         }

@@ -103,7 +103,13 @@ async fn the_faults_of_a_body_keep_the_envelope() {
     };
     bench.send(raw("application/json", "{".to_owned())).await.error(400, "malformed_json");
     bench.send(raw("text/plain", "{}".to_owned())).await.error(415, "unsupported_media_type");
-    bench.send(raw("application/json", r#"{"target": "a"}"#.to_owned())).await.error(422, "invalid_body");
+    let missing = bench.send(raw("application/json", r#"{"target": "a"}"#.to_owned())).await;
+    let sentence = missing.error(422, "invalid_body");
+    assert_eq!(sentence, "El cuerpo no tiene la forma esperada: falta el campo «type».");
+    for positional in [r#"["ejemplo.es", "dns"]"#, r#"{"target": "ejemplo.es", "type": "dns", "options": [false]}"#] {
+        bench.send(raw("application/json", positional.to_owned())).await.error(422, "invalid_body");
+    }
+    assert_eq!(bench.waiting().await, 0);
     let large = json!({ "target": "x".repeat(2 << 20), "type": "dns" });
     bench.send(posted("/api/v1/scan", &large)).await.error(413, "body_too_large");
     bench.get("/api/v1/scan").await.error(405, "method_not_allowed");
@@ -248,7 +254,9 @@ async fn the_same_key_is_the_same_scan() {
     assert_eq!(bench.waiting().await, 3);
 
     bench.store(&id, "SUCCESS", RawJson::null(), true).await;
-    assert_eq!(send("k-1", "ejemplo.es").await.json()["status"], "SUCCESS");
+    let ended = send("k-1", "ejemplo.es").await.json();
+    assert_eq!(ended["status"], "SUCCESS");
+    assert_eq!(ended["message"], "El escaneo de esta clave ya ha terminado");
     bench.clock.advance(Duration::from_hours(2));
     send("k-1", "ejemplo.es").await.error(410, "expired_scan");
     bench.clock.advance(Duration::from_hours(7 * 24));
@@ -257,6 +265,31 @@ async fn the_same_key_is_the_same_scan() {
 
     for wrong in ["", "dos palabras", &"x".repeat(256)] {
         send(wrong, "ejemplo.es").await.error(400, "invalid_idempotency_key");
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_key_used_again_is_true() {
+    let bench = Bench::new();
+    let send = async || {
+        let mut request = posted("/api/v1/scan", &json!({ "target": "ejemplo.es", "type": "dns" }));
+        request.headers_mut().insert("idempotency-key", "k-1".parse().unwrap());
+        bench.send(request).await.json()
+    };
+    let id = send().await["task_id"].as_str().unwrap().to_owned();
+    assert_eq!(send().await["message"], "Escaneo encolado", "it still waits");
+    let sentences = [
+        ("STARTED", "El escaneo de esta clave ya está en marcha"),
+        ("PROCESSING", "El escaneo de esta clave ya está en marcha"),
+        ("RETRY", "El escaneo de esta clave ha fallado y se va a reintentar"),
+        ("FAILURE", "El escaneo de esta clave ya ha terminado con un error"),
+        ("REVOKED", "El escaneo de esta clave se canceló"),
+        ("SUCCESS", "El escaneo de esta clave ya ha terminado"),
+    ];
+    for (state, sentence) in sentences {
+        bench.store(&id, state, RawJson::empty_object(), false).await;
+        let answer = send().await;
+        assert_eq!((&answer["status"], &answer["message"]), (&json!(state), &json!(sentence)));
     }
 }
 
@@ -369,5 +402,7 @@ async fn the_documentation_needs_no_other_server() {
         assert_eq!(bench.get(&format!("/docs/{file}")).await.status, 200, "{file}");
     }
     assert!(!page.text.contains("https://"));
-    assert!(bench.get("/docs/swagger-initializer.js").await.text.contains("/openapi.json"));
+    let set_up = bench.get("/docs/swagger-initializer.js").await.text;
+    assert!(set_up.contains("/openapi.json"));
+    assert!(set_up.contains("\"validatorUrl\": \"none\""), "the page asks no other server: {set_up}");
 }

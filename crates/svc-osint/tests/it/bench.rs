@@ -26,7 +26,7 @@ pub(crate) struct Bench {
     pub(crate) clock: Arc<TestClock>,
     pub(crate) memory: Memory,
     pub(crate) client: Client,
-    router: Router,
+    pub(crate) router: Router,
 }
 
 /// What a client of the API got.
@@ -44,10 +44,15 @@ pub(crate) struct Claimed {
 
 impl Bench {
     pub(crate) fn new() -> Self {
+        Self::with(|api| api)
+    }
+
+    /// A bench whose API is set up by `set_up`.
+    pub(crate) fn with(set_up: impl FnOnce(OsintApi) -> OsintApi) -> Self {
         let clock = Arc::new(TestClock::default());
         let memory = Memory::with_clock(clock.clone());
         let client = client(Arc::new(memory.clone()), Arc::new(memory.clone()));
-        let router = apium_web::manners(router(OsintApi::new(client.clone())));
+        let router = apium_web::manners(router(set_up(OsintApi::new(client.clone()))));
         Self { clock, memory, client, router }
     }
 

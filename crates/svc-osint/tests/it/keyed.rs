@@ -24,11 +24,11 @@ const SOON: Duration = Duration::from_secs(10);
 
 /// A store that remembers the first id it is given only when it is let.
 #[derive(Default)]
-struct Hesitant {
-    inner: Memory,
+pub(crate) struct Hesitant {
+    pub(crate) inner: Memory,
     hesitated: AtomicBool,
-    asked: Notify,
-    go_on: Notify,
+    pub(crate) asked: Notify,
+    pub(crate) go_on: Notify,
     remembered: Notify,
 }
 

@@ -13,6 +13,7 @@ mod keyed;
 mod knot;
 mod metadata;
 mod responder;
+mod room;
 mod samples;
 mod sandbox;
 mod scans;

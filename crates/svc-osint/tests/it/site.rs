@@ -69,7 +69,7 @@ fn example_com(server: SocketAddr) -> Connector {
     door(&[server], Names::of(&names.map(|name| (name, server.ip()))))
 }
 
-async fn gathered(settings: &MetadataSettings, connector: &Connector, input: Input) -> Gathered {
+async fn gathered(settings: &MetadataSettings, connector: &Connector, input: Input<'_>) -> Gathered {
     let out = Gathering::default();
     collect(settings, connector, input, &out).await;
     out.so_far()
@@ -90,7 +90,7 @@ async fn an_upload_is_told_in_full() {
         "-GPSLongitude=3.25",
         "-GPSLongitudeRef=W",
     ])));
-    let input = Input::Upload { filename: "../foto.pdf".to_owned(), bytes: picture.clone() };
+    let input = Input::Upload { filename: "../foto.pdf", bytes: &picture };
     let all = gathered(&settings(80), &connector, input).await;
     let document = &all.data["documents"][0];
     assert_eq!(document["filename"], "../foto.pdf");
@@ -118,7 +118,7 @@ async fn one_address_is_fetched_and_parsed() {
     let file = saved(pdf(&[("Author", "Eva"), ("Creator", "Writer")]));
     let (_, server) = Site::start(vec![("/a?b=1", file)]).await;
     let url = format!("http://example.com:{}/a?b=1", server.port());
-    let all = gathered(&settings(server.port()), &example_com(server), Input::Url(url.clone())).await;
+    let all = gathered(&settings(server.port()), &example_com(server), Input::Url(&url)).await;
     assert_eq!(all.data["documents"][0]["url"], url);
     assert_eq!(all.data["documents"][0]["type"], "pdf");
     assert_eq!(all.findings.iter().find(|f| f.kind == "person").unwrap().source_url.as_deref(), Some(url.as_str()));
@@ -128,7 +128,7 @@ async fn one_address_is_fetched_and_parsed() {
 #[tokio::test]
 async fn a_forbidden_address_is_a_blocked_source_and_nothing_else() {
     let connector = door(&[], Names::of(&[]));
-    let input = Input::Url("http://169.254.169.254/latest/meta-data/".to_owned());
+    let input = Input::Url("http://169.254.169.254/latest/meta-data/");
     let all = gathered(&settings(80), &connector, input).await;
     assert_eq!(all.data["documents"], Value::Array(vec![]));
     assert_eq!(all.sources[0].status, SourceStatus::Blocked);
@@ -143,7 +143,7 @@ async fn a_stray_quote_hides_no_link_behind_it() {
         <a href="/five.pdf>5</a> <p> <a href=/six.pdf>6</a>"#;
     let (site, server) = Site::start(vec![("/", home.to_vec())]).await;
     let settings = MetadataSettings { files: 10, ..settings(server.port()) };
-    gathered(&settings, &example_com(server), Input::Domain("example.com".to_owned())).await;
+    gathered(&settings, &example_com(server), Input::Domain("example.com")).await;
     let asked = site.asked();
     for link in ["/one.pdf", "/two.pdf", "/three.pdf", "/four.pdf", "/five.pdf", "/six.pdf"] {
         assert!(asked.iter().any(|path| path == link), "{link} in {asked:?}");
@@ -171,7 +171,7 @@ async fn a_domain_is_asked_for_its_own_documents_only() {
         ("/four.jpg", b"<html>not a picture</html>".to_vec()),
     ])
     .await;
-    let all = gathered(&settings(server.port()), &example_com(server), Input::Domain("example.com".to_owned())).await;
+    let all = gathered(&settings(server.port()), &example_com(server), Input::Domain("example.com")).await;
     let expected = [
         "/",
         "/robots.txt",
@@ -207,7 +207,7 @@ async fn five_files_are_enough_and_telling_ones_come_first() {
     let pictures = (0..9).map(|n| format!("<img src='/{n}.png'>"));
     let home = pictures.chain((0..9).map(|n| format!("<a href=/{n}.pdf>"))).collect::<Vec<_>>().concat();
     let (site, server) = Site::start(vec![("/", home.into_bytes())]).await;
-    let all = gathered(&settings(server.port()), &example_com(server), Input::Domain("example.com".to_owned())).await;
+    let all = gathered(&settings(server.port()), &example_com(server), Input::Domain("example.com")).await;
     assert_eq!(site.asked()[1..], ["/robots.txt", "/sitemap.xml", "/0.pdf", "/1.pdf", "/2.pdf", "/3.pdf", "/4.pdf"]);
     assert!(all.truncated);
     assert_eq!(all.progress, (6, 6));
@@ -217,7 +217,7 @@ async fn five_files_are_enough_and_telling_ones_come_first() {
 async fn sitemaps_in_a_circle_end() {
     let index = b"<sitemapindex><loc>http://example.com:{P}/sitemap.xml</loc><loc>http://example.com:{P}/sitemap.xml</loc></sitemapindex>";
     let (site, server) = Site::start(vec![("/", b"<p>".to_vec()), ("/sitemap.xml", index.to_vec())]).await;
-    let all = gathered(&settings(server.port()), &example_com(server), Input::Domain("example.com".to_owned())).await;
+    let all = gathered(&settings(server.port()), &example_com(server), Input::Domain("example.com")).await;
     assert!(site.asked().len() <= 2 + 5, "{:?}", site.asked());
     assert_eq!(all.data["documents"], Value::Array(vec![]));
 }
@@ -226,7 +226,7 @@ async fn sitemaps_in_a_circle_end() {
 async fn a_file_too_large_is_told_and_left() {
     let (_, server) = Site::start(vec![("/", b"<a href=/a.pdf>".to_vec()), ("/a.pdf", vec![b'x'; 50_000])]).await;
     let settings = MetadataSettings { file: Limits { body: 10_000, ..Limits::default() }, ..settings(server.port()) };
-    let all = gathered(&settings, &example_com(server), Input::Domain("example.com".to_owned())).await;
+    let all = gathered(&settings, &example_com(server), Input::Domain("example.com")).await;
     let report = all.sources.iter().find(|s| s.source.ends_with("/a.pdf")).unwrap();
     assert_eq!(report.status, SourceStatus::Failed);
     assert!(report.reason.as_ref().unwrap().contains("10000 bytes"), "{report:?}");
@@ -236,11 +236,11 @@ async fn a_file_too_large_is_told_and_left() {
 #[tokio::test]
 async fn a_domain_nobody_serves_is_told_so() {
     let connector = door(&[], Names::of(&[]));
-    let all = gathered(&MetadataSettings::default(), &connector, Input::Domain("example.com".to_owned())).await;
+    let all = gathered(&MetadataSettings::default(), &connector, Input::Domain("example.com")).await;
     assert_eq!(all.sources.len(), 2);
     assert!(all.sources.iter().all(|s| s.reason.as_ref().unwrap().contains("no se puede resolver")));
     let lost = serve(Router::new()).await;
-    let all = gathered(&settings(lost.port()), &example_com(lost), Input::Domain("example.com".to_owned())).await;
+    let all = gathered(&settings(lost.port()), &example_com(lost), Input::Domain("example.com")).await;
     assert_eq!(all.sources[1].status, SourceStatus::Empty);
     assert_eq!(all.data["documents"], Value::Array(vec![]));
 }

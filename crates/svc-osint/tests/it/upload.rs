@@ -16,7 +16,7 @@ const BOUNDARY: &str = "----formulario";
 
 fn form(field: &str, filename: &str, content: &[u8]) -> Request<Body> {
     let mut body = format!(
-        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"nota\"\r\n\r\nhola\r\n--{BOUNDARY}\r\n\
+        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"type\"\r\n\r\nmetadata\r\n--{BOUNDARY}\r\n\
          Content-Disposition: form-data; name=\"{field}\"; filename=\"{filename}\"\r\n\
          Content-Type: application/octet-stream\r\n\r\n"
     )
@@ -28,6 +28,22 @@ fn form(field: &str, filename: &str, content: &[u8]) -> Request<Body> {
 
 fn sent(content_type: &str, body: Vec<u8>) -> Request<Body> {
     Request::post("/api/v1/scan/upload").header(header::CONTENT_TYPE, content_type).body(Body::from(body)).unwrap()
+}
+
+/// A form of these parts, each with a file name if it is one.
+fn parts(parts: &[(&str, &str)]) -> Request<Body> {
+    let part = |(name, text): &(&str, &str)| {
+        let filename = if name.starts_with("fi") { "; filename=\"a.pdf\"" } else { "" };
+        format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{filename}\r\n\r\n{text}\r\n")
+    };
+    let body: String = parts.iter().map(part).collect();
+    sent(&format!("multipart/form-data; boundary={BOUNDARY}"), format!("{body}--{BOUNDARY}--\r\n").into_bytes())
+}
+
+fn keyed(key: &str, filename: &str, content: &[u8]) -> Request<Body> {
+    let mut request = form("file", filename, content);
+    request.headers_mut().insert("idempotency-key", key.parse().unwrap());
+    request
 }
 
 fn osint() -> Osint {
@@ -84,7 +100,7 @@ async fn a_file_of_no_known_kind_fails_with_its_reason() {
 #[tokio::test]
 async fn a_form_without_a_usable_file_is_refused() {
     let bench = Bench::new();
-    bench.send(form("fichero", "a.pdf", b"%PDF-")).await.error(422, "invalid_file");
+    bench.send(parts(&[("type", "metadata")])).await.error(422, "invalid_file");
     bench.send(form("file", "a.pdf", b"")).await.error(422, "invalid_file");
     bench.send(sent("application/json", b"{}".to_vec())).await.error(415, "unsupported_media_type");
     bench.send(sent("multipart/form-data", Vec::new())).await.error(415, "unsupported_media_type");
@@ -110,4 +126,43 @@ async fn ten_mebibytes_go_in_and_no_more() {
     let arguments = message.payload().unwrap().args.elements().unwrap();
     let content: String = arguments[2].member("file").and_then(|f| f.member("content_base64")).unwrap().to().unwrap();
     assert_eq!(STANDARD.decode(content).unwrap().len(), MAX_UPLOAD);
+}
+
+#[tokio::test]
+async fn a_form_is_one_file_and_nothing_that_is_not_understood() {
+    let bench = Bench::new();
+    let refused =
+        async |fields: &[(&str, &str)], status: u16, code: &str| bench.send(parts(fields)).await.error(status, code);
+    let twice = refused(&[("file", "%PDF-1"), ("file", "%PDF-2")], 422, "invalid_form").await;
+    assert_eq!(twice, "El campo «file» viene dos veces; envíe uno solo.");
+    let unknown = refused(&[("file", "%PDF-1"), ("nota", "hola")], 422, "invalid_form").await;
+    assert_eq!(unknown, "El formulario trae un campo que no se conoce, «nota». Se admiten «file» y «type».");
+    refused(&[("fichero", "%PDF-1")], 422, "invalid_form").await;
+    refused(&[("type", "metadata"), ("type", "metadata"), ("file", "%PDF-1")], 422, "invalid_form").await;
+    let dns = refused(&[("file", "%PDF-1"), ("type", "dns")], 422, "invalid_file").await;
+    assert_eq!(dns, "El tipo de escaneo «dns» no admite ficheros.");
+    refused(&[("type", "shodan"), ("file", "%PDF-1")], 400, "unknown_type").await;
+    refused(&[("type", &"x".repeat(100_000)), ("file", "%PDF-1")], 400, "unknown_type").await;
+    assert_eq!(bench.waiting().await, 0);
+    assert_eq!(bench.send(parts(&[("file", "%PDF-1"), ("type", "metadata")])).await.status, 202);
+}
+
+#[tokio::test]
+async fn the_same_key_and_the_same_file_are_the_same_scan() {
+    let bench = Bench::new();
+    let first = bench.send(keyed("k-1", "a.pdf", b"uno")).await;
+    let id = first.json()["task_id"].as_str().unwrap().to_owned();
+    let again = bench.send(keyed("k-1", "a.pdf", b"uno")).await;
+    assert_eq!((again.status, again.json()), (202, first.json()));
+    assert_eq!(bench.waiting().await, 1, "nothing was sent twice");
+    for other in [keyed("k-1", "a.pdf", b"dos"), keyed("k-1", "b.pdf", b"uno"), keyed("k-2", "a.pdf", b"uno")] {
+        assert_ne!(bench.send(other).await.json()["task_id"], json!(id));
+    }
+    assert_eq!(bench.waiting().await, 4);
+
+    bench.work(osint()).await.unwrap_err();
+    let ended = bench.send(keyed("k-1", "a.pdf", b"uno")).await.json();
+    assert_eq!((&ended["task_id"], &ended["status"]), (&json!(id), &json!("FAILURE")));
+    assert_eq!(ended["message"], "El escaneo de esta clave ya ha terminado con un error");
+    bench.send(keyed("dos palabras", "a.pdf", b"uno")).await.error(400, "invalid_idempotency_key");
 }
