@@ -15,6 +15,7 @@ use crate::judge::{Judgement, judge};
 use crate::retry::Backoff;
 use crate::station::Station;
 use crate::stop::Stop;
+use crate::trouble::Errand;
 use crate::{executor, outcome};
 
 /// How long attempts that were told to stop get to be settled, and the broker to answer a last claim, before the
@@ -45,7 +46,7 @@ pub(crate) async fn run(station: &Arc<Station>, attempts: &TaskTracker, stop: &S
             }
             Err(error) => {
                 drop(free);
-                rest(stop, &mut trouble, &error).await;
+                rest(station, stop, &mut trouble, &error).await;
             }
         }
     }
@@ -82,6 +83,7 @@ async fn claim(station: &Station, queues: &[String], max: usize, stop: &Stop) ->
         () = patience => return Err(BackendError::Unavailable("no answer to a claim".to_owned())),
     };
     station.vitals.heard();
+    station.vitals.troubles.well(Errand::Claim);
     Ok(claimed)
 }
 
@@ -107,13 +109,13 @@ async fn idle(station: &Station, stop: &Stop, trouble: &mut Backoff) {
     };
     match woken {
         Ok(()) => trouble.over(),
-        Err(error) => rest(stop, trouble, &error).await,
+        Err(error) => rest(station, stop, trouble, &error).await,
     }
 }
 
-async fn rest(stop: &Stop, trouble: &mut Backoff, error: &BackendError) {
+async fn rest(station: &Station, stop: &Stop, trouble: &mut Backoff, error: &BackendError) {
     let delay = trouble.next_delay();
-    tracing::warn!(%error, retry_in_seconds = delay.as_secs_f64(), "the broker did not answer; trying again");
+    station.vitals.troubles.failed(Errand::Claim, error);
     tokio::select! {
         () = stop.requested() => {}
         () = tokio::time::sleep(delay) => {}

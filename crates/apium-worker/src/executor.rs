@@ -14,10 +14,11 @@ use tokio_util::sync::CancellationToken;
 use crate::job::{Job, Reason};
 use crate::leases::Hold;
 use crate::limits::{self, Ending, Limits};
-use crate::outcome::{Outcome, conclude};
+use crate::outcome::{self, Outcome, conclude};
 use crate::retry;
 use crate::settler::Answer;
 use crate::station::Station;
+use crate::trouble::Errand;
 
 /// Runs one delivery once and settles it with all it causes.
 pub(crate) async fn attempt(station: &Station, mut job: Job) {
@@ -34,11 +35,22 @@ pub(crate) async fn attempt(station: &Station, mut job: Job) {
     let ending = perform(station, &job, call, limits).await;
     let took = began.elapsed();
     let outcome = classify(station, &job, ending);
-    let error = outcome.error();
+    let (error, dead) = (outcome.error(), matches!(outcome, Outcome::Dead(..)));
     let state = conclude(station, job.subject(), outcome).await;
     let (task, id, queue) = (&job.message.headers.task, job.id(), &job.delivery.receipt.queue);
     station.vitals.ended(task, state, took);
-    tracing::info!(task, id, queue, state, seconds = took.as_secs_f64(), error, "task ended");
+    let seconds = took.as_secs_f64();
+    // As loud as Celery: a failure for good is an error, a retry is not.
+    match state {
+        "FAILURE" if dead => {
+            tracing::error!(task, id, queue, state, seconds, error, "task ended; message kept as a dead letter");
+        }
+        "FAILURE" => tracing::error!(task, id, queue, state, seconds, error, "task ended"),
+        outcome::LOST => {
+            tracing::warn!(task, id, queue, state, seconds, error, "task ended; nothing of it was written")
+        }
+        _ => tracing::info!(task, id, queue, state, seconds, error, "task ended"),
+    }
 }
 
 /// From here on the lease is renewed and the attempt can be called off. A revoke that came after the judgement
@@ -99,8 +111,9 @@ async fn announce(station: &Station, job: &Job, context: &Context) {
         // Nothing starts any more.
         _ = job.call_off.called_off() => {}
         stored = context.store_state("STARTED", meta) => {
-            if let Err(error) = stored {
-                tracing::warn!(%error, id = context.task_id(), "STARTED was not stored");
+            match stored {
+                Ok(()) => station.vitals.troubles.well(Errand::Announce),
+                Err(error) => station.vitals.troubles.failed(Errand::Announce, &error),
             }
         }
     }

@@ -7,6 +7,7 @@ use apium_core::WorkerCard;
 use tokio_util::sync::CancellationToken;
 
 use crate::station::Station;
+use crate::trouble::Errand;
 
 /// Celery's interval (`worker-heartbeat` every 2 s).
 const BEAT: Duration = Duration::from_secs(2);
@@ -24,13 +25,15 @@ pub(crate) async fn run(station: Arc<Station>, end: CancellationToken) {
         let card = card(&station, &started);
         match station.broker().beat(&card, SILENCE).await {
             Ok(()) => {
+                station.vitals.wrote();
+                station.vitals.troubles.well(Errand::Beat);
                 // With every slot taken there is nothing to claim: this answer stands in for a claim's.
                 if station.is_full() {
                     station.vitals.heard();
                 }
                 introduced = introduced || meet(&station, &card).await;
             }
-            Err(error) => tracing::debug!(%error, "the heartbeat was not heard"),
+            Err(error) => station.vitals.troubles.failed(Errand::Beat, &error),
         }
     }
     if let Err(error) = station.broker().leave(&card(&station, &started)).await {

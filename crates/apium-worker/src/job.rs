@@ -32,7 +32,7 @@ pub(crate) struct CallOff {
 pub(crate) enum Reason {
     /// Somebody revoked the task.
     Revoked,
-    /// Another worker holds the message now.
+    /// The broker no longer knows the delivery.
     LeaseLost,
     /// This worker stops.
     Stopping,

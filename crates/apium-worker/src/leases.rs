@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::job::{CallOff, Job, Reason};
 use crate::station::Station;
+use crate::trouble::Errand;
 
 /// Every delivery in an attempt, by its receipt.
 #[derive(Clone, Default)]
@@ -99,8 +100,13 @@ pub(crate) async fn run(station: Arc<Station>, end: CancellationToken) {
             continue;
         }
         match station.broker().renew(&receipts, station.options.lease).await {
-            Ok(lost) => lost.iter().for_each(|receipt| station.leases.lost(receipt)),
-            Err(error) => tracing::warn!(%error, held = receipts.len(), "leases were not renewed"),
+            Ok(lost) => {
+                station.vitals.troubles.well(Errand::Renew);
+                for receipt in &lost {
+                    station.leases.lost(receipt);
+                }
+            }
+            Err(error) => station.vitals.troubles.failed(Errand::Renew, &error),
         }
     }
 }

@@ -23,6 +23,7 @@ mod job;
 mod options;
 mod station;
 mod stop;
+mod trouble;
 mod vitals;
 mod worker;
 

@@ -20,7 +20,10 @@ use crate::station::Station;
 const LOGGED: usize = 300;
 
 /// The word for an attempt of which nothing was written.
-const LOST: &str = "LOST";
+pub(crate) const LOST: &str = "LOST";
+
+/// All that is known when a lease is lost.
+pub(crate) const NO_LONGER_KNOWN: &str = "the broker no longer knows this delivery: it was purged or flushed, or another worker took it after its lease ran out";
 
 /// The verdict on an attempt, or on a delivery that was not attempted.
 #[derive(Debug)]
@@ -43,7 +46,7 @@ pub(crate) enum Outcome {
     Deferred(Timestamp),
     /// Cut off because this worker stops.
     GivenBack,
-    /// Another worker holds the message: nothing of this attempt counts.
+    /// The broker no longer knows the delivery: nothing of this attempt counts.
     Lost,
 }
 
@@ -89,9 +92,8 @@ impl Outcome {
             Self::Failure(error) | Self::Retry { error, .. } => Some(error.to_string()),
             Self::Dead(reason, error) => Some(format!("{reason}: {error}")),
             Self::Revoked(why) => Some((*why).to_owned()),
-            Self::Success(_) | Self::Requeued | Self::Ignored | Self::Deferred(_) | Self::GivenBack | Self::Lost => {
-                None
-            }
+            Self::Lost => Some(NO_LONGER_KNOWN.to_owned()),
+            Self::Success(_) | Self::Requeued | Self::Ignored | Self::Deferred(_) | Self::GivenBack => None,
         }
     }
 }

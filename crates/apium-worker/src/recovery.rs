@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::station::Station;
+use crate::trouble::Errand;
 
 /// Looks six times a lease, so that a dead worker's messages wait little longer than its last lease.
 pub(crate) async fn run(station: Arc<Station>, end: CancellationToken) {
@@ -12,12 +13,15 @@ pub(crate) async fn run(station: Arc<Station>, end: CancellationToken) {
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while end.run_until_cancelled(every.tick()).await.is_some() {
         match recover_all(&station).await {
-            Ok(0) => {}
             Ok(messages) => {
+                station.vitals.troubles.well(Errand::Recover);
+                if messages == 0 {
+                    continue;
+                }
                 station.vitals.recovered(messages);
                 tracing::warn!(messages, "put back what a dead worker left");
             }
-            Err(error) => tracing::warn!(%error, "could not look for what dead workers left"),
+            Err(error) => station.vitals.troubles.failed(Errand::Recover, &error),
         }
     }
 }

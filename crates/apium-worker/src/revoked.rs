@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::job::Reason;
 use crate::retry::Backoff;
 use crate::station::Station;
+use crate::trouble::Errand;
 
 /// As many ids as a Celery worker keeps (`REVOKES_MAX`).
 const KEPT: usize = 50_000;
@@ -61,12 +62,13 @@ pub(crate) async fn run(station: Arc<Station>, mut cursor: u64, end: Cancellatio
         match told {
             Ok(told) => {
                 trouble.over();
+                station.vitals.troubles.well(Errand::Revocations);
                 cursor = told.cursor;
                 told.ids.iter().for_each(|id| revoke(&station, id));
             }
             Err(error) => {
                 let delay = trouble.next_delay();
-                tracing::warn!(%error, "revocations could not be read; trying again");
+                station.vitals.troubles.failed(Errand::Revocations, &error);
                 if end.run_until_cancelled(tokio::time::sleep(delay)).await.is_none() {
                     return;
                 }

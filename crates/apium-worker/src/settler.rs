@@ -11,7 +11,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::alarm::Alarm;
+use crate::outcome::NO_LONGER_KNOWN;
 use crate::retry::Backoff;
+use crate::trouble::Errand;
 use crate::vitals::Vitals;
 
 /// More than this in one batch buys nothing on Redis (measured) and would make others wait.
@@ -20,7 +22,7 @@ const BATCH: usize = 100;
 /// So often a batch is tried while the backend cannot be reached, before each of it goes on alone.
 const TOGETHER: u32 = 3;
 
-/// So often an outcome may break its own connection, while the backend answers others, before it counts as refused.
+/// So often an outcome may break its own connection, while the backend takes other writes, before it counts as refused.
 const IN_VAIN: u32 = 10;
 
 /// The way into the loop. The loop ends when every settler is dropped.
@@ -43,7 +45,7 @@ pub(crate) struct SettlerLoop {
 pub(crate) enum Answer {
     /// Written.
     Written,
-    /// The lease was lost and nothing was written: another worker has the message.
+    /// The broker no longer knows the delivery, and nothing was written.
     Lost,
     /// There is no such lease now, and an earlier try was not answered: written by that try, or lost.
     Unclear,
@@ -90,7 +92,7 @@ impl Settler {
             Answer::Written => {}
             Answer::Lost => {
                 self.vitals.lost();
-                tracing::warn!(id, "not written: the lease was lost, another worker has the message");
+                tracing::warn!(id, "not written: {NO_LONGER_KNOWN}");
             }
             Answer::Unclear => {
                 tracing::warn!(id, "written or lost: the broker did not answer at first, and knows no such lease now");
@@ -114,7 +116,7 @@ impl SettlerLoop {
         while self.orders.recv_many(&mut orders, BATCH).await > 0 {
             while self.alone.try_join_next().is_some() {}
             if let Err(error) = self.pen.write_together(&mut orders).await {
-                tracing::warn!(%error, outcomes = orders.len(), "a batch was not written; writing its outcomes one by one");
+                tracing::debug!(%error, outcomes = orders.len(), "a batch was not written; writing its outcomes one by one");
                 for order in orders.drain(..) {
                     let (alarm, pen) = (alarm.clone(), self.pen.clone());
                     self.alone.spawn(async move {
@@ -149,7 +151,6 @@ impl Pen {
             if !error.is_transient() || tries == TOGETHER {
                 return Err(error);
             }
-            tracing::warn!(%error, waiting = orders.len(), "outcomes could not be written; trying again");
             tokio::time::sleep(trouble.next_delay()).await;
         }
     }
@@ -166,28 +167,35 @@ impl Pen {
                 Ok(settled) => return order.settled(settled.first().copied()),
                 Err(error) => {
                     // In an outage nobody is answered, and it is not this outcome's fault.
-                    if failed.replace(Instant::now()).is_some_and(|failed| self.answered_since(failed)) {
+                    if failed.replace(Instant::now()).is_some_and(|failed| self.wrote_since(failed)) {
                         in_vain += 1;
                     }
                     if !error.is_transient() || in_vain == IN_VAIN {
                         return order.refused(&error);
                     }
-                    tracing::warn!(%error, "an outcome could not be written; trying again");
                     tokio::time::sleep(trouble.next_delay()).await;
                 }
             }
         }
     }
 
-    fn answered_since(&self, moment: Instant) -> bool {
-        self.vitals.last_claim_age().is_some_and(|age| age < moment.elapsed())
+    /// Claims do not count: one that finds nothing is answered by a store whose disk is full.
+    fn wrote_since(&self, moment: Instant) -> bool {
+        self.vitals.last_write_age().is_some_and(|age| age < moment.elapsed())
     }
 
     async fn try_write(&self, orders: &mut [Order]) -> Result<Vec<Settled>, BackendError> {
         let written = self.write(orders).await;
-        if written.is_err() {
-            for order in orders {
-                order.tried = true;
+        match &written {
+            Ok(_) => {
+                self.vitals.wrote();
+                self.vitals.troubles.well(Errand::Settle);
+            }
+            Err(error) => {
+                self.vitals.troubles.failed(Errand::Settle, error);
+                for order in orders {
+                    order.tried = true;
+                }
             }
         }
         written

@@ -11,17 +11,21 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
+use crate::trouble::Troubles;
+
 /// A worker's counters. Registered once, read by `/metrics`, `/readyz` and the heartbeat.
 #[derive(Debug)]
 pub struct Vitals {
     born: Instant,
     heard_ms: AtomicI64,
+    wrote_ms: AtomicI64,
     processed: AtomicU64,
     active: Gauge,
     ended: Family<Ended, Counter>,
     seconds: Family<Named, Histogram>,
     lost: Counter,
     recovered: Counter,
+    pub(crate) troubles: Troubles,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -43,12 +47,14 @@ impl Default for Vitals {
         Self {
             born: Instant::now(),
             heard_ms: AtomicI64::new(-1),
+            wrote_ms: AtomicI64::new(-1),
             processed: AtomicU64::new(0),
             active: Gauge::default(),
             ended: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 10))),
             lost: Counter::default(),
             recovered: Counter::default(),
+            troubles: Troubles::default(),
         }
     }
 }
@@ -59,15 +65,31 @@ impl Vitals {
         registry.register("apium_tasks", "Attempts ended, by task and state", self.ended.clone());
         registry.register("apium_task_duration_seconds", "How long attempts took", self.seconds.clone());
         registry.register("apium_tasks_active", "Attempts running now", self.active.clone());
-        registry.register("apium_leases_lost", "Attempts whose lease another took", self.lost.clone());
+        registry.register("apium_leases_lost", "Attempts whose delivery the broker no longer knew", self.lost.clone());
         registry.register("apium_deliveries_recovered", "Messages put back for dead workers", self.recovered.clone());
     }
 
     /// How long ago the broker last answered a claim (or, while every slot is taken and nothing can be claimed, a
     /// heartbeat); `None` before the first.
     pub fn last_claim_age(&self) -> Option<Duration> {
-        let at = u64::try_from(self.heard_ms.load(Ordering::Relaxed)).ok()?;
+        self.age(&self.heard_ms)
+    }
+
+    /// How long ago the store last took a write: an outcome or a heartbeat.
+    pub(crate) fn last_write_age(&self) -> Option<Duration> {
+        self.age(&self.wrote_ms)
+    }
+
+    fn age(&self, moment: &AtomicI64) -> Option<Duration> {
+        let at = u64::try_from(moment.load(Ordering::Relaxed)).ok()?;
         Some(self.born.elapsed().saturating_sub(Duration::from_millis(at)))
+    }
+
+    /// What keeps the worker from its work, as a sentence such as `settlements have failed for 12 s: …`: the oldest of
+    /// its calls on the broker that have failed for ten seconds or more and are still being tried. `None` when all is
+    /// well. Claims may go well all the while: a store whose disk is full can be read, not written.
+    pub fn trouble(&self) -> Option<String> {
+        self.troubles.oldest()
     }
 
     /// Attempts ended since the start.
@@ -81,8 +103,15 @@ impl Vitals {
     }
 
     pub(crate) fn heard(&self) {
-        let at = i64::try_from(self.born.elapsed().as_millis()).unwrap_or(i64::MAX);
-        self.heard_ms.store(at, Ordering::Relaxed);
+        self.heard_ms.store(self.moment(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn wrote(&self) {
+        self.wrote_ms.store(self.moment(), Ordering::Relaxed);
+    }
+
+    fn moment(&self) -> i64 {
+        i64::try_from(self.born.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 
     /// Counts an attempt as running until what is returned is dropped.

@@ -20,6 +20,7 @@ use crate::revoked::Revoked;
 use crate::settler::{Settler, SettlerLoop};
 use crate::station::Station;
 use crate::stop::Stop;
+use crate::trouble::Errand;
 use crate::vitals::Vitals;
 use crate::{consumer, heart, leases, recovery, revoked};
 
@@ -155,10 +156,13 @@ async fn catch_up(station: &Station, stop: &Stop) -> Option<u64> {
             learned = revoked::catch_up(station) => learned,
         };
         match learned {
-            Ok(cursor) => return Some(cursor),
+            Ok(cursor) => {
+                station.vitals.troubles.well(Errand::Revocations);
+                return Some(cursor);
+            }
             Err(error) => {
                 let delay = trouble.next_delay();
-                tracing::warn!(%error, retry_in_seconds = delay.as_secs_f64(), "the broker does not answer; trying again");
+                station.vitals.troubles.failed(Errand::Revocations, &error);
                 tokio::select! {
                     () = stop.requested() => return None,
                     () = tokio::time::sleep(delay) => {}

@@ -10,6 +10,7 @@ mod early;
 mod faults;
 mod leases;
 mod limits;
+mod logs;
 mod refusals;
 mod results;
 mod retries;

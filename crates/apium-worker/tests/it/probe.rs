@@ -24,6 +24,8 @@ pub(crate) enum Fault {
     Before,
     /// It is done, but the answer is lost.
     After,
+    /// It fails before anything is done, with these words.
+    Says(&'static str),
     /// It is refused for good.
     Broken,
     /// It is never answered.
@@ -92,6 +94,11 @@ impl Probe {
         *self.poison.lock().unwrap() = Some((text, error));
     }
 
+    /// Nothing is poison any more.
+    pub(crate) fn cure(&self) {
+        *self.poison.lock().unwrap() = None;
+    }
+
     fn poisoned(&self, settlements: &[Settlement]) -> Option<BackendError> {
         let poison = self.poison.lock().unwrap();
         let (text, error) = poison.as_ref()?;
@@ -151,6 +158,7 @@ impl Probe {
                 work.await?;
                 away(call)
             }
+            Some(Fault::Says(words)) => Err(BackendError::Unavailable(words.to_owned())),
             Some(Fault::Broken) => Err(BackendError::Broken(format!("{call} is refused"))),
             Some(Fault::Panics) => panic!("{call} fell over"),
             Some(Fault::Hangs) => std::future::pending().await,
