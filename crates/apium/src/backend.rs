@@ -81,6 +81,7 @@ pub fn check_url(url: &str) -> Result<(), BackendError> {
         return match path {
             "" => broken("sqlite: names no file; write sqlite:PATH"),
             path if path.contains('?') => broken("sqlite:PATH takes no options: nothing may stand behind a `?`"),
+            path if path.contains(char::is_control) => broken("sqlite:PATH has control characters in its path"),
             path if holds_login(path) => broken("sqlite:PATH is a file here and takes no login"),
             _ => Ok(()),
         };
@@ -218,6 +219,7 @@ mod tests {
             ("sqlite://", "names no file"),
             ("sqlite:///x?password=s3cret", "takes no options"),
             ("sqlite://me:s3cret@h/x", "takes no login"),
+            ("sqlite:x\n", "control characters"),
         ] {
             let sentence = check_url(url).map_err(|error| error.to_string()).err().unwrap_or_default();
             assert!(sentence.contains(told) && !sentence.contains("s3cret"), "{url}: {sentence}");

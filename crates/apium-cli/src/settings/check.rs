@@ -29,7 +29,7 @@ impl Kind {
     pub(crate) fn check(self, text: &str) -> Result<(), String> {
         match self {
             // What is wrong with a URL is told without any of it.
-            Self::Url => apium::check_url(text.trim()).map_err(|error| format!("cannot be used: {error}")),
+            Self::Url => apium::check_url(text).map_err(|error| format!("cannot be used: {error}")),
             Self::Count { .. } | Self::Seconds { .. } => self.number(text),
             Self::Folder => path(text),
             Self::File => path(text).and_then(|()| readable(text)),
@@ -40,7 +40,7 @@ impl Kind {
             }
             Self::Header => {
                 let carried = HeaderValue::from_str(text).is_ok() && !text.contains('\t') && !text.trim().is_empty();
-                hold(carried, "a line of text without control characters, as a header of HTTP carries", text)
+                hold(carried, "a line of ASCII text, as a header of HTTP carries", text)
             }
             Self::NodeName => node_name(text, "host").map(drop).map_err(|why| format!("{why}, not {}", quoted(text))),
             Self::Names => {

@@ -20,7 +20,6 @@ pub(crate) struct Settings {
 }
 
 /// A value and where it came from.
-#[derive(Debug)]
 pub(crate) struct Value {
     pub(crate) text: String,
     pub(crate) origin: Origin,
@@ -118,6 +117,13 @@ impl Settings {
 
     fn seconds(&self, key: &str) -> Option<Duration> {
         self.text(key).and_then(|text| text.parse().ok()).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    }
+}
+
+/// Only where it came from: it may hold a password.
+impl std::fmt::Debug for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Value").field("origin", &self.origin).finish_non_exhaustive()
     }
 }
 
