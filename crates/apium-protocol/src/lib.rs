@@ -1,7 +1,11 @@
-//! Every byte that crosses to a Celery peer, as types that encode and decode: messages, their bodies and the
-//! result records, in Python's dialect of JSON. No I/O, no async, no clock: this is the floor of the house.
+//! Every byte that crosses to a Celery peer, as types that encode and decode: messages, their bodies, the
+//! result records, remote control and events, in Python's dialect of JSON. No I/O, no async, no clock: this is the
+//! floor of the house.
 
+pub mod canvas;
+pub mod control;
 mod error;
+pub mod event;
 mod exception;
 mod headers;
 mod json;
