@@ -1,15 +1,40 @@
 //! The command line: its commands and their own flags; the flags of settings come from their table.
 
+use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
+use apium::holds_login;
+use clap::error::ContextValue;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, USAGE};
 use crate::settings::{self, HUNDRED_YEARS, Kind, Scope, Setting};
+use crate::stderr::say;
+
+/// Reads the command line, or says what is wrong with it, or the help that was asked for.
+///
+/// What is quoted of the line may have been meant for another flag: whatever could be a password is not shown.
+pub(crate) fn read(name: &str, table: &[Setting]) -> Result<ArgMatches, ExitCode> {
+    command(name, table).try_get_matches().map_err(|error| {
+        let quoted = error.context().flat_map(|(_, value)| match value {
+            ContextValue::String(text) => vec![text.as_str()],
+            ContextValue::Strings(texts) => texts.iter().map(String::as_str).collect(),
+            _ => Vec::new(),
+        });
+        let secrets: Vec<&str> = quoted.filter(|text| holds_login(text)).collect();
+        if secrets.is_empty() {
+            error.exit();
+        }
+        let told =
+            secrets.iter().fold(error.to_string(), |told, secret| told.replace(secret, &settings::shown(secret)));
+        say(told.trim_end());
+        ExitCode::from(USAGE)
+    })
+}
 
 /// The whole command line.
-pub(crate) fn command(name: &str, table: &[Setting]) -> Command {
+fn command(name: &str, table: &[Setting]) -> Command {
     let with =
         |command: Command, scopes: &[Scope]| command.args(flags_of(table, scopes)).args(flags_of(table, &[Scope::All]));
     // A worker alone listens only when told to: there is no default to show.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use apium::{BackendError, SendError};
 
 /// The code of a command line or a setting that cannot be used; it is clap's own.
-const USAGE: u8 = 2;
+pub(crate) const USAGE: u8 = 2;
 
 /// The sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]

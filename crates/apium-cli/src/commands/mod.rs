@@ -38,12 +38,15 @@ pub(crate) fn run(app: App, services: &'static [Service]) -> ExitCode {
         return svc_osint::sandbox::child_main();
     }
     let table = table(services);
-    let matches = arguments::command(app.name(), &table).get_matches();
+    let matches = match arguments::read(app.name(), &table) {
+        Ok(matches) => matches,
+        Err(code) => return code,
+    };
     match start(app, services, table, &matches) {
         Ok(code) => code,
         Err(failure) => {
             say(&format!("error: {failure}"));
-            ExitCode::FAILURE
+            failure.code()
         }
     }
 }
@@ -64,7 +67,10 @@ fn start(
     if name == "settings" {
         return show_settings(&settings, own);
     }
-    logging::start(settings.text("loglevel").unwrap_or("info"), settings.text("log_format").unwrap_or("text"))?;
+    if name != "up" {
+        settings.shared()?;
+    }
+    logging::start(settings.filter()?, settings.text("log_format").unwrap_or("text"));
     let app = register(app, services, &settings)?;
     let json = own.get_flag("json");
     let (runtime, tasks) = (threads()?, threads()?);

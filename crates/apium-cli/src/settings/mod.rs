@@ -8,7 +8,7 @@ mod sources;
 mod table;
 mod values;
 
-pub(crate) use check::{name, quoted};
+pub(crate) use check::{name, quoted, shown};
 pub(crate) use sources::resolve;
 pub(crate) use table::{HUNDRED_YEARS, Kind, Scope, Setting, table};
 pub(crate) use values::{Settings, Told};

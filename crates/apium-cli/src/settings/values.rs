@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use apium::{BackendSettings, WorkerOptions, redact};
+use apium::{BackendSettings, WorkerOptions, is_memory, redact};
 use apium_core::client::hostname;
+use tracing_subscriber::EnvFilter;
 
+use super::check::quoted;
+use super::level;
 use super::manual::manual;
 use super::node::node_name;
 use super::sources::Origin;
 use super::table::{Kind, Scope, Setting};
+use crate::failure::Failure;
 
 /// Every setting that has a value.
 #[derive(Debug)]
@@ -60,6 +64,26 @@ impl Settings {
         let embedded =
             || format!("sqlite:{}", PathBuf::from(self.text("data").unwrap_or_default()).join("apium.db").display());
         self.text("broker").map_or_else(embedded, ToOwned::to_owned)
+    }
+
+    /// Refuses a store that lives in one process for a command that is to meet others there.
+    pub(crate) fn shared(&self) -> Result<(), Failure> {
+        for key in ["broker", "result_backend"] {
+            if let Some(value) = self.values.get(key).filter(|value| is_memory(&value.text)) {
+                return Err(Failure::usage(format!(
+                    "{key} cannot be memory:// here, which lives in one process and nobody else can see: use it with \
+                     `up` ({})",
+                    value.origin
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is logged.
+    pub(crate) fn filter(&self) -> Result<EnvFilter, Failure> {
+        let level = self.text("loglevel").unwrap_or("info");
+        level::filter(level).ok_or_else(|| Failure::usage(format!("loglevel cannot be {}", quoted(level))))
     }
 
     /// What a worker is to be like; `queues` when none are set.

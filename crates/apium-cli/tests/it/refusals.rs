@@ -111,6 +111,22 @@ fn a_broker_nobody_knows() {
 }
 
 #[test]
+fn a_store_that_nobody_else_can_see() {
+    for variable in ["APIUM_BROKER", "APIUM_RESULT_BACKEND"] {
+        let place = Place::new().with(variable, "memory://");
+        for command in OPENING.into_iter().filter(|command| command[0] != "up") {
+            let sentence = place.run(Program::Apium, command).refusal();
+            let told = "cannot be memory:// here, which lives in one process and nobody else can see: use it with `up`";
+            assert!(sentence.contains(told) && sentence.contains(variable), "{command:?}: {sentence}");
+        }
+    }
+    let place = Place::on("memory://");
+    let mut up = place.start(Program::Apium, &["up", "--listen", "127.0.0.1:0"]);
+    up.until_says("Ctrl-C stops.");
+    assert_eq!(up.stop().code, Some(0));
+}
+
+#[test]
 fn a_redis_that_is_not_there_or_never_answers() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = silent.local_addr().unwrap().port();

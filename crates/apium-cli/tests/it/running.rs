@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use crate::poll::until;
 
 /// The exit code of a command line or a setting that cannot be used.
-const REFUSED: i32 = 1;
+const REFUSED: i32 = 2;
 
 /// A process that runs.
 pub(crate) struct Running {

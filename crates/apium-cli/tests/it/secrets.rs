@@ -120,6 +120,12 @@ fn in_no_argument() {
             &["dead", "list", "--limit", hostile],
             &["dead", "list", "--queue", hostile],
             &["dead", "show", hostile],
+            &[hostile],
+            &["worker", hostile],
+            &["dead", hostile],
+            &["call", "t", &format!("--{hostile}")],
+            &["queues", &format!("--json={hostile}")],
+            &["queues", "q", &format!("--nothing={hostile}")],
         ] {
             shows_nothing(&Place::new().run(Program::Apium, arguments), &format!("{arguments:?}"));
         }
