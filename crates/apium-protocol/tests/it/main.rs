@@ -3,7 +3,9 @@
 // Floats are to be read exactly.
 #![allow(clippy::float_cmp)]
 
+mod control_golden;
 mod dialect;
+mod events_golden;
 mod exceptions;
 mod golden;
 mod laws;
