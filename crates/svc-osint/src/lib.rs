@@ -10,6 +10,7 @@ pub mod tasks;
 
 pub mod collectors;
 pub mod error;
+pub mod metrics;
 pub mod model;
 pub mod scan;
 pub mod settings;

@@ -25,6 +25,7 @@ use crate::contract::{
     Cancelled, CollectorList, Health, MAX_UPLOAD, QUEUE, ScanAccepted, ScanOptions, ScanRequest, ScanStatus, UploadForm,
 };
 use crate::error;
+use crate::metrics;
 use crate::scan::Order;
 use crate::settings::UPLOAD_ROOM;
 use crate::tasks::perform_osint_scan;
@@ -125,11 +126,14 @@ impl OsintApi {
     async fn enqueue_file(&self, upload: Upload, id: Option<String>) -> Result<(String, TaskState), ApiError> {
         let api = self.clone();
         let sending = async move {
+            let size = upload.size;
             let (signature, _held) = upload.pack().await?;
-            match id {
-                None => Ok((api.enqueue(signature).await?, TaskState::Pending)),
-                Some(id) => api.enqueue_once(signature, &id).await.map(|state| (id, state)),
-            }
+            let sent = match id {
+                None => (api.enqueue(signature).await?, TaskState::Pending),
+                Some(id) => api.enqueue_once(signature, &id).await.map(|state| (id, state))?,
+            };
+            metrics::uploaded(size);
+            Ok(sent)
         };
         to_the_end(sending).await
     }

@@ -20,6 +20,7 @@ use crate::contract::{
     CollectorResult, MAX_UPLOAD, PROCESSING, Processing, Progress, ResultMetadata, SOFT_TIME_LIMIT, ScanOptions,
 };
 use crate::error::ScanError;
+use crate::metrics;
 use crate::model::{Gathered, Gathering, SourceReport, SourceStatus};
 use crate::settings::Osint;
 use crate::target::Target;
@@ -88,6 +89,7 @@ impl Order {
     /// [`ScanError::Unavailable`] and [`ScanError::Failed`], when no source answered at all.
     pub async fn run(&self, osint: &Osint, context: &Context) -> Result<CollectorResult, ScanError> {
         let began = Instant::now();
+        let attempt = metrics::Attempt::began(self.collector.name);
         let (steps, seen) = watch::channel(Progress::default());
         let out = Gathering::with_progress(move |done, total| {
             steps.send_replace(Progress { done, total });
@@ -112,7 +114,13 @@ impl Order {
             cut,
             "scan gathered"
         );
-        self.judge(gathered, cut, context.task_id(), began.elapsed())
+        attempt.gathered(&gathered.sources);
+        let verdict = self.judge(gathered, cut, context.task_id(), began.elapsed());
+        match &verdict {
+            Ok(_) => attempt.succeeded(cut),
+            Err(error) => attempt.failed(error),
+        }
+        verdict
     }
 
     /// Stores the progress while the scan runs. Never leaves a write half done: one that came through after

@@ -21,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::collectors::Collector;
 use crate::contract::MAX_UPLOAD;
 use crate::error::{self, ScanError};
+use crate::metrics;
 use crate::scan::file_name;
 use crate::tasks::perform_osint_scan;
 
@@ -63,6 +64,8 @@ pub(crate) struct Upload {
     pub(crate) collector_type: String,
     /// The SHA-256 of its content, in hexadecimal.
     pub(crate) digest: String,
+    /// Its size, in bytes.
+    pub(crate) size: usize,
     options: String,
     place: Place,
 }
@@ -96,10 +99,12 @@ impl Room {
         let largest = MAX_UPLOAD + FORM_OVERHEAD;
         let size = announced(headers).unwrap_or(largest).min(largest);
         let weight = u32::try_from(size.div_ceil(1 << 20)).unwrap_or(u32::MAX).clamp(1, self.mib);
-        match tokio::time::timeout(PATIENCE, self.free.clone().acquire_many_owned(weight)).await {
-            Ok(Ok(held)) => Ok(Place { _held: held, counter: self.counter.clone() }),
-            Ok(Err(_)) | Err(_) => Err(busy()),
-        }
+        let waiting = self.free.clone().acquire_many_owned(weight);
+        let Ok(Ok(held)) = tokio::time::timeout(PATIENCE, waiting).await else {
+            metrics::upload_busy();
+            return Err(busy());
+        };
+        Ok(Place { _held: held, counter: self.counter.clone() })
     }
 }
 
@@ -130,8 +135,8 @@ impl Upload {
             return Err(ScanError::File("El fichero está vacío.".to_owned()).into());
         }
         let digest = content.hash.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-        let options = content.text.into_inner() + AFTER;
-        Ok(Self { name, collector_type: kind.unwrap_or(COLLECTOR).to_owned(), digest, options, place })
+        let (size, options) = (content.size, content.text.into_inner() + AFTER);
+        Ok(Self { name, collector_type: kind.unwrap_or(COLLECTOR).to_owned(), digest, size, options, place })
     }
 
     /// Waits until the files before it have been sent; gives the call that scans it, and what is held meanwhile.

@@ -72,7 +72,7 @@ pub fn is_forbidden(ip: IpAddr) -> Option<&'static str> {
 }
 
 /// The addresses of this machine's interfaces right now; empty if the system does not tell.
-pub(super) fn own_addresses() -> Vec<IpAddr> {
+pub fn interface_addresses() -> Vec<IpAddr> {
     let Ok(interfaces) = nix::ifaddrs::getifaddrs() else {
         return Vec::new();
     };

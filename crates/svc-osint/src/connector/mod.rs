@@ -23,11 +23,12 @@ use rustls::ClientConfig;
 use tokio::time::{Instant, timeout};
 use url::{Host, Url};
 
-pub use address::is_forbidden;
+pub use address::{interface_addresses, is_forbidden};
 pub use error::FetchError;
 pub use fetched::{Fetched, Limits};
 pub use lookup::{DnsLookup, Lookup};
 
+use crate::metrics;
 use hop::Answer;
 
 /// Addresses of one name that are tried at most.
@@ -40,9 +41,11 @@ pub struct ConnectorSettings {
     pub resolvers: Vec<SocketAddr>,
     /// Asked instead of DNS when set.
     pub lookup: Option<Arc<dyn Lookup>>,
-    /// Further addresses never to contact, such as this host's public one behind a NAT. Those of its
-    /// interfaces are refused in any case.
+    /// Further addresses never to contact, such as this host's public one behind a NAT.
     pub refuse: Vec<IpAddr>,
+    /// Tells the addresses of this machine, which are never contacted either; asked each time, for they change.
+    /// Default: [`interface_addresses`].
+    pub own_addresses: fn() -> Vec<IpAddr>,
     /// Exact sockets that may be contacted although the rules say no: for fakes on loopback in
     /// tests, empty in any real installation.
     pub allow_loopback: Vec<SocketAddr>,
@@ -65,6 +68,7 @@ impl Default for ConnectorSettings {
             resolvers: Vec::new(),
             lookup: None,
             refuse: Vec::new(),
+            own_addresses: interface_addresses,
             allow_loopback: Vec::new(),
             extra_authorities: None,
             user_agent: concat!("apium-osint/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -76,7 +80,11 @@ impl ConnectorSettings {
     /// Whether these settings let `ip` be contacted at all, for those who talk to it without the door: the same
     /// judgement, but without the sockets excepted for tests.
     pub fn admits(&self, ip: IpAddr) -> bool {
-        self.refusal(ip, &address::own_addresses()).is_none()
+        let admitted = self.refusal(ip, &(self.own_addresses)()).is_none();
+        if !admitted {
+            metrics::blocked_address();
+        }
+        admitted
     }
 
     fn refusal(&self, ip: IpAddr, own: &[IpAddr]) -> Option<&'static str> {
@@ -109,7 +117,9 @@ impl Connector {
             Err(_) => Err(FetchError::Timeout { host: asked.clone(), limit: limits.total }),
         };
         // Somebody may be trying the door from outside; the operator should see it.
-        if let Err(why @ (FetchError::Forbidden { .. } | FetchError::Scheme(_) | FetchError::Port(_))) = &outcome {
+        if let Err(why) = &outcome
+            && metrics::blocked(why)
+        {
             tracing::warn!(host = %error::quoted(&asked), reason = %why, "a fetch was refused by policy");
         }
         outcome
@@ -156,7 +166,7 @@ impl Connector {
             }
             None => Vec::new(),
         };
-        let own = address::own_addresses();
+        let own = (self.settings.own_addresses)();
         let mut refused = None;
         let mut admitted = Vec::new();
         for ip in found {

@@ -12,6 +12,8 @@ mod hostile;
 mod keyed;
 mod knot;
 mod metadata;
+mod metrics;
+mod own_addresses;
 mod responder;
 mod room;
 mod samples;

@@ -14,7 +14,7 @@ use crate::sandbox;
 
 const BOUNDARY: &str = "----formulario";
 
-fn form(field: &str, filename: &str, content: &[u8]) -> Request<Body> {
+pub(crate) fn form(field: &str, filename: &str, content: &[u8]) -> Request<Body> {
     let mut body = format!(
         "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"type\"\r\n\r\nmetadata\r\n--{BOUNDARY}\r\n\
          Content-Disposition: form-data; name=\"{field}\"; filename=\"{filename}\"\r\n\
@@ -46,7 +46,7 @@ fn keyed(key: &str, filename: &str, content: &[u8]) -> Request<Body> {
     request
 }
 
-fn osint() -> Osint {
+pub(crate) fn osint() -> Osint {
     let mut settings = settings(&[]).unwrap();
     settings.metadata.sandbox = sandbox::limits();
     Osint::new(settings)
