@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use apium_core::context::Attempt;
-use apium_core::protocol::RawJson;
+use apium_core::protocol::{Payload, RawJson};
 use apium_core::{Call, Context, Settlement, TaskError};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -29,15 +29,15 @@ pub(crate) async fn attempt(station: &Station, mut job: Job) {
     }
     let context = context(station, &job);
     announce(station, &job, &context).await;
-    let call = resolve(&job, context);
-    let limits = Limits::of(&job.message.headers, &job.options);
+    let call = resolve(std::mem::take(&mut job.payload), context);
+    let limits = Limits::of(&job.headers, &job.options);
     let began = Instant::now();
     let ending = perform(station, &job, call, limits).await;
     let took = began.elapsed();
     let outcome = classify(station, &job, ending);
     let (error, dead) = (outcome.error(), matches!(outcome, Outcome::Dead(..)));
     let state = conclude(station, job.subject(), outcome).await;
-    let (task, id, queue) = (&job.message.headers.task, job.id(), &job.delivery.receipt.queue);
+    let (task, id, queue) = (&job.headers.task, job.id(), &job.delivery.receipt.queue);
     station.vitals.ended(task, state, took);
     let seconds = took.as_secs_f64();
     // As loud as Celery: a failure for good is an error, a retry is not.
@@ -47,7 +47,7 @@ pub(crate) async fn attempt(station: &Station, mut job: Job) {
         }
         "FAILURE" => tracing::error!(task, id, queue, state, seconds, error, "task ended"),
         outcome::LOST => {
-            tracing::warn!(task, id, queue, state, seconds, error, "task ended; nothing of it was written")
+            tracing::warn!(task, id, queue, state, seconds, error, "task ended; nothing of it was written");
         }
         _ => tracing::info!(task, id, queue, state, seconds, error, "task ended"),
     }
@@ -75,7 +75,7 @@ async fn acknowledge_early(station: &Station, job: &mut Job) -> bool {
     if answer == Answer::Unclear {
         // Should another worker have it after all, its result takes the place of this one.
         let outcome = Outcome::Failure(limits::acknowledgement_unanswered());
-        let (task, id, error) = (&job.message.headers.task, job.id(), outcome.error());
+        let (task, id, error) = (&job.headers.task, job.id(), outcome.error());
         let state = conclude(station, job.subject(), outcome).await;
         station.vitals.count(task, state);
         tracing::error!(task, id, state, error, "task not run");
@@ -85,7 +85,7 @@ async fn acknowledge_early(station: &Station, job: &mut Job) -> bool {
 
 fn context(station: &Station, job: &Job) -> Context {
     Context::new(Attempt {
-        headers: job.message.headers.clone(),
+        headers: job.headers.clone(),
         queue: job.delivery.receipt.queue.clone(),
         worker: station.options.name.clone(),
         redelivered: job.delivery.redelivered,
@@ -120,10 +120,10 @@ async fn announce(station: &Station, job: &Job, context: &Context) {
 }
 
 /// The call with its arguments as they came; the task's own types read them.
-fn resolve(job: &Job, context: Context) -> Result<Call, TaskError> {
+fn resolve(payload: Payload, context: Context) -> Result<Call, TaskError> {
     let misfit = |error: apium_core::protocol::JsonError| TaskError::arguments(error.to_string());
-    let args = job.payload.args.elements().map_err(misfit)?;
-    let kwargs = job.payload.kwargs.members().map_err(misfit)?;
+    let args = payload.args.elements().map_err(misfit)?;
+    let kwargs = payload.kwargs.members().map_err(misfit)?;
     Ok(Call { args, kwargs, context })
 }
 
@@ -136,7 +136,7 @@ async fn perform(station: &Station, job: &Job, call: Result<Call, TaskError>, li
 
 /// What an ending means for this task: its error may be one to retry, and retries may be left.
 fn classify(station: &Station, job: &Job, ending: Ending) -> Outcome {
-    let retries = job.message.headers.retries;
+    let retries = job.headers.retries;
     match ending {
         Ending::Returned(Ok(value)) => Outcome::Success(value),
         Ending::Returned(Err(error)) => retry::decide(&job.options, retries, error, station.now()),

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use apium_core::protocol::{Message, Payload};
+use apium_core::protocol::{Headers, Payload};
 use apium_core::{Delivery, Task, TaskOptions};
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +11,8 @@ use crate::outcome::Subject;
 /// What an attempt needs to know of its delivery.
 pub(crate) struct Job {
     pub(crate) delivery: Delivery,
-    pub(crate) message: Message,
+    pub(crate) headers: Headers,
+    /// Taken when the attempt begins: what is large should be there once, as the task has it.
     pub(crate) payload: Payload,
     pub(crate) task: Arc<dyn Task>,
     pub(crate) options: TaskOptions,
@@ -40,15 +41,14 @@ pub(crate) enum Reason {
 
 impl Job {
     pub(crate) fn id(&self) -> &str {
-        &self.message.headers.id
+        &self.headers.id
     }
 
     /// For the table of verdicts.
     pub(crate) fn subject(&self) -> Subject<'_> {
         Subject {
             delivery: &self.delivery,
-            headers: &self.message.headers,
-            message: Some(&self.message),
+            headers: &self.headers,
             options: &self.options,
             acknowledged: self.acknowledged,
         }

@@ -58,7 +58,9 @@ pub(crate) fn judge(station: &Station, delivery: Delivery) -> Judgement {
     }
     let options = task.options();
     let call_off = CallOff::default();
-    Judgement::Run(Box::new(Job { delivery, message, payload, task, options, call_off, acknowledged: false }))
+    // The body is in the payload now, and in the delivery's own bytes.
+    let headers = message.headers;
+    Judgement::Run(Box::new(Job { delivery, headers, payload, task, options, call_off, acknowledged: false }))
 }
 
 fn settle(delivery: Delivery, headers: Headers, outcome: Outcome) -> Judgement {

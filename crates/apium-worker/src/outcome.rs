@@ -56,8 +56,6 @@ pub(crate) struct Subject<'a> {
     pub(crate) delivery: &'a Delivery,
     /// The headers, or as much of them as could be read.
     pub(crate) headers: &'a Headers,
-    /// The message, if it was attempted.
-    pub(crate) message: Option<&'a Message>,
     pub(crate) options: &'a TaskOptions,
     /// True when the message is gone already: there is nothing to acknowledge, nothing to give back.
     pub(crate) acknowledged: bool,
@@ -163,7 +161,7 @@ pub(crate) async fn without_attempt(station: &Station, verdict: Verdict) {
     }
     station.vitals.count(if options.is_some() { task } else { "(unknown)" }, state);
     let options = &options.unwrap_or_default();
-    let subject = Subject { delivery: &delivery, headers: &headers, message: None, options, acknowledged: false };
+    let subject = Subject { delivery: &delivery, headers: &headers, options, acknowledged: false };
     conclude(station, subject, outcome).await;
 }
 
@@ -226,7 +224,7 @@ fn revoked(why: &str) -> RawJson {
 
 /// The same call once more, later: the body is not touched, everything unknown is kept (Celery's `Task.retry`).
 fn again(subject: Subject<'_>, due: Timestamp) -> Option<Outgoing> {
-    let mut message = subject.message?.clone();
+    let mut message = Message::decode(&subject.delivery.bytes).ok()?;
     if message.protocol == 1 {
         // Protocol 1 keeps retries and ETA in the body, where we would not reach them.
         message = Message::new(message.headers.clone(), &message.payload().ok()?, message.properties);
