@@ -122,8 +122,9 @@ async fn announce(station: &Station, job: &Job, context: &Context) {
 /// The call with its arguments as they came; the task's own types read them.
 fn resolve(payload: Payload, context: Context) -> Result<Call, TaskError> {
     let misfit = |error: apium_core::protocol::JsonError| TaskError::arguments(error.to_string());
-    let args = payload.args.elements().map_err(misfit)?;
-    let kwargs = payload.kwargs.members().map_err(misfit)?;
+    let Payload { args, kwargs, .. } = payload;
+    let args = args.elements().map_err(misfit)?;
+    let kwargs = kwargs.members().map_err(misfit)?;
     Ok(Call { args, kwargs, context })
 }
 

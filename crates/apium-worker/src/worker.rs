@@ -73,19 +73,12 @@ impl Worker {
         self.station.vitals.clone()
     }
 
-    /// As [`Worker::work`]; the error is only logged.
-    pub async fn run(self, stop: Stop) {
-        if let Err(error) = self.work(stop).await {
-            tracing::error!(%error);
-        }
-    }
-
     /// Works until asked to stop, then drains: returns when every attempt is settled or given back, or, when the
     /// backend does not answer, a bounded time later; what is not settled then is delivered again.
     ///
     /// A panic in one of the worker's own loops ends it at once: it requests a cold stop of `stop`, so that whatever
     /// else goes by that signal ends too, gives back what runs, and returns the error.
-    pub async fn work(self, stop: Stop) -> Result<(), WorkerError> {
+    pub async fn run(self, stop: Stop) -> Result<(), WorkerError> {
         let station = Arc::new(self.station);
         let alarm = station.alarm.clone();
         let settling = AbortOnDropHandle::new(tokio::spawn(self.settling.run(alarm.clone())));

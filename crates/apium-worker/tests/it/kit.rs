@@ -109,7 +109,7 @@ impl Rig {
         let worker = Worker::new(self.options.clone(), self.registry.clone(), self.states.clone(), self.client.clone())
             .with_clock(self.clock.clone());
         let vitals = worker.vitals();
-        self.running = Some(tokio::spawn(worker.work(self.stop.clone())));
+        self.running = Some(tokio::spawn(worker.run(self.stop.clone())));
         vitals
     }
 
