@@ -245,7 +245,10 @@ impl Command {
             "add_consumer" => Self::AddConsumer {
                 queue: arguments.needed("queue")?,
                 exchange: arguments.text("exchange")?,
-                exchange_type: arguments.text("exchange_type")?.unwrap_or_else(|| "direct".to_owned()),
+                exchange_type: arguments
+                    .text("exchange_type")?
+                    .filter(|kind| !kind.is_empty())
+                    .unwrap_or_else(|| "direct".to_owned()),
                 routing_key: arguments.text("routing_key")?,
                 options: arguments.others(&["queue", "exchange", "exchange_type", "routing_key"]),
             },

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{
     Command, ControlNames, Refusal,
+    arguments::truthy,
     envelope::{self, Envelope, Members, typed, wrong},
     glob,
 };
@@ -176,7 +177,7 @@ impl std::error::Error for UnknownMatcher {}
 
 /// A list of nodes, or one alone; what is no text names no node.
 fn destination(value: Option<RawJson>) -> Result<Vec<String>, DecodeError> {
-    let Some(value) = value.filter(|value| !value.is_null()) else {
+    let Some(value) = value.filter(truthy) else {
         return Ok(Vec::new());
     };
     if let Ok(node) = value.to() {
@@ -187,7 +188,7 @@ fn destination(value: Option<RawJson>) -> Result<Vec<String>, DecodeError> {
 }
 
 fn reply_to(value: Option<RawJson>) -> Result<Option<ReplyTo>, DecodeError> {
-    let Some(value) = value.filter(super::arguments::truthy) else {
+    let Some(value) = value.filter(truthy) else {
         return Ok(None);
     };
     let mut members: Members =

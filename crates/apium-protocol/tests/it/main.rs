@@ -3,8 +3,11 @@
 // Floats are to be read exactly.
 #![allow(clippy::float_cmp)]
 
+mod control;
 mod control_golden;
+mod control_laws;
 mod dialect;
+mod events;
 mod events_golden;
 mod exceptions;
 mod golden;
