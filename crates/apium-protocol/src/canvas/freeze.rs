@@ -113,7 +113,7 @@ impl Planner<'_, '_> {
         let body = chord.body.as_mut().ok_or(CanvasError::NoBody)?;
         let body_result = self.freeze(body, &Freeze { parent_id: None, ..with.clone() })?;
         let header = Freeze {
-            chord: Some(carried(body)?),
+            chord: carried(body)?,
             root_id: with.root_id.clone(),
             parent_id: with.parent_id.clone(),
             ..Freeze::default()
@@ -137,11 +137,14 @@ impl Planner<'_, '_> {
     }
 }
 
-/// The body of a chord as the members of its header carry it.
-pub(super) fn carried(body: &Signature) -> Result<RawJson, CanvasError> {
+/// The body of a chord as the members of its header carry it. An empty group is as good as none.
+pub(super) fn carried(body: &Signature) -> Result<Option<RawJson>, CanvasError> {
+    if body.is_empty_group() {
+        return Ok(None);
+    }
     let mut body = body.clone();
     strip(&mut body);
-    Ok(body.to_json()?)
+    Ok(Some(body.to_json()?))
 }
 
 /// Takes the bodies out of the headers of chords that are still to come: a pending chord carries its body once, and

@@ -17,24 +17,32 @@
 //! - A chord without a body is refused when it is sent or given ids; Celery fails in various ways.
 
 mod codec;
+mod completion;
 mod compose;
 mod error;
+mod failure;
 mod freeze;
 mod link;
 mod message;
 mod options;
 mod plan;
+mod replace;
 mod results;
 mod same;
 mod send;
 mod signature;
 mod stamp;
 mod steps;
+mod success;
 
+pub use completion::{ChordFailure, FailedBody, chord_done, chord_failed};
 pub use compose::chain;
 pub use error::CanvasError;
+pub use failure::{ChordPart, Errbacks, FailedTask, Failure, IsNewStyle, chain_failed, on_failure};
 pub use message::PlannedMessage;
 pub use options::Options;
 pub use plan::{Act, Call, Current, Plan, Sender, plan};
+pub use replace::{add_to_chord, replace};
 pub use results::PlannedResult;
 pub use signature::{Chord, Shape, Signature};
+pub use success::on_success;

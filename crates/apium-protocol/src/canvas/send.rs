@@ -256,7 +256,7 @@ impl Planner<'_, '_> {
         options.take("chain");
         options.take("chord");
         header_options.set("task_id", RawJson::string(&group));
-        let with = Freeze { group_id, chord: Some(carried(&body)?), root_id, ..Freeze::default() };
+        let with = Freeze { group_id, chord: carried(&body)?, root_id, ..Freeze::default() };
         let frozen = self.freeze_group(&mut header_options, &mut header, &with)?;
         let header_result = if header.is_empty() {
             self.send(&body, &[RawJson::empty_array()], &[], Options::new())?;

@@ -52,7 +52,9 @@ impl Signature {
                 link.stamp_with(&given, append)?;
                 stamped.push(link.to_json()?);
             }
-            self.options.set(name, RawJson::array(&stamped));
+            let single = self.options.get(name).is_some_and(RawJson::is_object);
+            let links = if single { stamped.pop().unwrap_or_default() } else { RawJson::array(&stamped) };
+            self.options.set(name, links);
         }
         Ok(())
     }

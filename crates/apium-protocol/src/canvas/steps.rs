@@ -255,7 +255,8 @@ pub(super) fn unroll_chords(steps: Vec<Signature>) -> Result<Vec<Signature>, Can
     Ok(unrolled)
 }
 
-/// Puts a marked step back where it was taken from. A group that was made a chord stays a group of marked members.
+/// Puts a marked step back where it was taken from. A group that was made a chord stays as it was: its members get
+/// their ids when it is sent.
 fn put_back(steps: &mut [Signature], path: &[usize], made: &Signature) {
     let Some((first, rest)) = path.split_first() else {
         return;
@@ -272,8 +273,8 @@ fn put_back(steps: &mut [Signature], path: &[usize], made: &Signature) {
         };
         place = member;
     }
-    match (&mut place.shape, &made.shape) {
-        (Shape::Group(members), Shape::Chord(chord)) => members.clone_from(&chord.header),
-        _ => place.clone_from(made),
+    let upgraded = matches!((&place.shape, &made.shape), (Shape::Group(_), Shape::Chord(_)));
+    if !upgraded {
+        place.clone_from(made);
     }
 }

@@ -3,6 +3,9 @@
 // Floats are to be read exactly.
 #![allow(clippy::float_cmp)]
 
+mod canvas;
+mod canvas_golden;
+mod canvas_worker;
 mod control;
 mod control_golden;
 mod control_laws;
