@@ -22,6 +22,7 @@ import time
 import capture
 import celery
 import kombu.transport.redis
+import redis
 from capture import GOLDEN, HERE, stop, until
 
 VERSION = ".".join(celery.__version__.split(".")[:2])
@@ -63,7 +64,11 @@ class Channels(threading.Thread):
 
     def run(self):
         while True:
-            message = self.listener.get_message(timeout=0.1)
+            try:
+                message = self.listener.get_message(timeout=0.1)
+            except redis.ConnectionError:
+                # The server was stopped: there is nothing more to hear.
+                return
             if message:
                 self.seen.append((message["channel"].decode(), message["data"]))
 

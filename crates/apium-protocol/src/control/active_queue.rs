@@ -7,41 +7,67 @@ use crate::RawJson;
 /// The entry of active_queues. What kombu alone knows has kombu's default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-#[allow(missing_docs, clippy::struct_excessive_bools)]
+#[allow(clippy::struct_excessive_bools)]
 pub struct ActiveQueue {
+    /// Its name.
     pub name: String,
+    /// The exchange it is bound to.
     pub exchange: QueueExchange,
+    /// The key it is bound by.
     pub routing_key: String,
+    /// Arguments of its declaration, an object or null.
     pub queue_arguments: RawJson,
+    /// Arguments of its binding, an object or null.
     pub binding_arguments: RawJson,
+    /// Arguments of its consumer, an object or null.
     pub consumer_arguments: RawJson,
+    /// Whether it outlives the broker.
     pub durable: bool,
+    /// Whether only one connection may use it.
     pub exclusive: bool,
+    /// Whether it goes with its last user.
     pub auto_delete: bool,
+    /// Whether its messages count as acknowledged when they are delivered.
     pub no_ack: bool,
+    /// Unused in Celery.
     pub alias: Option<String>,
+    /// Further bindings, an array.
     pub bindings: RawJson,
+    /// Whether it is taken to exist.
     pub no_declare: Option<bool>,
+    /// After how many seconds unused it is deleted.
     pub expires: Option<f64>,
+    /// After how many seconds a message in it is dropped.
     pub message_ttl: Option<f64>,
+    /// How many messages it holds at most.
     pub max_length: Option<u64>,
+    /// How many bytes it holds at most.
     pub max_length_bytes: Option<u64>,
+    /// The highest priority it tells apart.
     pub max_priority: Option<u64>,
 }
 
 /// The exchange of such a queue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-#[allow(missing_docs, clippy::struct_excessive_bools)]
+#[allow(clippy::struct_excessive_bools)]
 pub struct QueueExchange {
+    /// Its name.
     pub name: String,
+    /// Its type: `direct`, `topic` or `fanout`.
     #[serde(rename = "type")]
     pub kind: String,
+    /// Arguments of its declaration, an object or null.
     pub arguments: RawJson,
+    /// Whether it outlives the broker.
     pub durable: bool,
+    /// Whether it is only looked up, not made.
     pub passive: bool,
+    /// Whether it goes with its last user.
     pub auto_delete: bool,
+    /// How lasting its messages are when they do not say: a number, a word or null.
     pub delivery_mode: RawJson,
+    /// Whether it is taken to exist.
     pub no_declare: bool,
 }
 

@@ -104,26 +104,41 @@ pub struct BrokerInfo {
     pub credential_provider: RawJson,
 }
 
-/// What `getrusage` says: times in seconds, memory in kilobytes.
+/// What `getrusage` says of the process, under its names.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-#[allow(missing_docs)]
 pub struct ResourceUsage {
+    /// Seconds of computing.
     pub utime: f64,
+    /// Seconds of computing for it in the system.
     pub stime: f64,
+    /// The most memory it ever held, in kilobytes.
     pub maxrss: i64,
+    /// Not kept by Linux.
     pub ixrss: i64,
+    /// Not kept by Linux.
     pub idrss: i64,
+    /// Not kept by Linux.
     pub isrss: i64,
+    /// Page faults served from memory.
     pub minflt: i64,
+    /// Page faults served from a disk.
     pub majflt: i64,
+    /// Not kept by Linux.
     pub nswap: i64,
+    /// Blocks read from a disk.
     pub inblock: i64,
+    /// Blocks written to a disk.
     pub oublock: i64,
+    /// Not kept by Linux.
     pub msgsnd: i64,
+    /// Not kept by Linux.
     pub msgrcv: i64,
+    /// Not kept by Linux.
     pub nsignals: i64,
+    /// How often it gave the processor away.
     pub nvcsw: i64,
+    /// How often the processor was taken away from it.
     pub nivcsw: i64,
 }
 
