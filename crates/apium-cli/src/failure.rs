@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use apium::{BackendError, SendError};
+use apium::{BackendError, SendError, WorkerError};
 
 /// The code of a command line or a setting that cannot be used; it is clap's own.
 pub(crate) const USAGE: u8 = 2;
@@ -40,6 +40,12 @@ impl fmt::Display for Failure {
 
 impl From<BackendError> for Failure {
     fn from(error: BackendError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+impl From<WorkerError> for Failure {
+    fn from(error: WorkerError) -> Self {
         Self::new(error.to_string())
     }
 }

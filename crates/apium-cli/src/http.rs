@@ -15,6 +15,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::failure::Failure;
+use crate::services::Service;
 
 /// A worker that has not heard from its broker for longer than this is not ready.
 const STALE: Duration = Duration::from_secs(30);
@@ -32,10 +33,13 @@ pub(crate) struct Health {
 
 impl Health {
     /// Looks at a worker's vitals where there is a worker, else at the broker.
-    pub(crate) fn new(backend: Backend, vitals: Option<Arc<Vitals>>) -> Self {
+    pub(crate) fn new(backend: Backend, vitals: Option<Arc<Vitals>>, services: &[Service]) -> Self {
         let mut registry = Registry::default();
         if let Some(vitals) = &vitals {
             vitals.register(&mut registry);
+        }
+        for service in services {
+            (service.metrics)(&mut registry);
         }
         Self { backend, vitals, registry: Arc::new(registry) }
     }
@@ -79,13 +83,19 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Stop, pat
     }
 }
 
-/// Ready: the broker answered a claim of late; its age is told either way.
+/// Ready: the broker answered a claim of late, whose age is told either way, and takes what is written.
 async fn readyz(State(health): State<Health>) -> Response {
     let (ready, told) = match &health.vitals {
         Some(vitals) => {
             let age = vitals.last_claim_age();
             let seconds = age.map(|age| (age.as_secs_f64() * 1000.0).round() / 1000.0);
-            (age.is_some_and(|age| age < STALE), json!({"last_claim_age_seconds": seconds}))
+            let trouble = vitals.trouble();
+            let ready = trouble.is_none() && age.is_some_and(|age| age < STALE);
+            let mut told = json!({"last_claim_age_seconds": seconds});
+            if let Some(trouble) = trouble {
+                told["trouble"] = trouble.into();
+            }
+            (ready, told)
         }
         None => match tokio::time::timeout(PATIENCE, health.backend.broker.workers()).await {
             Ok(Ok(workers)) => (true, json!({"broker": "answers", "workers": workers.len()})),

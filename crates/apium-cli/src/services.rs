@@ -2,6 +2,7 @@
 
 use apium::{App, Client, redact};
 use axum::Router;
+use prometheus_client::registry::Registry;
 use svc_osint::settings::{Declaration, SETTINGS};
 
 use crate::failure::Failure;
@@ -17,8 +18,10 @@ pub struct Service {
     pub settings: &'static [Declaration],
     /// Adds its tasks and state to the app; reads its settings by their environment names.
     pub register: fn(App, &Lookup<'_>) -> Result<App, Failure>,
-    /// Its routes.
-    pub router: fn(Client) -> Router,
+    /// Its routes; reads its settings like `register`.
+    pub router: fn(Client, &Lookup<'_>) -> Result<Router, Failure>,
+    /// Names its metrics.
+    pub metrics: fn(&mut Registry),
     /// A command to try it with, at this base URL.
     pub try_it: fn(&str) -> String,
 }
@@ -30,16 +33,20 @@ pub const ALL: &[Service] = &[OSINT];
 const OSINT: Service = Service {
     name: "osint",
     settings: SETTINGS,
-    register: |app, setting| {
-        // The table has checked each value by itself; what is left quotes pieces of them.
-        let read = svc_osint::OsintSettings::from_lookup(setting);
-        let settings = read.map_err(|sentence| Failure::usage(redact(&sentence)))?;
-        Ok(app.tasks(svc_osint::register).state(svc_osint::Osint::new(settings)))
+    register: |app, setting| Ok(app.tasks(svc_osint::register).state(svc_osint::Osint::new(osint_settings(setting)?))),
+    router: |client, setting| {
+        let api = svc_osint::OsintApi::new(client).with_upload_room(osint_settings(setting)?.upload_room);
+        Ok(svc_osint::router(api))
     },
-    router: |client| svc_osint::router(svc_osint::OsintApi::new(client)),
+    metrics: svc_osint::metrics::register,
     try_it: |base| {
         format!(
             "curl -s -X POST {base}/api/v1/scan -H 'Content-Type: application/json' -d '{{\"target\": \"example.com\", \"type\": \"dns\"}}'"
         )
     },
 };
+
+/// The table has checked each value by itself; what is left quotes pieces of them.
+fn osint_settings(setting: &Lookup<'_>) -> Result<svc_osint::OsintSettings, Failure> {
+    svc_osint::OsintSettings::from_lookup(setting).map_err(|sentence| Failure::usage(redact(&sentence)))
+}

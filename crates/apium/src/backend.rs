@@ -23,11 +23,13 @@ pub struct BackendSettings {
     /// After how long a message that a Python worker holds counts as left behind, on Redis
     /// (Celery's `visibility_timeout`). Must be at least what those workers use. Default 1 h.
     pub visibility_timeout: Duration,
+    /// Whether to make the embedded store where there is none. Default true; a program that only looks says false.
+    pub create: bool,
 }
 
 impl Default for BackendSettings {
     fn default() -> Self {
-        Self { visibility_timeout: Duration::from_hours(1) }
+        Self { visibility_timeout: Duration::from_hours(1), create: true }
     }
 }
 
@@ -59,7 +61,8 @@ pub async fn open_with(
 async fn one(url: &str, settings: BackendSettings) -> Result<Backend, BackendError> {
     check_url(url)?;
     if let Some(path) = sqlite_path(url) {
-        return SqliteBackend::open(path, SqliteSettings::default()).map(both);
+        let settings = SqliteSettings { create: settings.create, ..SqliteSettings::default() };
+        return SqliteBackend::open(path, settings).map(both);
     }
     if is_memory(url) {
         return Ok(both(Memory::default()));

@@ -16,7 +16,7 @@
 //! let sum: i64 = app.client(&backend).send(&add::s(2, 3)).await?.get(Duration::from_secs(5)).await?;
 //! assert_eq!(sum, 5);
 //! stop.request();
-//! worker.await?;
+//! worker.await??;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
 //! ```
@@ -29,6 +29,6 @@ pub mod prelude;
 pub use apium_core as core;
 pub use apium_core::{BackendError, Client, Context, ResultError, SendError, Signature, State, TaskError};
 pub use apium_macros::task;
-pub use apium_worker::{Stop, Vitals, Worker, WorkerOptions};
+pub use apium_worker::{Stop, Vitals, Worker, WorkerError, WorkerOptions};
 pub use app::App;
 pub use backend::{Backend, BackendSettings, check_url, holds_login, is_memory, open, open_with, redact};

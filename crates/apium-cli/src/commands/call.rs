@@ -38,7 +38,7 @@ pub(crate) async fn call(invocation: Invocation) -> Result<ExitCode, Failure> {
 pub(crate) async fn result(invocation: Invocation) -> Result<ExitCode, Failure> {
     let id = arguments::name(&invocation.matches, "id")?.unwrap_or_default();
     let at_most = patience(&invocation)?;
-    let pending = invocation.client().await?.pending(id);
+    let pending = invocation.app.client(&invocation.look().await?).pending(id);
     if invocation.matches.get_flag("wait") {
         return wait(&invocation, &pending, at_most).await;
     }

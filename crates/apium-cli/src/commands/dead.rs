@@ -18,7 +18,7 @@ pub(crate) async fn list(invocation: Invocation) -> Result<ExitCode, Failure> {
     let limit = arguments::number(matches, "limit", Kind::Count { least: 1, most: 100_000 })?;
     let filter =
         DeadFilter { queue: arguments::name(matches, "queue")?, task: arguments::name(matches, "task")?, limit };
-    let letters = invocation.open().await?.broker.dead_letters(&filter).await?;
+    let letters = invocation.look().await?.broker.dead_letters(&filter).await?;
     if invocation.json {
         output::json(&letters.iter().map(told).collect::<Result<Vec<_>, _>>()?)?;
         return Ok(ExitCode::SUCCESS);
@@ -46,7 +46,7 @@ pub(crate) async fn list(invocation: Invocation) -> Result<ExitCode, Failure> {
 /// Shows dead letters in full.
 pub(crate) async fn show(invocation: Invocation) -> Result<ExitCode, Failure> {
     let ids = arguments::names("id", invocation.words("id"))?;
-    let broker = invocation.open().await?.broker;
+    let broker = invocation.look().await?.broker;
     for id in ids {
         let letter = broker.dead_letter(&id).await?.ok_or_else(|| unknown(&id))?;
         output::json(&told(&letter)?)?;
@@ -57,7 +57,7 @@ pub(crate) async fn show(invocation: Invocation) -> Result<ExitCode, Failure> {
 /// Puts the original messages back.
 pub(crate) async fn replay(invocation: Invocation) -> Result<ExitCode, Failure> {
     let ids = arguments::names("id", invocation.words("id"))?;
-    let broker = invocation.open().await?.broker;
+    let broker = invocation.look().await?.broker;
     for id in &ids {
         if !broker.replay(id).await? {
             return Err(unknown(id));

@@ -1,5 +1,7 @@
 //! The first words of a role: where it listens, what it serves, where its settings came from, and what to try.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use apium::redact;
 use tokio::net::TcpListener;
 
@@ -14,7 +16,8 @@ impl Invocation {
             return self.greet_machines(listener, scopes);
         }
         say(&format!("{} {}", self.app.name(), env!("CARGO_PKG_VERSION")));
-        let base = listener.and_then(|listener| listener.local_addr().ok()).map(|address| format!("http://{address}"));
+        let address = listener.and_then(|listener| listener.local_addr().ok());
+        let base = address.map(|address| format!("http://{}", reachable(address)));
         if let Some(base) = &base {
             let services: Vec<_> = self.services.iter().map(|service| service.name).collect();
             let serves = scopes.contains(&Scope::Listen) && !services.is_empty();
@@ -23,7 +26,12 @@ impl Invocation {
             } else {
                 String::new()
             };
-            say(&format!("  listening on {base}{docs}"));
+            let everywhere = if address.is_some_and(|address| address.ip().is_unspecified()) {
+                " and every other address of this machine"
+            } else {
+                ""
+            };
+            say(&format!("  listening on {base}{everywhere}{docs}"));
         }
         say(&format!("  broker {}", redact(&self.settings.broker())));
         if works {
@@ -61,4 +69,13 @@ impl Invocation {
             "started"
         );
     }
+}
+
+/// An address one can go to: `0.0.0.0` stands for all of them and is none itself.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let loopback = match address {
+        SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::LOCALHOST),
+        SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
+    };
+    if address.ip().is_unspecified() { SocketAddr::new(loopback, address.port()) } else { address }
 }

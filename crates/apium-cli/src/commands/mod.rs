@@ -9,7 +9,7 @@ mod roles;
 use std::path::Path;
 use std::process::ExitCode;
 
-use apium::{App, Backend, Client};
+use apium::{App, Backend, BackendSettings, Client};
 use clap::ArgMatches;
 use serde_json::json;
 use tokio::runtime::{Handle, Runtime};
@@ -71,7 +71,8 @@ fn start(
         settings.shared()?;
     }
     logging::start(settings.filter()?, settings.text("log_format").unwrap_or("text"));
-    let app = register(app, services, &settings)?;
+    let register = |app, service: &Service| (service.register)(app, &|name: &str| settings.of_service(name));
+    let app = services.iter().try_fold(app, register)?;
     let json = own.get_flag("json");
     let (runtime, tasks) = (threads()?, threads()?);
     let invocation = Invocation { app, services, settings, matches: own.clone(), json, tasks: tasks.handle().clone() };
@@ -101,11 +102,6 @@ fn threads() -> Result<Runtime, Failure> {
     started.map_err(|error| Failure::new(format!("threads cannot be started: {error}")))
 }
 
-fn register(app: App, services: &'static [Service], settings: &Settings) -> Result<App, Failure> {
-    let lookup = |name: &str| settings.by_environment_name(name).or_else(|| std::env::var(name).ok());
-    services.iter().try_fold(app, |app, service| (service.register)(app, &lookup))
-}
-
 fn show_settings(settings: &Settings, matches: &ArgMatches) -> Result<ExitCode, Failure> {
     let all = settings.told(&[Scope::All, Scope::Listen, Scope::Work, Scope::Services]);
     if matches.get_flag("manual") {
@@ -122,8 +118,17 @@ fn show_settings(settings: &Settings, matches: &ArgMatches) -> Result<ExitCode, 
 impl Invocation {
     /// Opens the broker and the result store the settings name.
     pub(crate) async fn open(&self) -> Result<Backend, Failure> {
+        self.open_with(self.settings.backend()).await
+    }
+
+    /// The same for a command that only looks: it makes no store where there is none.
+    pub(crate) async fn look(&self) -> Result<Backend, Failure> {
+        self.open_with(BackendSettings { create: false, ..self.settings.backend() }).await
+    }
+
+    async fn open_with(&self, settings: BackendSettings) -> Result<Backend, Failure> {
         let (broker, results) = (self.settings.broker(), self.settings.text("result_backend"));
-        Ok(apium::open_with(&broker, results, self.settings.backend()).await?)
+        Ok(apium::open_with(&broker, results, settings).await?)
     }
 
     /// A client on it.

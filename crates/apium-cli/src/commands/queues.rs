@@ -15,7 +15,7 @@ use crate::stderr::{ask, say};
 /// Shows how the queues stand.
 pub(crate) async fn queues(invocation: Invocation) -> Result<ExitCode, Failure> {
     let queues = arguments::names("queue", invocation.words("queue"))?;
-    let backend = invocation.open().await?;
+    let backend = invocation.look().await?;
     let depths = backend.broker.depths(&queues).await?;
     if invocation.json {
         output::json(&depths)?;
@@ -43,7 +43,7 @@ pub(crate) async fn queues(invocation: Invocation) -> Result<ExitCode, Failure> 
 /// Throws waiting messages away, after saying how many and asking.
 pub(crate) async fn purge(invocation: Invocation) -> Result<ExitCode, Failure> {
     let queues = arguments::names("queue", invocation.words("queue"))?;
-    let backend = invocation.open().await?;
+    let backend = invocation.look().await?;
     let waiting: u64 = backend.broker.depths(&queues).await?.iter().map(|depth| depth.ready + depth.delayed).sum();
     if !invocation.matches.get_flag("force") && !agreed(waiting, &queues)? {
         output::line("nothing was thrown away")?;

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use super::Invocation;
 use crate::failure::Failure;
 use crate::http::{self, Health};
+use crate::services::Service;
 use crate::settings::Scope;
 use crate::signals;
 
@@ -19,10 +20,11 @@ pub(crate) async fn up(invocation: Invocation) -> Result<ExitCode, Failure> {
     let listener = listen(&invocation).await?;
     let backend = invocation.open().await?;
     let worker = worker_on(&invocation, &backend);
-    let router = invocation.router(&backend, Some(worker.vitals()));
+    let router = invocation.router(&backend, Some(worker.vitals()))?;
     invocation.greet(Some(&listener), &[Scope::All, Scope::Listen, Scope::Work, Scope::Services], true);
     let patience = invocation.settings.stop_timeout();
-    tokio::join!(http::serve(listener, router, stop.clone(), patience), worker.run(stop));
+    let ((), worked) = tokio::join!(http::serve(listener, router, stop.clone(), patience), worker.run(stop));
+    worked?;
     Ok(goodbye())
 }
 
@@ -31,7 +33,7 @@ pub(crate) async fn serve(invocation: Invocation) -> Result<ExitCode, Failure> {
     let stop = stop_on_signals()?;
     let listener = listen(&invocation).await?;
     let backend = invocation.open().await?;
-    let router = invocation.router(&backend, None);
+    let router = invocation.router(&backend, None)?;
     invocation.greet(Some(&listener), &[Scope::All, Scope::Listen, Scope::Services], false);
     http::serve(listener, router, stop, invocation.settings.stop_timeout()).await;
     Ok(goodbye())
@@ -43,7 +45,7 @@ pub(crate) async fn worker(invocation: Invocation) -> Result<ExitCode, Failure> 
     let listener = if invocation.settings.is_set("listen") { Some(listen(&invocation).await?) } else { None };
     let backend = invocation.open().await?;
     let worker = worker_on(&invocation, &backend);
-    let health = Health::new(backend, Some(worker.vitals())).router();
+    let health = Health::new(backend, Some(worker.vitals()), invocation.services).router();
     invocation.greet(listener.as_ref(), &[Scope::All, Scope::Work, Scope::Services], true);
     let patience = invocation.settings.stop_timeout();
     let serving = async {
@@ -51,7 +53,8 @@ pub(crate) async fn worker(invocation: Invocation) -> Result<ExitCode, Failure> 
             http::serve(listener, apium_web::manners(health), stop.clone(), patience).await;
         }
     };
-    tokio::join!(serving, worker.run(stop.clone()));
+    let ((), worked) = tokio::join!(serving, worker.run(stop.clone()));
+    worked?;
     Ok(goodbye())
 }
 
@@ -76,11 +79,13 @@ fn goodbye() -> ExitCode {
 }
 
 impl Invocation {
-    fn router(&self, backend: &Backend, vitals: Option<Arc<Vitals>>) -> Router {
+    fn router(&self, backend: &Backend, vitals: Option<Arc<Vitals>>) -> Result<Router, Failure> {
         let client = self.app.client(backend);
-        let health = Health::new(backend.clone(), vitals).router();
-        let routes =
-            self.services.iter().fold(health, |router, service| router.merge((service.router)(client.clone())));
-        apium_web::manners(routes)
+        let health = Health::new(backend.clone(), vitals, self.services).router();
+        let lookup = |name: &str| self.settings.of_service(name);
+        let add = |router: Router, service: &Service| {
+            (service.router)(client.clone(), &lookup).map(|routes| router.merge(routes))
+        };
+        self.services.iter().try_fold(health, add).map(apium_web::manners)
     }
 }

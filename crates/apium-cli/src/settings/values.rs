@@ -53,6 +53,11 @@ impl Settings {
         self.values.get(key).is_some_and(|value| value.origin != Origin::Default)
     }
 
+    /// What a service is told of one of its settings, by the name of its environment variable.
+    pub(crate) fn of_service(&self, name: &str) -> Option<String> {
+        self.by_environment_name(name).or_else(|| std::env::var(name).ok())
+    }
+
     /// The value of the setting that this environment variable sets, wherever it came from.
     pub(crate) fn by_environment_name(&self, name: &str) -> Option<String> {
         let setting = self.table.iter().find(|setting| setting.env.contains(&name))?;
@@ -116,6 +121,7 @@ impl Settings {
     pub(crate) fn backend(&self) -> BackendSettings {
         let defaults = BackendSettings::default();
         BackendSettings {
+            create: true,
             visibility_timeout: self.seconds("visibility_timeout").unwrap_or(defaults.visibility_timeout),
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::http::get;
+use crate::http::{get, post};
 use crate::peer::our_worker;
 use crate::place::{Place, Program};
 use crate::poll::until;
@@ -47,6 +47,47 @@ fn readiness_is_withdrawn_when_the_broker_is_gone_but_life_is_not() {
     let (_, body) = until("readiness to be withdrawn", || get(&listen, "/readyz").filter(|(status, _)| *status == 503));
     assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["ready"], false);
     assert_eq!(get(&listen, "/livez").unwrap().0, 200, "a restart of this process would not help");
+}
+
+/// What would be lost at the end is not taken: a store whose file is gone still answers from memory.
+#[test]
+fn readiness_is_withdrawn_when_the_data_folder_is_deleted() {
+    for role in ["up", "serve"] {
+        let place = Place::new();
+        let listen = format!("127.0.0.1:{}", free_port());
+        let mut running = place.start(Program::Apium, &[role, "--listen", &listen, "--stop-timeout", "0"]);
+        running.until_says("Ctrl-C stops.");
+        until("readiness", || get(&listen, "/readyz").filter(|(status, _)| *status == 200));
+        std::fs::remove_dir_all(place.path("apium-data")).unwrap();
+        let scan = serde_json::json!({"target": "example.com", "type": "dns"});
+        let (status, answer) = post(&listen, "/api/v1/scan", &scan);
+        assert_eq!(status, 503, "{answer}");
+        until("readiness to be withdrawn", || get(&listen, "/readyz").filter(|(status, _)| *status == 503));
+        assert_eq!(get(&listen, "/livez").unwrap().0, 200);
+    }
+}
+
+#[test]
+fn services_are_measured_beside_the_worker() {
+    let place = Place::new();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let mut up = place.start(Program::Apium, &["up", "--listen", &listen]);
+    up.until_says("Ctrl-C stops.");
+    let (_, metrics) = get(&listen, "/metrics").unwrap();
+    for name in ["apium_tasks_active", "osint_"] {
+        assert!(metrics.lines().any(|line| line.starts_with(name)), "{name} in\n{metrics}");
+    }
+}
+
+#[test]
+fn the_address_to_try_is_one_that_can_be_reached() {
+    let place = Place::new();
+    let port = free_port();
+    let mut serve = place.start(Program::Apium, &["serve", "--listen", &format!("0.0.0.0:{port}")]);
+    serve.until_says("Ctrl-C stops.");
+    let said = serve.stderr();
+    assert!(said.contains(&format!("curl -s -X POST http://127.0.0.1:{port}/api/v1/scan")), "{said}");
+    assert!(said.contains("and every other address of this machine"), "{said}");
 }
 
 #[test]

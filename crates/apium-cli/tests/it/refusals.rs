@@ -3,7 +3,9 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use crate::peer::Python;
 use crate::place::{Place, Program};
+use crate::running::Running;
 use crate::server::{Server, free_port};
 
 /// The commands that open the store, the roles and the clients alike.
@@ -16,6 +18,9 @@ const OPENING: [&[&str]; 7] = [
     &["queues"],
     &["dead", "list"],
 ];
+
+/// Those of them that only look.
+const LOOKING: [&[&str]; 3] = [&["result", "some-id"], &["queues"], &["dead", "list"]];
 
 /// Much longer than a client may keep a person waiting.
 const BOUND: Duration = Duration::from_secs(20);
@@ -47,7 +52,8 @@ fn a_folder_that_cannot_be_written() {
     for (folder, word) in [(file.as_str(), "in-the-way"), ("/proc/apium", "/proc/apium"), ("/proc/self/fd", "/proc/")] {
         for command in OPENING {
             let sentence = place.run(Program::Apium, &[command, &["--data", folder]].concat()).sentence();
-            assert!(sentence.contains(word) && sentence.contains("cannot be"), "{command:?} in {folder}: {sentence}");
+            let why = sentence.contains("cannot be") || LOOKING.contains(&command) && sentence.contains("no store");
+            assert!(sentence.contains(word) && why, "{command:?} in {folder}: {sentence}");
         }
     }
 }
@@ -83,6 +89,35 @@ fn a_database_that_is_damaged() {
     for command in OPENING {
         let sentence = place.run(Program::Apium, command).sentence();
         assert!(sentence.contains("apium.db is damaged"), "{command:?}: {sentence}");
+    }
+}
+
+/// The first page is whole: nothing is noticed by opening alone.
+#[test]
+fn a_database_damaged_behind_its_first_page() {
+    for command in OPENING {
+        let place = Place::new();
+        place.run(Program::Apium, &["call", "some.task"]).printed();
+        let file = place.path("apium-data/apium.db");
+        // What was committed moves from the log beside the file into the file.
+        let text = format!("import sqlite3; sqlite3.connect({file:?}).execute('pragma wal_checkpoint(truncate)')");
+        Running::start(Python::with_celery("5.7").command("", &["-c", &text])).ended().printed();
+        let mut bytes = std::fs::read(&file).unwrap();
+        assert!(bytes.len() > 10 * 4096, "{}", bytes.len());
+        bytes[4096..].fill(0xa7);
+        std::fs::write(&file, bytes).unwrap();
+        let sentence = place.run(Program::Apium, command).sentence();
+        assert!(sentence.contains("apium.db is damaged"), "{command:?}: {sentence}");
+    }
+}
+
+#[test]
+fn a_command_that_only_looks_makes_no_store() {
+    for command in LOOKING {
+        let place = Place::new();
+        let sentence = place.run(Program::Apium, command).sentence();
+        assert!(sentence.contains("apium-data/apium.db yet: start `apium up`"), "{command:?}: {sentence}");
+        assert!(!place.path("apium-data").exists(), "{command:?}");
     }
 }
 
