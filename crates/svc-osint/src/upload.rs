@@ -28,7 +28,7 @@ use crate::tasks::perform_osint_scan;
 /// What the form around a file may add to its size, in bytes.
 pub(crate) const FORM_OVERHEAD: usize = 64 << 10;
 /// How long an upload waits for room before its client is told to come back.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(25);
 /// When that client may come back, in seconds.
 const COME_BACK: HeaderValue = HeaderValue::from_static("10");
 /// The collector that takes files, when the form names none.

@@ -63,7 +63,7 @@ async fn an_upload_that_finds_no_room_waits_and_is_then_told_to_come_back() {
     let slow = begun(&bench.router, &pieces, slow).await;
     let began = tokio::time::Instant::now();
     let refused = bench.send(announcing(1_000)).await;
-    assert_eq!(began.elapsed().as_secs(), 30);
+    assert_eq!(began.elapsed().as_secs(), 25);
     let sentence = refused.error(503, "uploads_busy");
     assert!(sentence.starts_with("Se están recibiendo demasiados ficheros"), "{sentence}");
     assert_eq!(refused.headers["retry-after"], "10");
