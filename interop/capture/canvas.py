@@ -503,7 +503,6 @@ def work():
     failure("both errbacks", errbacks=[new.s(), old.s(), old.s(1), {"task": "far.away", "args": [], "kwargs": {},
                                        "options": {"queue": "q"}, "subtask_type": None, "immutable": False}])
     failure("an immutable errback", errbacks=[old.si()])
-    failure("a canvas as errback", errbacks=[chain(old.s(), b.s())])
     failure("a group as errback", errbacks=[group(old.s(), b.s())])
     in_chord = {"group": "G", "group_index": 2, "chord": frozen_body(d.s())}
     failure("a part", **in_chord)
@@ -588,42 +587,63 @@ def random_canvas(picks, depth):
     return sig
 
 
-def random_cases():
+def random_cases(count):
+    """Canvases made up at random; each is sent, or put where a worker meets it."""
     made = 0
-    seed = 0
-    while made < 420:
-        seed += 1
+    for seed in itertools.count(1):
+        if made == count:
+            return
         picks = random.Random(seed)
         try:
             sig = random_canvas(picks, picks.choice([1, 2, 2, 3]))
         except Exception:
-            continue
-        text = dumps(wire(sig))
-        if len(text) > 6000:
+            continue  # what cannot even be put together
+        if len(dumps(wire(sig))) > 5000:
             continue
         made += 1
-        if picks.random() < 0.75:
-            call = picks.choice([{}, {}, {"queue": "z"}, {"countdown": 4}, {"link": plain(d.s())}, {"root_id": "R", "parent_id": "P"}])
-            plan(f"seed {seed}", sig, *range(picks.choice([0, 0, 1])), call=call)
+        name = f"seed {seed}"
+        if picks.random() < 0.6:
+            call = picks.choice([{}, {}, {"queue": "z"}, {"countdown": 4}, {"link": plain(d.s())}, {"link_error": plain([old.s()])},
+                                 {"root_id": "R", "parent_id": "P"}, {"task_id": "T", "chain": plain([e.s()])}])
+            plan(name, sig, *range(picks.choice([0, 0, 1])), call=call)
+            continue
+        try:
+            met(name, sig, picks.choice(["success", "step", "failed step", "part", "done", "broken", "replace", "replaced step"]), picks)
+        except (IndexError, StopIteration, TypeError, AttributeError):
+            continue  # what no message holds
+
+
+def met(name, sig, where, picks):
+    """Puts a canvas where a worker meets it."""
+    if where == "success":
+        success(name, callbacks=[sig, e.s()][:picks.randint(1, 2)])
+    elif where in ("step", "failed step", "replaced step"):
+        rest = frozen_rest(raw_chain([a.s(), sig]))
+        if where == "step":
+            success(name, chain=rest)
+        elif where == "failed step":
+            failure(name, chain=rest)
         else:
-            kind = picks.choice(["success", "done", "broken", "replace"])
-            if kind == "success":
-                success(f"seed {seed}", callbacks=[sig])
-            elif kind == "replace":
-                replaced(f"seed {seed}", sig, errbacks=[old.s()])
-            else:
-                try:
-                    body = frozen_body(sig)
-                except Exception:
-                    continue
-                (completed(f"seed {seed}", body, [1, 2]) if kind == "done" else broken(f"seed {seed}", body))
+            replaced(name, b.s(1), chain=rest)
+    elif where == "part":
+        notes.clear()
+        chord([sig, a.s()], b.s()).apply_async()
+        heads, body = next((note["send"]["headers"], note["send"]["body"]) for note in notes if "send" in note)
+        request = {"group": heads["group"], "group_index": heads["group_index"], **body[2]}
+        failure(name, **request) if picks.random() < 0.5 else success(name, **request)
+    elif where == "replace":
+        replaced(name, sig, errbacks=[old.s()])
+    else:
+        body = frozen_body(sig)
+        if body:
+            completed(name, body, [1, 2]) if where == "done" else broken(name, body)
 
 
 def main():
     hand_written()
     laws()
     work()
-    random_cases()
+    random_cases(int(sys.argv[2]) if len(sys.argv) > 2 else 1200)
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else OUT
     lines = "".join(dumps(case) + "\n" for case in cases)
     out.write_bytes(gzip.compress(lines.encode(), 9, mtime=0))

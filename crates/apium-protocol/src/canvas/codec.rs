@@ -1,5 +1,7 @@
 //! A signature read from and written as JSON, in the order of Celery's members.
 
+use std::borrow::Cow;
+
 use crate::{
     JsonError, RawJson,
     json::{
@@ -32,20 +34,74 @@ impl Signature {
     }
 }
 
+/// Reads one signature; the only function here that comes to itself again, so it holds little.
 fn read(part: Part<'_>) -> Result<Signature, CanvasError> {
+    let fields = fields(part)?;
+    match fields.kind.as_deref() {
+        None | Some("") => single(fields),
+        Some("chain") => {
+            let tasks = tasks(&fields)?;
+            let steps = read_all(&tasks)?;
+            Ok(with_options(Signature::steps(steps), fields))
+        }
+        Some("group") => {
+            let tasks = tasks(&fields)?;
+            let members = read_all(&tasks)?;
+            Ok(with_options(Signature::group(members), fields))
+        }
+        Some("chord") => {
+            let parts = ChordParts::of(&fields)?;
+            let header = read_all(&parts.header)?;
+            let body = match parts.body {
+                Some(body) => Some(Box::new(read(body)?)),
+                None => None,
+            };
+            Ok(chord(fields, parts.kwargs, header, parts.header_options, body))
+        }
+        Some(kind) => over(kind, &fields),
+    }
+}
+
+fn read_all(parts: &[Part<'_>]) -> Result<Vec<Signature>, CanvasError> {
+    let mut signatures = Vec::with_capacity(parts.len());
+    for part in parts {
+        signatures.push(read(*part)?);
+    }
+    Ok(signatures)
+}
+
+/// A signature read one level deep.
+struct Fields<'a> {
+    /// Everything but what depends on the kind.
+    signature: Box<Signature>,
+    kwargs: Part<'a>,
+    kind: Option<String>,
+}
+
+impl<'a> Fields<'a> {
+    fn kwargs(&self) -> Result<Vec<(Cow<'a, str>, Part<'a>)>, CanvasError> {
+        split::members(self.kwargs.text).map_err(|_| wrong("kwargs", self.kwargs, "an object"))
+    }
+
+    fn need(&self, name: &str) -> Result<Part<'a>, CanvasError> {
+        let found = self.kwargs()?.into_iter().rev().find(|(key, _)| key == name);
+        let kind = self.kind.as_deref().unwrap_or_default();
+        found.map(|(_, part)| part).ok_or_else(|| CanvasError::malformed(format!("a {kind} without {name}")))
+    }
+}
+
+fn fields(part: Part<'_>) -> Result<Fields<'_>, CanvasError> {
     let members = split::members(part.text).map_err(|_| CanvasError::malformed(part.wrong("an object")))?;
-    let mut signature = Signature::new("");
-    let mut kwargs = None;
-    let mut subtask_type = None;
+    let mut signature = Box::new(Signature::new(""));
+    let mut kwargs = Part { text: "{}", dialect: false };
+    let mut kind = None;
     for (key, part) in members {
         match &*key {
             "task" => signature.task = part.string().ok().flatten().ok_or_else(|| wrong("task", part, "a string"))?,
             "args" => signature.args = array("args", part)?.iter().map(Part::raw).collect(),
-            "kwargs" => kwargs = Some(part),
+            "kwargs" => kwargs = part,
             "options" => signature.options = Options::from_members(object("options", part)?),
-            "subtask_type" => {
-                subtask_type = part.string().map_err(|_| wrong("subtask_type", part, "a string or null"))?;
-            }
+            "subtask_type" => kind = part.string().map_err(|_| wrong("subtask_type", part, "a string or null"))?,
             "immutable" => {
                 signature.immutable =
                     part.boolean().map_err(|_| wrong("immutable", part, "true or false"))?.unwrap_or_default();
@@ -53,76 +109,99 @@ fn read(part: Part<'_>) -> Result<Signature, CanvasError> {
             _ => super::options::update(&mut signature.other, [(key.into_owned(), part.raw())]),
         }
     }
-    let kwargs = kwargs.unwrap_or(Part { text: "{}", dialect: false });
-    if let Some(kind) = subtask_type.filter(|kind| !kind.is_empty()) {
-        return compound(&kind, signature, kwargs);
-    }
+    Ok(Fields { signature, kwargs, kind })
+}
+
+fn single(fields: Fields<'_>) -> Result<Signature, CanvasError> {
+    let mut signature = *fields.signature;
     if signature.task.is_empty() {
         return Err(CanvasError::malformed("it names no task"));
     }
-    signature.kwargs = Options::from_members(object("kwargs", kwargs)?).into_members();
+    signature.kwargs = Options::from_members(object("kwargs", fields.kwargs)?).into_members();
     Ok(signature)
 }
 
-fn compound(kind: &str, read: Signature, kwargs: Part<'_>) -> Result<Signature, CanvasError> {
-    let parts = split::members(kwargs.text).map_err(|_| wrong("kwargs", kwargs, "an object"))?;
-    let find = |name: &str| parts.iter().rev().find(|(key, _)| key == name).map(|(_, part)| *part);
-    let need = |name: &str| find(name).ok_or_else(|| CanvasError::malformed(format!("a {kind} without {name}")));
-    let options = read.options.clone();
-    match kind {
-        "chain" => Ok(Signature { options, ..Signature::steps(signatures("tasks", need("tasks")?)?) }),
-        "group" => Ok(Signature { options, ..Signature::group(signatures("tasks", need("tasks")?)?) }),
-        "chord" => {
-            let other = parts.iter().filter(|(key, _)| key != "header" && key != "body");
-            let kwargs: Options = other.map(|(key, part)| (key.to_string(), part.raw())).collect();
-            chord(read, kwargs.into_members(), find("header"), find("body"))
+fn tasks<'a>(fields: &Fields<'a>) -> Result<Vec<Part<'a>>, CanvasError> {
+    array("tasks", fields.need("tasks")?)
+}
+
+fn with_options(made: Signature, fields: Fields<'_>) -> Signature {
+    Signature { options: fields.signature.options, ..made }
+}
+
+/// Chunks and maps, where somebody says that they are: Celery itself does not.
+fn over(kind: &str, fields: &Fields<'_>) -> Result<Signature, CanvasError> {
+    if !matches!(kind, "chunks" | "xmap" | "xstarmap") {
+        return Err(CanvasError::malformed(format!("its subtask_type {kind:?} is unknown")));
+    }
+    let (task, it) = (fields.need("task")?, fields.need("it")?);
+    object("task", task)?;
+    array("it", it)?;
+    let mut kwargs = vec![("task".to_owned(), task.raw()), ("it".to_owned(), it.raw())];
+    let shape = match kind {
+        "xmap" => Shape::Map,
+        "xstarmap" => Shape::Starmap,
+        _ => {
+            let n = fields.need("n")?;
+            n.count().ok().flatten().ok_or_else(|| wrong("n", n, "a count"))?;
+            kwargs.push(("n".to_owned(), n.raw()));
+            Shape::Chunks
         }
-        "chunks" | "xmap" | "xstarmap" => {
-            let task = self::read(need("task")?)?;
-            let it: Vec<_> = array("it", need("it")?)?.iter().map(Part::raw).collect();
-            let made = match kind {
-                "xmap" => Signature::map(&task, &it)?,
-                "xstarmap" => Signature::starmap(&task, &it)?,
-                _ => {
-                    let n = need("n")?;
-                    let count = n.count().ok().flatten().ok_or_else(|| wrong("n", n, "a count"))?;
-                    Signature::chunks(&task, &it, count as usize)?
-                }
-            };
-            Ok(Signature { options, ..made })
+    };
+    let Signature { task, options, .. } = *fields.signature.clone();
+    Ok(Signature { kwargs, options, shape, immutable: true, ..Signature::new(task) })
+}
+
+/// The keyword arguments of a chord taken apart.
+struct ChordParts<'a> {
+    kwargs: Vec<(String, RawJson)>,
+    header: Vec<Part<'a>>,
+    header_options: Option<Options>,
+    body: Option<Part<'a>>,
+}
+
+impl<'a> ChordParts<'a> {
+    fn of(fields: &Fields<'a>) -> Result<Self, CanvasError> {
+        let mut found = Self { kwargs: Vec::new(), header: Vec::new(), header_options: None, body: None };
+        for (key, part) in fields.kwargs()? {
+            match &*key {
+                "header" => (found.header, found.header_options) = header(part)?,
+                "body" => found.body = Some(part).filter(|body| !body.is_null()),
+                _ => found.kwargs.push((key.into_owned(), part.raw())),
+            }
         }
-        _ => Err(CanvasError::malformed(format!("its subtask_type {kind:?} is unknown"))),
+        found.kwargs = Options::from_members(found.kwargs).into_members();
+        if found.kwargs.is_empty() {
+            found.kwargs.push(("kwargs".to_owned(), RawJson::empty_object()));
+        }
+        Ok(found)
+    }
+}
+
+/// The members of a header, and its options when it is a group; the steps of a chain are as good as a group here, as
+/// in Celery.
+fn header(part: Part<'_>) -> Result<(Vec<Part<'_>>, Option<Options>), CanvasError> {
+    if !part.text.starts_with('{') {
+        return Ok((array("header", part)?, None));
+    }
+    let group = fields(part)?;
+    match group.kind.as_deref() {
+        Some("group" | "chain") => Ok((tasks(&group)?, Some(group.signature.options))),
+        _ => Ok((vec![part], None)),
     }
 }
 
 fn chord(
-    read: Signature,
-    mut kwargs: Vec<(String, RawJson)>,
-    header: Option<Part<'_>>,
-    body: Option<Part<'_>>,
-) -> Result<Signature, CanvasError> {
-    let header = header.unwrap_or(Part { text: "[]", dialect: false });
-    let (header, header_options) = if header.text.starts_with('{') {
-        let header = self::read(header)?;
-        match header.shape {
-            // As in Celery, the steps of a chain are as good as a group here.
-            Shape::Group(members) | Shape::Chain(members) => (members, Some(header.options)),
-            _ => (vec![header], None),
-        }
-    } else {
-        (signatures("header", header)?, None)
-    };
-    if kwargs.is_empty() {
-        kwargs.push(("kwargs".to_owned(), RawJson::empty_object()));
-    }
-    let body = body.filter(|body| !body.is_null()).map(self::read).transpose()?.map(Box::new);
-    let task = if read.task.is_empty() { "celery.chord".to_owned() } else { read.task };
+    fields: Fields<'_>,
+    kwargs: Vec<(String, RawJson)>,
+    header: Vec<Signature>,
+    header_options: Option<Options>,
+    body: Option<Box<Signature>>,
+) -> Signature {
+    let signature = *fields.signature;
+    let task = if signature.task.is_empty() { "celery.chord".to_owned() } else { signature.task };
     let shape = Shape::Chord(Chord { header, header_options, body });
-    Ok(Signature { task, kwargs, shape, other: Vec::new(), ..read })
-}
-
-fn signatures(name: &str, part: Part<'_>) -> Result<Vec<Signature>, CanvasError> {
-    array(name, part)?.into_iter().map(read).collect()
+    Signature { task, kwargs, shape, other: Vec::new(), ..signature }
 }
 
 fn array<'a>(name: &str, part: Part<'a>) -> Result<Vec<Part<'a>>, CanvasError> {

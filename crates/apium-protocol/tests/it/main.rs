@@ -5,6 +5,7 @@
 
 mod canvas;
 mod canvas_golden;
+mod canvas_shapes;
 mod canvas_worker;
 mod control;
 mod control_golden;
