@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use apium::{Backend, Stop, Vitals, Worker};
 use axum::Router;
+use axum::response::Redirect;
+use axum::routing::get;
 use tokio::net::TcpListener;
 
 use super::Invocation;
@@ -86,6 +88,11 @@ impl Invocation {
         let add = |router: Router, service: &Service| {
             (service.router)(client.clone(), &lookup).map(|routes| router.merge(routes))
         };
-        self.services.iter().try_fold(health, add).map(apium_web::manners)
+        let mut routes = self.services.iter().try_fold(health, add)?;
+        if !self.services.is_empty() {
+            // Who types the address into a browser wants to know what there is.
+            routes = routes.route("/", get(|| async { Redirect::to("/docs") }));
+        }
+        Ok(apium_web::manners(routes))
     }
 }

@@ -39,6 +39,7 @@ fn one_command_serves_a_scan() {
     let (status, body) = get(&api, "/metrics").unwrap();
     assert!(status == 200 && body.contains("perform_osint_scan"), "{body}");
     assert_eq!(get(&api, "/docs/").unwrap().0, 200);
+    assert_eq!(get(&api, "/").unwrap().0, 303, "a browser is led to the documentation");
 }
 
 /// The child that parses the file is this very executable.

@@ -81,7 +81,11 @@ async fn a_stop_answers_what_is_open_and_takes_nothing_new() {
     let mut asked = [0; 25];
     open.read_exact(&mut asked).await.unwrap();
     assert!(asked.starts_with(b"HTTP/1.1 100"), "the request is under way");
-    let idle = served.send("").await;
+    // Answered once, so that it is known to be open, and idle since.
+    let mut idle = served.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut answer = vec![0; 512];
+    let length = idle.read(&mut answer).await.unwrap();
+    assert!(answer[..length].ends_with(b"here"));
     served.stop.take().unwrap().send(()).unwrap();
     assert_eq!(all(idle).await, "", "an idle connection is closed");
     assert!(!served.ended.is_finished(), "a request is open");
