@@ -1,6 +1,6 @@
 //! Measures the store: publishes N messages, drains them with a result each, and prints how many a second.
 //!
-//! `cargo run --release -p apium-sqlite --example drain -- [TASKS] [BYTES EACH] [FILE]`
+//! `cargo run --release -p apium-sqlite --example drain_sqlite -- [TASKS] [BYTES EACH] [FILE]`
 //! Without a file, a temporary one in the working directory: a temporary folder may lie in memory.
 
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! How fast one process drains a queue, without running anything: publish, then claim and settle with results.
 //!
-//! `cargo run --release -p apium-redis --example drain -- redis://127.0.0.1:6379/0 100000 100`
+//! `cargo run --release -p apium-redis --example drain_redis -- redis://127.0.0.1:6379/0 100000 100`
 //! takes a URL, how many messages, and how many a round trip; it uses and empties the queue `apium-drain`.
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss, reason = "a measuring stick, not a program to build on")]
 
