@@ -16,7 +16,6 @@ pub mod scan;
 pub mod settings;
 pub mod target;
 mod turns;
-mod upload;
 pub mod view;
 
 pub mod connector;

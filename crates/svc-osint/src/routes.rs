@@ -1,5 +1,7 @@
 //! The HTTP API: every route, its shapes and its errors, and nothing that thinks.
 
+mod upload;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,8 +32,8 @@ use crate::scan::Order;
 use crate::settings::UPLOAD_ROOM;
 use crate::tasks::perform_osint_scan;
 use crate::turns::Turns;
-use crate::upload::{FORM_OVERHEAD, Room, Upload};
 use crate::view;
+use upload::{FORM_OVERHEAD, Room, Upload};
 
 /// How long an id is remembered, so that an expired scan can be told from one that never was.
 const REMEMBER: Duration = Duration::from_hours(7 * 24);

@@ -17,6 +17,7 @@ use axum::routing::{get, post};
 use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::time::interval;
 use tower::ServiceExt;
 
 #[derive(Deserialize, Serialize)]
@@ -153,9 +154,9 @@ async fn a_route_may_take_larger_bodies_than_the_others() {
 async fn a_body_that_stands_still_or_drips_is_given_up() {
     let begun = || stream::once(async { Ok::<_, Infallible>("{\"target\": \"") });
     let still = Body::from_stream(begun().chain(stream::pending()));
-    let dripping = Body::from_stream(begun().chain(stream::unfold((), |()| async {
-        tokio::time::sleep(Duration::from_secs(20)).await;
-        Some((Ok("."), ()))
+    let dripping = Body::from_stream(begun().chain(stream::unfold(interval(Duration::from_secs(20)), |mut drip| async {
+        drip.tick().await;
+        Some((Ok("."), drip))
     })));
     for (body_of, status, code) in [(still, 400, "unreadable_body"), (dripping, 408, "request_timeout")] {
         let request = Request::post("/echo").header(header::CONTENT_TYPE, "application/json").body(body_of).unwrap();
