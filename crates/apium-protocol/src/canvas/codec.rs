@@ -23,6 +23,20 @@ impl Signature {
         read(Part { text: json.as_str(), dialect: true })
     }
 
+    /// Reads a signature that is to be acted on.
+    pub(super) fn taken(json: &RawJson) -> Result<Self, CanvasError> {
+        let mut read = Self::decode(json)?;
+        loosen(&mut read);
+        Ok(read)
+    }
+
+    /// A copy to be acted on.
+    pub(super) fn loose(&self) -> Self {
+        let mut copy = self.clone();
+        loosen(&mut copy);
+        copy
+    }
+
     /// Writes the signature as Celery does.
     ///
     /// # Errors
@@ -68,6 +82,19 @@ fn read_all(parts: &[Part<'_>]) -> Result<Vec<Signature>, CanvasError> {
         signatures.push(read(*part)?);
     }
     Ok(signatures)
+}
+
+/// Celery forgets the options of a header when it reads one; they are kept only to be written again.
+fn loosen(signature: &mut Signature) {
+    match &mut signature.shape {
+        Shape::Chain(members) | Shape::Group(members) => members.iter_mut().for_each(loosen),
+        Shape::Chord(chord) => {
+            chord.header_options = None;
+            chord.header.iter_mut().for_each(loosen);
+            chord.body.as_deref_mut().into_iter().for_each(loosen);
+        }
+        Shape::Task | Shape::Chunks | Shape::Map | Shape::Starmap => {}
+    }
 }
 
 /// A signature read one level deep.

@@ -39,7 +39,7 @@ pub struct FailedBody {
 /// When the body is no signature or cannot be sent: the chord then fails, see [`chord_failed`], with a `ChordError`
 /// that says so.
 pub fn chord_done(body: &RawJson, results: &[RawJson], sender: &mut Sender<'_>) -> Result<Plan, CanvasError> {
-    plan(&Signature::decode(body)?, &Call::with(RawJson::array(results)), sender)
+    plan(&Signature::taken(body)?, &Call::with(RawJson::array(results)), sender)
 }
 
 /// What a worker does when a part of a chord has failed. A body that is no group fails with the error of the chord;
@@ -52,7 +52,7 @@ pub fn chord_failed(
     is_new_style: IsNewStyle<'_>,
     sender: &mut Sender<'_>,
 ) -> Result<ChordFailure, CanvasError> {
-    let mut body = Signature::decode(body)?;
+    let mut body = Signature::taken(body)?;
     let chain = body.options.get("chain").map(chain_failed).unwrap_or_default();
     if matches!(body.shape, Shape::Group(_)) {
         return Ok(ChordFailure { chain, ..group_failed(&mut body, is_new_style, sender)? });

@@ -108,7 +108,7 @@ pub(super) fn errbacks(
     is_new_style: IsNewStyle<'_>,
     sender: &mut Sender<'_>,
 ) -> Result<Errbacks, CanvasError> {
-    let links = links.iter().map(Signature::decode).collect::<Result<Vec<_>, _>>()?;
+    let links = links.iter().map(Signature::taken).collect::<Result<Vec<_>, _>>()?;
     let (called, sent): (Vec<_>, Vec<_>) = links.into_iter().partition(|errback| is_new_style(errback));
     let mut planner = Planner::new(sender);
     let mut result = None;

@@ -49,10 +49,10 @@ impl Signature {
     pub(super) fn unchained(&self) -> Result<Vec<Self>, CanvasError> {
         let mut steps: Vec<_> = self.members().iter().map(Self::copied).collect();
         for callback in self.options.list("link")? {
-            steps.last_mut().ok_or(CanvasError::EmptyChain)?.link(&Self::decode(&callback)?)?;
+            steps.last_mut().ok_or(CanvasError::EmptyChain)?.link(&Self::taken(&callback)?)?;
         }
         for errback in self.options.list("link_error")? {
-            let errback = Self::decode(&errback)?;
+            let errback = Self::taken(&errback)?;
             steps.iter_mut().try_for_each(|step| step.link_error(&errback))?;
         }
         Ok(steps)
@@ -63,7 +63,7 @@ impl Signature {
 /// body, to nothing in a header.
 pub(super) fn link_body(body: &mut Signature, callbacks: &[RawJson], errbacks: &[RawJson]) -> Result<(), CanvasError> {
     for callback in callbacks {
-        let callback = Signature::decode(callback)?;
+        let callback = Signature::taken(callback)?;
         if body.is_empty_group() {
             body.append("link", callback.to_json()?)?;
         } else {
@@ -72,7 +72,7 @@ pub(super) fn link_body(body: &mut Signature, callbacks: &[RawJson], errbacks: &
     }
     for errback in errbacks {
         if matches!(body.shape, Shape::Group(_)) {
-            link_error_to_members(body, &Signature::decode(errback)?, true)?;
+            link_error_to_members(body, &Signature::taken(errback)?, true)?;
         } else {
             body.append("link_error", errback.clone())?;
         }

@@ -76,7 +76,7 @@ pub enum Act {
 /// When the canvas cannot be sent; nothing of it should be then.
 pub fn plan(signature: &Signature, call: &Call, sender: &mut Sender<'_>) -> Result<Plan, CanvasError> {
     let mut planner = Planner::new(sender);
-    let result = planner.send(signature, &call.args, &call.kwargs, call.options.clone())?;
+    let result = planner.send(&signature.loose(), &call.args, &call.kwargs, call.options.clone())?;
     Ok(planner.done(result))
 }
 
@@ -190,7 +190,7 @@ impl<'s, 'a> Planner<'s, 'a> {
     ) -> Result<Place, CanvasError> {
         let find = |name: &str| signature.kwargs.iter().find(|(key, _)| key == name).map(|(_, value)| value);
         let need = |name: &str| find(name).ok_or_else(|| CanvasError::malformed(format!("chunks without {name}")));
-        let task = Signature::decode(need("task")?)?;
+        let task = Signature::taken(need("task")?)?;
         let it = need("it")?.elements().map_err(|error| CanvasError::malformed(format!("its it: {error}")))?;
         let n: usize = need("n")?.to().map_err(|error| CanvasError::malformed(format!("its n: {error}")))?;
         if n == 0 {

@@ -22,7 +22,7 @@ pub fn replace(
     signature: &Signature,
     sender: &mut super::Sender<'_>,
 ) -> Result<Plan, CanvasError> {
-    let mut signature = with_links(signature.clone(), embed)?;
+    let mut signature = with_links(signature.loose(), embed)?;
     let nesting = index(headers.replaced_task_nesting as usize + 1);
     let text = |text: Option<&String>| text.map_or_else(RawJson::null, |text| RawJson::string(text));
     within(headers, sender, |planner| {
@@ -39,7 +39,7 @@ pub fn replace(
             }
         }
         for step in maybe_list("chain", &embed.chain)?.iter().rev() {
-            let step = Signature::decode(step)?.option("replaced_task_nesting", nesting.clone());
+            let step = Signature::taken(step)?.option("replaced_task_nesting", nesting.clone());
             signature = std::mem::replace(&mut signature, Signature::new("")).then(step)?;
         }
         planner.send(&signature, &[], &[], super::Options::new())?;
@@ -62,7 +62,7 @@ pub fn add_to_chord(
         return Err(CanvasError::NotInChord);
     }
     let text = |text: Option<&String>| text.map_or_else(RawJson::null, |text| RawJson::string(text));
-    let mut signature = signature.clone();
+    let mut signature = signature.loose();
     signature.options.set("group_id", text(headers.group.as_ref()));
     signature.options.set("group_index", RawJson::from(&headers.group_index)?);
     signature.options.set("chord", embed.chord.clone());
@@ -91,10 +91,10 @@ fn with_links(mut signature: Signature, embed: &Embed) -> Result<Signature, Canv
         });
     }
     for callback in maybe_list("callbacks", &embed.callbacks)? {
-        signature.link(&Signature::decode(&callback)?)?;
+        signature.link(&Signature::taken(&callback)?)?;
     }
     for errback in maybe_list("errbacks", &embed.errbacks)? {
-        signature.link_error(&Signature::decode(&errback)?)?;
+        signature.link_error(&Signature::taken(&errback)?)?;
     }
     let links = signature.options.list("link")?;
     if let Shape::Chain(steps) = &mut signature.shape

@@ -309,7 +309,7 @@ fn call_of(
     let mut kwargs = kwargs.to_vec();
     let called = kwargs.iter().position(|(key, _)| key == "body").map(|place| kwargs.remove(place).1);
     let body = match given(called) {
-        Some(body) => Signature::decode(&body)?,
+        Some(body) => Signature::taken(&body)?,
         None => chord.body()?.clone(),
     };
     let own = signature.kwargs.iter().find(|(key, _)| key == "kwargs").map(|(_, own)| own);

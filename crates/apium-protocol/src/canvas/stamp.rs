@@ -48,7 +48,7 @@ impl Signature {
             let given = headers(given, None, append);
             let mut stamped = Vec::with_capacity(links.len());
             for link in links {
-                let mut link = Self::decode(&link)?;
+                let mut link = Self::taken(&link)?;
                 link.stamp_with(&given, append)?;
                 stamped.push(link.to_json()?);
             }

@@ -141,7 +141,7 @@ impl Planner<'_, '_> {
             self.results.set_parent(*next_result, Some(result));
         }
         for errback in &given.errbacks {
-            let errback = Signature::decode(errback)?;
+            let errback = Signature::taken(errback)?;
             task.link_error(&errback)?;
             if let Shape::Chord(Chord { body: Some(body), .. }) = &mut task.shape {
                 body.link_error(&errback)?;

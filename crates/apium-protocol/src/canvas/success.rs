@@ -25,7 +25,7 @@ pub fn on_success(
         let args = [value.clone()];
         let mut callbacks = Vec::new();
         for callback in maybe_list("callbacks", &embed.callbacks)? {
-            callbacks.push(Signature::decode(&callback)?);
+            callbacks.push(Signature::taken(&callback)?);
         }
         if callbacks.len() > 1 {
             let is_group = |callback: &Signature| matches!(callback.shape, Shape::Group(_));
@@ -42,7 +42,7 @@ pub fn on_success(
         if let Some(next) = chain.pop() {
             let mut options = family;
             options.set("chain", RawJson::array(&chain));
-            planner.send(&Signature::decode(&next)?, &args, &[], options)?;
+            planner.send(&Signature::taken(&next)?, &args, &[], options)?;
         }
         Ok(())
     })

@@ -154,10 +154,11 @@ async fn a_route_may_take_larger_bodies_than_the_others() {
 async fn a_body_that_stands_still_or_drips_is_given_up() {
     let begun = || stream::once(async { Ok::<_, Infallible>("{\"target\": \"") });
     let still = Body::from_stream(begun().chain(stream::pending()));
-    let dripping = Body::from_stream(begun().chain(stream::unfold(interval(Duration::from_secs(20)), |mut drip| async {
-        drip.tick().await;
-        Some((Ok("."), drip))
-    })));
+    let dripping =
+        Body::from_stream(begun().chain(stream::unfold(interval(Duration::from_secs(20)), |mut drip| async {
+            drip.tick().await;
+            Some((Ok("."), drip))
+        })));
     for (body_of, status, code) in [(still, 400, "unreadable_body"), (dripping, 408, "request_timeout")] {
         let request = Request::post("/echo").header(header::CONTENT_TYPE, "application/json").body(body_of).unwrap();
         let began = tokio::time::Instant::now();
