@@ -1,6 +1,6 @@
 //! What follows when the parts of a chord are there: its body is called with their results, or fails with them.
 
-use crate::RawJson;
+use crate::{ExceptionRecord, RawJson, python_repr};
 
 use super::{
     CanvasError, Shape, Signature,
@@ -31,6 +31,18 @@ pub struct FailedBody {
     pub original: bool,
     /// Its errbacks.
     pub errbacks: Errbacks,
+}
+
+/// Celery's `ChordError`, by which a body fails: it names the first part that failed, in the order of their indices.
+pub fn chord_error(part: &str, exception: &ExceptionRecord) -> ExceptionRecord {
+    let name = exception.exc_type.rsplit('.').next().unwrap_or_default();
+    let mut args = python_repr::full_args(&exception.exc_message);
+    if args.ends_with(",)") {
+        args.truncate(args.len() - 2);
+        args.push(')');
+    }
+    let message = format!("Dependency {part} raised {name}{args}");
+    ExceptionRecord::new("celery.exceptions", "ChordError", &message)
 }
 
 /// What a worker sends when all parts of a chord have succeeded with these results, in the order of their indices.

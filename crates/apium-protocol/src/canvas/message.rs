@@ -1,7 +1,7 @@
 //! One message of a plan: the arguments, the family and the options of one task, everything but the clock and the
 //! bytes.
 
-use crate::{Embed, RawJson};
+use crate::{Embed, Headers, Payload, RawJson, json::split::Part, python_repr};
 
 use super::{CanvasError, Options, options::wrong, plan::Sender};
 
@@ -58,8 +58,8 @@ pub struct PlannedMessage {
     pub routing_key: Option<String>,
     /// The priority.
     pub priority: Option<i64>,
-    /// The sender's own headers, an object; null when there are none.
-    pub headers: RawJson,
+    /// The sender's own headers, in their order.
+    pub own_headers: Vec<(String, RawJson)>,
     /// Every other option, such as `serializer`, `compression` or what was made up by the sender; Celery puts those
     /// it does not know among the properties of the message.
     pub other: Vec<(String, RawJson)>,
@@ -77,9 +77,7 @@ impl PlannedMessage {
         mut options: Options,
         sender: &mut Sender<'_>,
     ) -> Result<Self, CanvasError> {
-        for name in NOT_SENT {
-            options.take(name);
-        }
+        options.retain(|name| !NOT_SENT.contains(&name));
         let id = options.take("task_id").as_ref().and_then(super::options::text).unwrap_or_else(|| (sender.ids)());
         let embed = Embed {
             callbacks: links(&mut options, "link")?,
@@ -123,9 +121,53 @@ impl PlannedMessage {
             exchange: read(&mut options, "exchange", "a string")?,
             routing_key: read(&mut options, "routing_key", "a string")?,
             priority: read(&mut options, "priority", "a whole number")?,
-            headers: options.take("headers").unwrap_or_default(),
+            own_headers: own_headers(&mut options)?,
             other: options.into_members(),
         })
+    }
+
+    /// The headers of the message, but for what a clock or a host has to say: `eta`, `expires` and `origin`. Own
+    /// headers count over those of the protocol, as in Celery.
+    ///
+    /// # Errors
+    /// When an own header has the name of one of the protocol and the wrong type.
+    pub fn to_headers(&self) -> Result<Headers, CanvasError> {
+        let payload = self.to_payload();
+        let mut headers = Headers {
+            shadow: self.shadow.clone(),
+            group: self.group.clone(),
+            group_index: self.group_index,
+            retries: self.retries,
+            timelimit: self.timelimit,
+            root_id: Some(self.root_id.clone()),
+            parent_id: self.parent_id.clone(),
+            argsrepr: Some(python_repr::args(&payload.args)),
+            kwargsrepr: Some(python_repr::kwargs(&payload.kwargs)),
+            ignore_result: self.ignore_result,
+            replaced_task_nesting: self.replaced_task_nesting,
+            stamped_headers: self.stamped_headers.clone(),
+            stamps: RawJson::object(&self.stamps),
+            ..Headers::new(&self.task, &self.id)
+        };
+        for (name, value) in &self.own_headers {
+            let part = Part { text: value.as_str(), dialect: true };
+            headers.set(name, &part).map_err(|wrong| CanvasError::malformed(format!("the header {name} {wrong}")))?;
+        }
+        Ok(headers)
+    }
+
+    /// The body of the message.
+    pub fn to_payload(&self) -> Payload {
+        Payload { args: RawJson::array(&self.args), kwargs: RawJson::object(&self.kwargs), embed: self.embed.clone() }
+    }
+}
+
+/// The sender's own headers.
+fn own_headers(options: &mut Options) -> Result<Vec<(String, RawJson)>, CanvasError> {
+    match options.take("headers") {
+        None => Ok(Vec::new()),
+        Some(headers) if headers.is_null() => Ok(Vec::new()),
+        Some(headers) => headers.members().map_err(|_| wrong("headers", &headers, "an object")),
     }
 }
 

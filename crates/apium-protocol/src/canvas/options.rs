@@ -84,6 +84,24 @@ impl Options {
         self.get(name).map_or_else(|| Ok(Vec::new()), |value| maybe_list(name, value))
     }
 
+    /// Takes a list of signatures out, see [`Options::list`].
+    pub(super) fn take_list(&mut self, name: &str) -> Result<Vec<RawJson>, CanvasError> {
+        self.take(name).map_or_else(|| Ok(Vec::new()), |value| maybe_list(name, &value))
+    }
+
+    /// Takes out those of these options that are there and not null.
+    pub(super) fn take_given(&mut self, names: &[&str]) -> Self {
+        let mut taken = Self::new();
+        for name in names {
+            if self.get(name).is_some_and(|value| !value.is_null())
+                && let Some(value) = self.take(name)
+            {
+                taken.set(name, value);
+            }
+        }
+        taken
+    }
+
     /// The names of the stamps, in their order.
     pub(super) fn stamped(&self) -> Vec<String> {
         self.get("stamped_headers").and_then(|names| names.to().ok()).unwrap_or_default()
@@ -138,12 +156,11 @@ pub(super) fn update(members: &mut Vec<(String, RawJson)>, others: impl IntoIter
     let mut places: HashMap<String, usize> =
         members.iter().enumerate().map(|(place, (key, _))| (key.clone(), place)).collect();
     for (key, value) in others {
-        match places.get(&key) {
-            Some(&place) => members[place].1 = value,
-            None => {
-                places.insert(key.clone(), members.len());
-                members.push((key, value));
-            }
+        if let Some(&place) = places.get(&key) {
+            members[place].1 = value;
+        } else {
+            places.insert(key.clone(), members.len());
+            members.push((key, value));
         }
     }
 }

@@ -1,19 +1,17 @@
-//! How chains, groups and chords are sent: what goes out now, what travels inside it, and what is announced.
+//! How chains and groups are sent: what goes out now, what travels inside it, and what is announced.
 
 use crate::RawJson;
 
 use super::{
     CanvasError, Options, Shape, Signature,
-    freeze::{Freeze, carried, index, strip},
-    link::link_body,
-    options::{maybe_list, update},
+    freeze::{Freeze, index},
     plan::{Act, Planner},
     results::Place,
-    signature::{Chord, given, is_lasting, truthy},
-    steps::{Given, unroll_chords},
+    signature::{given, is_lasting, truthy},
+    steps::Given,
 };
 
-/// Options of a call that only mean something to the sending of a chain or a chord itself.
+/// Options of a call that only mean something to the sending of a chain itself.
 const SENDING: [&str; 3] = ["producer", "publisher", "app"];
 
 /// A member of a group with its result, ready to be sent.
@@ -34,17 +32,10 @@ impl Planner<'_, '_> {
     ) -> Result<Option<Place>, CanvasError> {
         let mut options = chain.options.clone();
         options.update(call);
-        for name in SENDING {
-            options.take(name);
-        }
-        let own = &chain.args;
-        let args: Vec<_> = match chain.immutable || args.is_empty() {
-            true => own.clone(),
-            false => args.iter().chain(own).cloned().collect(),
-        };
-        let links = options.take("link").map_or_else(|| Ok(Vec::new()), |links| maybe_list("link", &links))?;
-        let errbacks =
-            options.take("link_error").map_or_else(|| Ok(Vec::new()), |links| maybe_list("link_error", &links))?;
+        options.retain(|name| !SENDING.contains(&name));
+        let args = chain.called_with(args);
+        let links = options.take_list("link")?;
+        let errbacks = options.take_list("link_error")?;
         let freeze = Freeze {
             id: options.text("task_id"),
             group_id: truthy(options.take("group_id")),
@@ -170,116 +161,6 @@ impl Planner<'_, '_> {
         }
         Ok(())
     }
-
-    /// The header is sent, every member with the body in it.
-    pub(super) fn send_chord(
-        &mut self,
-        signature: &Signature,
-        chord: &Chord,
-        args: &[RawJson],
-        kwargs: &[(String, RawJson)],
-        mut call: Options,
-    ) -> Result<Place, CanvasError> {
-        let call_id = call.take("task_id");
-        for name in ["producer", "publisher", "connection", "router", "result_cls"] {
-            call.take(name);
-        }
-        let args: Vec<_> = match signature.immutable || args.is_empty() {
-            true => signature.args.clone(),
-            false => args.iter().chain(&signature.args).cloned().collect(),
-        };
-        let (body, header_kwargs) = call_of(signature, chord, kwargs)?;
-        let delays: Vec<_> = ["countdown", "eta"]
-            .into_iter()
-            .filter(|name| call.get(name).is_some_and(|value| !value.is_null()))
-            .collect();
-        let delays: Options = delays.into_iter().filter_map(|name| Some((name.to_owned(), call.take(name)?))).collect();
-        let links: Options =
-            ["link", "link_error"].iter().filter_map(|name| Some(((*name).to_owned(), call.take(name)?))).collect();
-        let body = body.copied_with(&[], &[], for_body(call.clone()));
-        let header_options = match &chord.header_options {
-            Some(options) => options.clone(),
-            None => {
-                let id = signature.options.text("task_id").unwrap_or_else(|| self.fresh());
-                [("task_id".to_owned(), RawJson::string(&id))].into_iter().collect()
-            }
-        };
-        let mut options = signature.options.clone();
-        options.update(call);
-        options.update(links);
-        let own_id = options.take("task_id");
-        let body_id = given(call_id).or(own_id).as_ref().and_then(super::options::text);
-        let header = (header_options, chord.header.clone());
-        self.run_chord(header, body, body_id, options, delays, &args, &header_kwargs)
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn run_chord(
-        &mut self,
-        (mut header_options, mut header): (Options, Vec<Signature>),
-        mut body: Signature,
-        body_id: Option<String>,
-        mut options: Options,
-        mut delays: Options,
-        args: &[RawJson],
-        kwargs: &[(String, RawJson)],
-    ) -> Result<Place, CanvasError> {
-        let group = header_options.text("task_id").unwrap_or_else(|| self.fresh());
-        let group_id = Some(RawJson::string(&group));
-        let root_id = truthy(body.options.get("root_id").cloned());
-        for name in ["app", "interval", "max_retries", "eager"] {
-            options.take(name);
-        }
-        for name in ["countdown", "eta"] {
-            let value = given(options.take(name));
-            if !delays.has(name)
-                && let Some(value) = value
-            {
-                delays.set(name, value);
-            }
-        }
-        let callbacks = options.take("link").map_or_else(|| Ok(Vec::new()), |links| maybe_list("link", &links))?;
-        let errbacks =
-            options.take("link_error").map_or_else(|| Ok(Vec::new()), |links| maybe_list("link_error", &links))?;
-        link_body(&mut body, &callbacks, &errbacks)?;
-        body.options.update(for_body(options.clone()));
-        if matches!(body.shape, Shape::Chain(_)) {
-            let options = body.options.clone();
-            let (args, immutable) = (body.args.clone(), body.immutable);
-            let steps = unroll_chords(body.into_members())?;
-            body = Signature { options, args, immutable, ..Signature::steps(steps) };
-        }
-        let id = body_id.unwrap_or_else(|| self.fresh());
-        let with = Freeze { id: Some(id), group_id: group_id.clone(), root_id: root_id.clone(), ..Freeze::default() };
-        let body_result = self.freeze(&mut body, &with)?;
-        strip(&mut body);
-        options.take("chain");
-        options.take("chord");
-        header_options.set("task_id", RawJson::string(&group));
-        let with = Freeze { group_id, chord: carried(&body)?, root_id, ..Freeze::default() };
-        let frozen = self.freeze_group(&mut header_options, &mut header, &with)?;
-        let header_result = if header.is_empty() {
-            self.send(&body, &[RawJson::empty_array()], &[], Options::new())?;
-            frozen
-        } else {
-            self.save_nested(&group, frozen)?;
-            options.update(delays);
-            options.set("task_id", RawJson::string(&group));
-            self.send_group(&header_options, &header, args, kwargs, options)?
-        };
-        self.results.set_parent(body_result, Some(header_result));
-        Ok(body_result)
-    }
-
-    /// Results of a header are stored beforehand when some of them are groups.
-    fn save_nested(&mut self, group: &str, frozen: Place) -> Result<(), CanvasError> {
-        let members = self.results.members(frozen).unwrap_or_default();
-        if members.iter().any(|member| self.results.members(*member).is_some()) {
-            let result = self.results.view(frozen).to_json()?;
-            self.acts.push(Act::SaveGroup { group: group.to_owned(), result });
-        }
-        Ok(())
-    }
 }
 
 /// How many completions a member of a header brings: of a group the sum, of a chain what its last step that is not
@@ -291,29 +172,4 @@ fn parts(signature: &Signature) -> usize {
         Shape::Chord(chord) => chord.body.as_deref().map_or(0, parts),
         Shape::Task | Shape::Chunks | Shape::Map | Shape::Starmap => 1,
     }
-}
-
-/// Options as they go to a body: its parent is the part of the header that completes the chord.
-fn for_body(mut options: Options) -> Options {
-    options.take("parent_id");
-    options.take("task_id");
-    options
-}
-
-/// The body and the keyword arguments of the header for this call, which may name another body.
-fn call_of(
-    signature: &Signature,
-    chord: &Chord,
-    kwargs: &[(String, RawJson)],
-) -> Result<(Signature, Vec<(String, RawJson)>), CanvasError> {
-    let mut kwargs = kwargs.to_vec();
-    let called = kwargs.iter().position(|(key, _)| key == "body").map(|place| kwargs.remove(place).1);
-    let body = match given(called) {
-        Some(body) => Signature::taken(&body)?,
-        None => chord.body()?.clone(),
-    };
-    let own = signature.kwargs.iter().find(|(key, _)| key == "kwargs").map(|(_, own)| own);
-    let mut header_kwargs = own.map_or_else(|| Ok(Vec::new()), RawJson::members)?;
-    update(&mut header_kwargs, kwargs);
-    Ok((body, header_kwargs))
 }

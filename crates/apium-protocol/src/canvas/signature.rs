@@ -202,6 +202,12 @@ impl Signature {
         (args.iter().chain(&self.args).cloned().collect(), own, options)
     }
 
+    /// The arguments of a chain or a chord called with `args`.
+    pub(super) fn called_with(&self, args: &[RawJson]) -> Vec<RawJson> {
+        let args = if self.immutable { &[] } else { args };
+        args.iter().chain(&self.args).cloned().collect()
+    }
+
     pub(super) fn is_empty_group(&self) -> bool {
         matches!(&self.shape, Shape::Group(members) if members.is_empty())
     }

@@ -48,7 +48,7 @@ impl Signature {
             let given = headers(given, None, append);
             let mut stamped = Vec::with_capacity(links.len());
             for link in links {
-                let mut link = Self::taken(&link)?;
+                let mut link = Self::decode(&link)?;
                 link.stamp_with(&given, append)?;
                 stamped.push(link.to_json()?);
             }
@@ -63,10 +63,10 @@ impl Signature {
 /// The stamps given, with their names in `stamped_headers`, together with those in `own`.
 fn headers(given: &Options, own: Option<&Options>, append: bool) -> Options {
     let mut all = given.clone();
-    let mut names: Vec<String> = match given.has("stamped_headers") {
-        true => given.stamped(),
-        false => given.iter().map(|(name, _)| name.to_owned()).collect(),
-    };
+    let mut names = given.stamped();
+    if !given.has("stamped_headers") {
+        names.extend(given.iter().map(|(name, _)| name.to_owned()));
+    }
     if let Some(own) = own {
         for name in own.stamped() {
             if !names.contains(&name) {

@@ -3,7 +3,7 @@
 use apium_protocol::canvas::{self, Options, Signature, plan};
 use serde_json::{Value, json};
 
-use crate::canvas_golden::{Case, acts, cases, planned, raw, tuple, value};
+use crate::canvas_golden::{Case, acts, cases, difference, planned, raw, tuple, value};
 
 #[test]
 fn every_canvas_is_sent_as_by_celery() {
@@ -12,7 +12,7 @@ fn every_canvas_is_sent_as_by_celery() {
     for case in &all {
         let plan = planned(|sender| plan(&case.input(), &case.call(), sender));
         let outcome = match (plan, case.error()) {
-            (Ok(plan), None) => case.difference(
+            (Ok(plan), None) => difference(
                 &json!({"acts": acts(&plan), "result": tuple(plan.result())}),
                 &json!({"acts": case.notes(&["send", "size", "save"]), "result": case.0["result"]}),
             ),
@@ -20,8 +20,8 @@ fn every_canvas_is_sent_as_by_celery() {
             (Err(error), None) => Err(format!("refused: {error}")),
             (Ok(_), Some(error)) => Err(format!("Celery refuses: {error}")),
         };
-        if let Err(difference) = outcome {
-            failures.push(format!("{}: {difference}\n   {}", case.name(), case.0["input"]));
+        if let Err(differs) = outcome {
+            failures.push(format!("{}: {differs}\n   {}", case.name(), case.0["input"]));
         }
     }
     assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), all.len(), failures.join("\n"));
@@ -33,13 +33,13 @@ fn every_law_is_celerys() {
     let all = cases("law");
     for case in &all {
         let outcome = match (law(case), case.error()) {
-            (Ok(made), None) => case.difference(&made, &case.0["made"]),
+            (Ok(made), None) => difference(&made, &case.0["made"]),
             (Err(_), Some(_)) => Ok(()),
             (Err(error), None) => Err(format!("refused: {error}")),
             (Ok(_), Some(error)) => Err(format!("Celery refuses: {error}")),
         };
-        if let Err(difference) = outcome {
-            failures.push(format!("{}: {difference}", case.name()));
+        if let Err(differs) = outcome {
+            failures.push(format!("{}: {differs}", case.name()));
         }
     }
     assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), all.len(), failures.join("\n"));

@@ -82,11 +82,11 @@ impl Case {
         let notes = self.0["notes"].as_array().unwrap().iter();
         notes.filter(|note| sorts.iter().any(|sort| note.get(sort).is_some())).cloned().collect()
     }
+}
 
-    /// How `ours` differs from what Celery did, if it does.
-    pub(crate) fn difference(&self, ours: &Value, theirs: &Value) -> Result<(), String> {
-        Renaming::default().alike("", ours, theirs)
-    }
+/// How `ours` differs from what Celery did, if it does.
+pub(crate) fn difference(ours: &Value, theirs: &Value) -> Result<(), String> {
+    Renaming::default().alike("", ours, theirs)
 }
 
 /// Makes ids for a plan.
@@ -139,7 +139,7 @@ fn sent(message: &PlannedMessage) -> Value {
         other.insert("priority".to_owned(), json!(priority));
     }
     other.retain(|_, value| !value.is_null());
-    let headers = value(&message.headers);
+    let headers = if message.own_headers.is_empty() { Value::Null } else { object(&message.own_headers) };
     json!({
         "headers": {
             "task": message.task, "id": message.id, "shadow": message.shadow, "group": message.group,
@@ -194,10 +194,10 @@ impl Renaming {
                 for (index, (ours, theirs)) in left.iter().zip(right).enumerate() {
                     self.alike(&format!("{at}[{index}]"), ours, theirs)?;
                 }
-                match left.len() == right.len() {
-                    true => Ok(()),
-                    false => Err(format!("{at} has {} elements, theirs {}", left.len(), right.len())),
+                if left.len() != right.len() {
+                    return Err(format!("{at} has {} elements, theirs {}", left.len(), right.len()));
                 }
+                Ok(())
             }
             (Value::String(ours), Value::String(theirs)) if ours.starts_with("our-") && theirs.starts_with("id-") => {
                 let same = self.theirs.entry(ours.clone()).or_insert_with(|| theirs.clone()) == theirs

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use apium_protocol::{
-    Embed, Headers, JsonError, RawJson,
-    canvas::{self, Act, Call, CanvasError, Plan, Shape, Signature, on_success, plan},
+    Embed, ExceptionRecord, Headers, JsonError, RawJson,
+    canvas::{self, Act, Call, CanvasError, Plan, SavedGroup, Shape, Signature, on_success, plan},
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -201,4 +201,54 @@ fn a_canvas_is_an_errback_too() {
     let message = failure.errbacks.plan.messages().next().unwrap();
     assert_eq!((message.task.as_str(), message.args.as_slice()), ("app.tell", [raw("\"T\"")].as_slice()));
     assert_eq!(message.embed.chain.elements().unwrap().len(), 1);
+}
+
+#[test]
+fn a_planned_message_becomes_headers_and_body() {
+    let task = task("app.add").arg(raw("1")).option("headers", raw(r#"{"x-h": 1, "shadow": "s"}"#));
+    let plan = sent(&task.option("stamped_headers", raw(r#"["s"]"#)).option("s", raw("2"))).unwrap();
+    let message = plan.messages().next().unwrap();
+    let headers = message.to_headers().unwrap();
+    assert_eq!((headers.shadow.as_deref(), headers.argsrepr.as_deref()), (Some("s"), Some("(1,)")));
+    assert_eq!((headers.other, headers.stamps), (vec![("x-h".to_owned(), raw("1"))], raw(r#"{"s": 2}"#)));
+    assert_eq!(message.to_payload().args, raw("[1]"));
+    let wrong = Signature::new("a").option("headers", raw(r#"{"retries": "x"}"#));
+    let error = sent(&wrong).unwrap().messages().next().unwrap().to_headers().unwrap_err();
+    assert!(error.to_string().contains("the header retries should be"), "{error}");
+}
+
+#[test]
+fn the_results_of_a_header_are_nested_as_they_were_saved() {
+    let inner = canvas::chain(vec![task("a"), Signature::group(vec![task("b"), task("c")])]).unwrap();
+    let plan = sent(&Signature::chord(vec![inner, task("d")], task("e"))).unwrap();
+    let Act::SaveGroup { group, result } = &plan.acts[0] else { panic!("{:?}", plan.acts[0]) };
+    let saved = SavedGroup::decode(result).unwrap();
+    assert_eq!((&saved.id, saved.tasks().len()), (group, 3));
+    let values = saved.values(&|id| Some(RawJson::string(id))).unwrap();
+    assert_eq!(values[0].elements().unwrap().len(), 2);
+    assert_eq!(saved.values(&|_| None), None);
+    assert_eq!(SavedGroup::record(result).member("result").as_ref(), Some(result));
+    for wrong in ["1", "[[1, null], []]", "[[\"a\", null]]", "[[\"a\", null], null]"] {
+        assert!(SavedGroup::decode(&raw(wrong)).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn the_error_of_a_chord_names_the_part_and_its_exception() {
+    let said = |exception: &ExceptionRecord| canvas::chord_error("T", exception).message();
+    let boom = ExceptionRecord::new("builtins", "ValueError", "boom");
+    assert_eq!(said(&boom), "Dependency T raised ValueError('boom')");
+    let inner = ExceptionRecord { exc_type: "Outer.Inner".to_owned(), exc_message: raw("[2, null]"), exc_module: None };
+    assert_eq!(said(&inner), "Dependency T raised Inner(2, None)");
+    assert_eq!(said(&ExceptionRecord { exc_message: raw("[]"), ..inner }), "Dependency T raised Inner()");
+}
+
+#[test]
+fn a_sum_of_signatures_is_a_chain() {
+    let chain = (task("a") | task("b")).unwrap();
+    assert_eq!(chain, canvas::chain(vec![task("a"), task("b")]).unwrap());
+    let mut chunks = Signature::chunks(&task("a"), &[raw("[1]"), raw("[2]"), raw("[3]")], 2).unwrap();
+    assert_eq!(sent(&chunks).unwrap().messages().count(), 2);
+    chunks = Signature::chunks(&task("a"), &[], 0).unwrap();
+    assert_eq!(sent(&chunks).unwrap_err(), CanvasError::EmptyChunks);
 }

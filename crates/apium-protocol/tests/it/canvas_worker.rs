@@ -6,15 +6,15 @@ use apium_protocol::canvas::{
 };
 use serde_json::{Value, json};
 
-use crate::canvas_golden::{Case, acts, cases, children, planned, value};
+use crate::canvas_golden::{Case, acts, cases, children, difference, planned, value};
 
 /// Compares all cases of a kind; a case gives ours and theirs, or why it is refused here.
 fn compare(kind: &str, act: impl Fn(&Case) -> Result<(Value, Value), String>) {
     let mut failures = Vec::new();
     let all = cases(kind);
     for case in &all {
-        if let Err(difference) = act(case).and_then(|(ours, theirs)| case.difference(&ours, &theirs)) {
-            failures.push(format!("{}: {difference}\n   {}", case.name(), case.0["input"]));
+        if let Err(differs) = act(case).and_then(|(ours, theirs)| difference(&ours, &theirs)) {
+            failures.push(format!("{}: {differs}\n   {}", case.name(), case.0["input"]));
         }
     }
     assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), all.len(), failures.join("\n"));
