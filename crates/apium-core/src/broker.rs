@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::chords::ChordEnd;
 use crate::dead::{DeadFilter, DeadLetter};
 use crate::error::BackendError;
 use crate::fleet::Fleet;
@@ -69,10 +70,12 @@ pub struct Settlement {
     pub receipt: Option<Receipt>,
     /// What becomes of the message.
     pub disposition: Disposition,
-    /// The result to store, if results live here.
-    pub result: Option<StoredResult>,
-    /// Messages sent on: a retry now, a canvas step later.
+    /// What to store, if results live here: the task's own result, and those of tasks that fail because it did.
+    pub results: Vec<StoredResult>,
+    /// Messages sent on: a retry, the next step of a workflow.
     pub send: Vec<Outgoing>,
+    /// Chords of which this attempt was the last part.
+    pub chords: Vec<ChordEnd>,
 }
 
 /// What becomes of a settled message.
@@ -164,12 +167,17 @@ impl Settlement {
 
     /// Settles a delivery as told, with no other consequence.
     pub fn of(receipt: Receipt, disposition: Disposition) -> Self {
-        Self { receipt: Some(receipt), disposition, result: None, send: Vec::new() }
+        Self { receipt: Some(receipt), disposition, results: Vec::new(), send: Vec::new(), chords: Vec::new() }
     }
 
-    /// Adds the result to store in the same step.
+    /// The same without a receipt: there is no message to dispose of.
+    pub fn without_delivery(disposition: Disposition) -> Self {
+        Self { receipt: None, disposition, results: Vec::new(), send: Vec::new(), chords: Vec::new() }
+    }
+
+    /// Adds a result to store in the same step.
     pub fn with_result(mut self, result: Option<StoredResult>) -> Self {
-        self.result = result;
+        self.results.extend(result);
         self
     }
 

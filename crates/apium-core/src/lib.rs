@@ -1,7 +1,7 @@
 //! The words of the house and the promises between its rooms.
 //!
 //! Read in this order: [`state`] (where a task may stand), [`signature`] and [`task`] (what is sent,
-//! what is run), [`client`] (who sends), [`broker`], [`results`], [`fleet`] and [`dead`] (the ports every
+//! what is run), [`client`] (who sends), [`broker`], [`results`], [`chords`], [`fleet`] and [`dead`] (the ports every
 //! backend keeps), [`memory`] (the ports kept in memory), `conformance` (the suites every port obeys).
 
 pub mod state;
@@ -15,6 +15,7 @@ pub mod task;
 pub mod client;
 
 pub mod broker;
+pub mod chords;
 pub mod clock;
 pub mod dead;
 pub mod fleet;

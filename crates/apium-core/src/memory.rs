@@ -1,5 +1,7 @@
 //! The ports kept in memory: for tests and for programs whose tasks may die with them.
 
+mod chords;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -10,6 +12,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::broker::{Broker, Claim, Delivery, Disposition, Outgoing, QueueDepth, Receipt, Settled, Settlement};
+use crate::chords::Chords;
 use crate::clock::{Clock, SystemClock, after};
 use crate::dead::{DeadFilter, DeadLetter};
 use crate::error::BackendError;
@@ -37,6 +40,7 @@ struct Shelves {
     dead: Vec<DeadLetter>,
     workers: BTreeMap<String, (WorkerCard, Timestamp)>,
     revoked: Vec<(String, Timestamp)>,
+    chords: chords::Shelf,
 }
 
 struct Held {
@@ -174,10 +178,12 @@ impl Shelves {
         } else if let Disposition::DeadLetter(letter) = settlement.disposition {
             self.dead.push(letter);
         }
-        if let Some(result) = settlement.result {
-            self.store(&result, now);
+        let held = settlement.chords.into_iter().filter(|chord| self.chords.end(&chord.group, &chord.token));
+        let held: Vec<_> = held.collect();
+        for result in settlement.results.iter().chain(held.iter().flat_map(|chord| &chord.results)) {
+            self.store(result, now);
         }
-        for message in &settlement.send {
+        for message in settlement.send.iter().chain(held.iter().flat_map(|chord| &chord.send)) {
             self.put(message, now);
         }
         Settled::Done
@@ -401,6 +407,10 @@ impl Fleet for Memory {
 impl ResultStore for Memory {
     fn home(&self) -> &str {
         &self.home
+    }
+
+    fn chords(&self) -> &dyn Chords {
+        self
     }
 
     async fn store(&self, result: &StoredResult) -> Result<bool, BackendError> {

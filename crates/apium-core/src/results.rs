@@ -5,6 +5,7 @@ use std::time::Duration;
 use apium_protocol::ResultRecord;
 use async_trait::async_trait;
 
+use crate::chords::Chords;
 use crate::error::BackendError;
 use crate::state::{Overwrite, TaskState};
 
@@ -43,6 +44,9 @@ pub enum Lookup {
 pub trait ResultStore: Send + Sync + 'static {
     /// Where this store lives, without secrets; equal to the broker's when both are one.
     fn home(&self) -> &str;
+
+    /// What this store keeps of chords and groups.
+    fn chords(&self) -> &dyn Chords;
 
     /// Stores a record and tells those who wait for it; false when the one there does not give way.
     async fn store(&self, result: &StoredResult) -> Result<bool, BackendError>;

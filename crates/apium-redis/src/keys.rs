@@ -7,6 +7,8 @@
 //! | `unacked_index` | zset | tag → moment from which it may be restored |
 //! | `_kombu.binding.<queue>`, `_kombu.binding_permanent.<queue>` | set | how peers find the queue |
 //! | `celery-task-meta-<id>` | string | a result; its channel has the same name |
+//! | `celery-taskset-meta-<group>` | string | a group's members |
+//! | `celery-taskset-meta-<group>.j` `.t` `.s` `.d` `.c` | zset, string, string, set, string | a chord: see [`chord`] |
 //! | `apium:delayed:<queue>` | zset | tag of a message held in `unacked` → when it is due |
 //! | `apium:redelivered` | zset | SHA-1 of a waiting message that was handed out before → when it came back |
 //! | `apium:known:<id>` | string | `sent` or `ended`: an id announced by its sender |
@@ -79,6 +81,17 @@ pub(crate) fn delayed(queue: &str) -> String {
 /// Where a result lies, and on which channel it is told.
 pub(crate) fn meta(task_id: &str) -> String {
     format!("celery-task-meta-{task_id}")
+}
+
+/// What is kept of a group.
+pub(crate) fn group(id: &str) -> String {
+    format!("celery-taskset-meta-{id}")
+}
+
+/// What is kept of the chord over a group: `j` its parts, `t` how many were added, `s` its size, `d` which parts were
+/// counted, `c` who sends the body.
+pub(crate) fn chord(group: &str, what: char) -> String {
+    format!("celery-taskset-meta-{group}.{what}")
 }
 
 /// Where it is remembered that an id was announced.

@@ -7,6 +7,7 @@
 mod address;
 mod backend;
 mod broker;
+mod chords;
 mod connection;
 mod dead;
 mod depths;

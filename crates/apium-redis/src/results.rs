@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use apium_core::chords::Chords;
 use apium_core::results::StoredResult;
 use apium_core::state::TaskState;
 use apium_core::{BackendError, Disposition, Lookup, ResultStore, Settlement};
@@ -19,9 +20,12 @@ impl ResultStore for RedisBackend {
         &self.inner.home
     }
 
+    fn chords(&self) -> &dyn Chords {
+        self
+    }
+
     async fn store(&self, result: &StoredResult) -> Result<bool, BackendError> {
-        let settlement =
-            Settlement { receipt: None, disposition: Disposition::Ack, result: Some(result.clone()), send: Vec::new() };
+        let settlement = Settlement::without_delivery(Disposition::Ack).with_result(Some(result.clone()));
         let written = self.write(std::slice::from_ref(&settlement)).await?;
         Ok(written == [Written::Whole])
     }

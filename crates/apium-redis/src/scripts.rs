@@ -14,6 +14,8 @@ macro_rules! scripts {
 
 scripts! {
     BEAT = "beat";
+    CHORD_END = "chord_end";
+    CHORD_PART = "chord_part";
     CLAIM = "misfit" "promote" "claim";
     DEPTHS = "misfit" "depths";
     OVERDUE = "overdue";

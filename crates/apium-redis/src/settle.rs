@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use redis::ScriptInvocation;
 
 use crate::backend::{RedisBackend, millis};
+use crate::chords::DONE;
 use crate::keys::{self, Tag};
 use crate::scripts;
 
@@ -71,7 +72,8 @@ impl RedisBackend {
         let queue = receipt.map_or("", |receipt| &receipt.queue);
         let step = receipt.and_then(|receipt| Tag::read(&receipt.tag)).map_or(0, |tag| tag.step);
         script.arg(receipt.map_or("", |receipt| &receipt.tag));
-        let sends = settlement.send.len();
+        // Whether anything is written beside: a Redis whose memory is full takes only what frees some.
+        let sends = settlement.send.len() + settlement.chords.len();
         match &settlement.disposition {
             Disposition::DeadLetter(letter) => {
                 let text = serde_json::to_vec(letter)
@@ -96,11 +98,28 @@ impl RedisBackend {
                 script.arg("defer").arg(sends).key(keys::delayed(queue)).arg(remaining(*until)).arg(waiting);
             }
         }
-        add_result(script, settlement.result.as_ref());
-        for message in &settlement.send {
-            self.add_message(script, message);
+        self.add_causes(script, &settlement.results, &settlement.send);
+        script.arg(settlement.chords.len());
+        for chord in &settlement.chords {
+            script.arg(&chord.token).arg(DONE.as_secs()).key(keys::chord(&chord.group, 'c'));
+            for suffix in ['j', 't', 's', 'd'] {
+                script.key(keys::chord(&chord.group, suffix));
+            }
+            self.add_causes(script, &chord.results, &chord.send);
         }
         Ok(())
+    }
+
+    /// What is stored and sent.
+    fn add_causes(&self, script: &mut ScriptInvocation<'_>, results: &[StoredResult], messages: &[Outgoing]) {
+        script.arg(results.len());
+        for result in results {
+            add_result(script, result);
+        }
+        script.arg(messages.len());
+        for message in messages {
+            self.add_message(script, message);
+        }
     }
 
     fn add_message(&self, script: &mut ScriptInvocation<'_>, message: &Outgoing) {
@@ -124,17 +143,13 @@ pub(crate) fn remaining(until: Timestamp) -> f64 {
     until.duration_since(Timestamp::now()).as_secs_f64().max(0.001)
 }
 
-fn add_result(script: &mut ScriptInvocation<'_>, result: Option<&StoredResult>) {
-    let Some(result) = result else {
-        script.arg("none");
-        return;
-    };
+fn add_result(script: &mut ScriptInvocation<'_>, result: &StoredResult) {
     let rule = match result.over {
         Overwrite::Unsuccessful => "unsuccessful",
         Overwrite::Waiting => "waiting",
     };
     let remember = result.remember.filter(|_| result.state.is_ready());
     let span = |span: Option<std::time::Duration>| span.map(|span| millis(span).to_string()).unwrap_or_default();
-    script.arg("result").key(keys::meta(&result.task_id)).arg(rule).arg(span(result.expires));
+    script.key(keys::meta(&result.task_id)).arg(rule).arg(span(result.expires));
     script.arg(&result.record).key(keys::known(&result.task_id)).arg(span(remember));
 }

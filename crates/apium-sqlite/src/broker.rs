@@ -11,7 +11,7 @@ use tokio::time::timeout_at;
 
 use crate::backend::SqliteBackend;
 use crate::writer::{Job, Weight, Work, unattended};
-use crate::{dead, fleet, line, results, settle, wake};
+use crate::{chords, dead, fleet, line, results, settle, wake};
 
 /// Sweeps of one recovery at the most: with a recovery every five seconds, thousands of results a second may expire.
 const SWEEPS: usize = 40;
@@ -92,6 +92,7 @@ impl Broker for SqliteBackend {
         }
         let recover = |work: &Work<'_>| {
             fleet::sweep(work)?;
+            chords::sweep(work)?;
             work.vacuum.ask();
             line::recover(work)
         };

@@ -9,6 +9,7 @@ pub mod backend;
 
 mod anchor;
 mod broker;
+mod chords;
 mod dead;
 mod fault;
 mod fleet;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use apium_core::chords::Chords;
 use apium_core::state::TaskState;
 use apium_core::{BackendError, Lookup, ResultStore, StoredResult};
 use apium_protocol::ResultRecord;
@@ -40,6 +41,10 @@ const SWEEP_REMEMBERED: &str = "DELETE FROM remembered WHERE task_id IN
 impl ResultStore for SqliteBackend {
     fn home(&self) -> &str {
         &self.home
+    }
+
+    fn chords(&self) -> &dyn Chords {
+        self
     }
 
     async fn store(&self, result: &StoredResult) -> Result<bool, BackendError> {

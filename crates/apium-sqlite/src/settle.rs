@@ -3,13 +3,13 @@
 //! A lease that ran out but was not given back yet is still its holder's: its work is done, and nobody else has
 //! begun it. Once given back (`recover`), the tag no longer opens the message and the settlement is lost.
 
-use apium_core::{Disposition, Outgoing, Receipt, Settled, Settlement};
+use apium_core::{Disposition, Outgoing, Receipt, Settled, Settlement, StoredResult};
 use rusqlite::params;
 
 use crate::fault::Fault;
 use crate::line::{self, DELAYED, READY};
 use crate::writer::{Work, pages};
-use crate::{dead, results};
+use crate::{chords, dead, results};
 
 const ACK: &str = "DELETE FROM messages WHERE id = ?1 AND state = 4 AND tag = ?2";
 
@@ -31,17 +31,20 @@ pub(crate) fn settle(work: &Work<'_>, settlement: &Settlement) -> Result<Settled
     if let Disposition::DeadLetter(letter) = &settlement.disposition {
         dead::keep(work, letter)?;
     }
-    if let Some(result) = &settlement.result {
-        results::store(work, result)?;
-    }
+    settlement.results.iter().try_for_each(|result| results::store(work, result).map(drop))?;
     settlement.send.iter().try_for_each(|message| line::put(work, message))?;
+    settlement.chords.iter().try_for_each(|chord| chords::send_body(work, chord))?;
     Ok(Settled::Done)
 }
 
 /// About how many rows a settlement writes, a large one counted by its pages.
 pub(crate) fn rows(settlement: &Settlement) -> usize {
-    let result = settlement.result.as_ref().map_or(0, |result| pages(result.record.len()));
-    2 + result + settlement.send.iter().map(line::weight).sum::<usize>()
+    let written = |results: &[StoredResult], messages: &[Outgoing]| {
+        let results: usize = results.iter().map(|result| pages(result.record.len())).sum();
+        results + messages.iter().map(line::weight).sum::<usize>()
+    };
+    let bodies: usize = settlement.chords.iter().map(|chord| 2 + written(&chord.results, &chord.send)).sum();
+    2 + written(&settlement.results, &settlement.send) + bodies
 }
 
 /// Lets go of the message; false when it is not ours any more.

@@ -22,7 +22,7 @@ const TINY: i64 = 512 << 10;
 const PAGES: i32 = 8;
 
 /// A column of each table and index by which its first and its last entry are found.
-const TREES: [(&str, &str); 17] = [
+const TREES: [(&str, &str); 23] = [
     ("id", "messages"),
     ("queue", "messages WHERE state = 2"),
     ("queue", "messages WHERE state = 3"),
@@ -39,6 +39,12 @@ const TREES: [(&str, &str); 17] = [
     ("name", "workers"),
     ("id", "revoked"),
     ("until", "revoked"),
+    ("name", "chords"),
+    ("expires", "chords"),
+    ("id", "parts"),
+    ("chord", "parts"),
+    ("name", "groups"),
+    ("expires", "groups WHERE expires IS NOT NULL"),
     ("seq", "sqlite_sequence"),
 ];
 

@@ -143,8 +143,9 @@ fn record(station: &Station, subject: Subject<'_>, outcome: Outcome) -> Option<S
     Some(Settlement {
         receipt: (!subject.acknowledged).then(|| subject.delivery.receipt.clone()),
         disposition,
-        result: stored(station, subject, record),
+        results: stored(station, subject, record).into_iter().collect(),
         send: send.into_iter().collect(),
+        chords: Vec::new(),
     })
 }
 
@@ -173,7 +174,7 @@ async fn give_up(station: &Station, subject: Subject<'_>, reason: DeadReason, er
     let outcome = Outcome::Dead(reason, error);
     let state = outcome.state();
     let Some(settlement) = record(station, subject, outcome) else { return LOST };
-    let without_result = settlement.clone().with_result(None);
+    let without_result = Settlement { results: Vec::new(), ..settlement.clone() };
     let mut answer = station.settler.settle(id, settlement).await;
     if matches!(answer, Answer::Refused(_)) {
         answer = station.settler.settle(id, without_result).await;

@@ -60,6 +60,8 @@ struct Order {
     answer: oneshot::Sender<Answer>,
     /// True once a try has failed: it may have been written, and only the answer lost.
     tried: bool,
+    /// Chords counted in another store, to be ended there once this is settled: group and token.
+    ended: Vec<(String, String)>,
 }
 
 /// What writes.
@@ -84,7 +86,7 @@ impl Settler {
     /// Settles for the task `id`; returns when it is written, or when it no longer can be.
     pub(crate) async fn settle(&self, id: &str, settlement: Settlement) -> Answer {
         let (answer, written) = oneshot::channel();
-        let answer = match self.orders.send(Order { settlement, answer, tried: false }).await {
+        let answer = match self.orders.send(Order { settlement, answer, tried: false, ended: Vec::new() }).await {
             Ok(()) => written.await.unwrap_or(Answer::Abandoned),
             Err(_) => Answer::Abandoned,
         };
@@ -204,18 +206,37 @@ impl Pen {
     /// Results that live elsewhere are stored first: a crash in between repeats the attempt, but never loses its result.
     async fn write(&self, orders: &mut [Order]) -> Result<Vec<Settled>, BackendError> {
         if self.broker.home() != self.results.home() {
-            for settlement in orders.iter_mut().map(|order| &mut order.settlement) {
-                if let Some(result) = &settlement.result {
+            for order in orders.iter_mut() {
+                order.part_from_chords();
+                while let Some(result) = order.settlement.results.last() {
                     self.results.store(result).await?;
-                    settlement.result = None;
+                    order.settlement.results.pop();
                 }
             }
         }
-        self.broker.settle(orders.iter().map(|order| order.settlement.clone()).collect()).await
+        let settled = self.broker.settle(orders.iter().map(|order| order.settlement.clone()).collect()).await?;
+        for (order, settled) in orders.iter().zip(&settled) {
+            for (group, token) in order.ended.iter().filter(|_| *settled == Settled::Done) {
+                // The body is sent: what is left of the chord would only expire.
+                if let Err(error) = self.results.chords().end(group, token).await {
+                    tracing::warn!(group, %error, "what is left of a chord was not cleared away");
+                }
+            }
+        }
+        Ok(settled)
     }
 }
 
 impl Order {
+    /// Where chords are counted elsewhere, their bodies are sent with the settlement, and ended after it.
+    fn part_from_chords(&mut self) {
+        for chord in std::mem::take(&mut self.settlement.chords) {
+            self.settlement.send.extend(chord.send);
+            self.settlement.results.extend(chord.results);
+            self.ended.push((chord.group, chord.token));
+        }
+    }
+
     fn settled(self, settled: Option<Settled>) {
         let answer = match settled {
             Some(Settled::Done) => Answer::Written,

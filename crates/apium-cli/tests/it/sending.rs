@@ -64,6 +64,8 @@ fn a_task_that_failed_is_exit_code_1_and_its_error() {
 #[test]
 fn a_result_that_is_not_there_is_pending_and_waiting_for_it_ends() {
     on_both(|place| {
+        // Makes the store: a command that only looks does not.
+        call(&place, &["probe.echo", "-a", "[1]"]).printed();
         let ended = place.run(Program::Probe, &["result", "nobody"]);
         assert_eq!((ended.code, ended.stdout.contains("nobody is PENDING")), (Some(1), true), "{ended:?}");
         let ended = place.run(Program::Probe, &["result", "nobody", "--json"]);

@@ -126,6 +126,9 @@ fn what_a_call_cannot_send_is_one_sentence() {
 #[test]
 fn where_nothing_is_a_sentence_says_so() {
     let place = Place::new();
+    let mut serve = place.start(Program::Apium, &["serve", "--listen", "127.0.0.1:0"]);
+    serve.until_says("Ctrl-C stops.");
+    serve.stop().printed();
     for (arguments, told) in [(&["queues"][..], "no queues yet"), (&["dead", "list"], "no dead letters")] {
         let ended = place.run(Program::Apium, arguments);
         assert!(ended.code == Some(0) && ended.stdout.is_empty() && ended.stderr.contains(told), "{ended:?}");

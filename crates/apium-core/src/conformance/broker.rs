@@ -374,10 +374,9 @@ pub async fn replays_the_original_bytes(subject: &Subject) {
 
 pub async fn settles_without_a_receipt(subject: &Subject) {
     let early = |disposition, id| Settlement {
-        receipt: None,
-        disposition,
-        result: Some(result(id, "SUCCESS")),
+        results: vec![result(id, "SUCCESS")],
         send: vec![message("r", &envelope(id))],
+        ..Settlement::without_delivery(disposition)
     };
     assert_eq!(settle(subject, early(Disposition::Ack, "early")).await, Settled::Done);
     let kept = Disposition::DeadLetter(letter("d", b"x"));

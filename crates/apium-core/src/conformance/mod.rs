@@ -4,6 +4,7 @@
 //! `apium_core::conformance_tests!(subject);` Each promise is then one test.
 
 pub mod broker;
+pub mod chords;
 pub mod fleet;
 pub mod results;
 
@@ -43,6 +44,10 @@ macro_rules! conformance_tests {
         $crate::conformance_tests!(@suite results $make:
             unknown_until_stored, stores_and_reads_back, success_is_final, failure_gives_way, revoke_does_not_touch_what_began,
             waits_for_a_ready_state, wait_times_out, expires, remembers_and_forgets);
+        $crate::conformance_tests!(@suite chords $make:
+            the_last_part_completes, parts_may_end_before_the_size_is_told, a_part_counts_once,
+            parts_of_one_place_all_count, a_part_may_add_further_parts, one_claims_the_body, a_group_may_be_used_again,
+            the_body_is_sent_with_the_settlement, a_claim_that_was_lost_sends_nothing, keeps_groups, counts_many);
         $crate::conformance_tests!(@suite fleet $make:
             shows_the_living, a_silent_worker_is_gone, a_leaver_is_gone, tells_namesakes_apart, tells_revocations_once, does_not_wait_when_given_no_time, wakes_on_revoke, remembers_revocations);
     };

@@ -36,6 +36,65 @@ local function gives_way(meta, rule)
   return status ~= 'SUCCESS'
 end
 
+-- Reads results and stores them if `held`; false when one of them did not give way.
+local function store_results(held)
+  local whole = true
+  for _ = 1, tonumber(arg()) do
+    local meta, rule, expires, record = key(), arg(), arg(), arg()
+    local known, remember = key(), arg()
+    if held and gives_way(meta, rule) then
+      if expires == '' then
+        redis.call('SET', meta, record)
+      else
+        redis.call('SET', meta, record, 'PX', expires)
+      end
+      -- A user who may not publish (`ACL SETUSER` gives no channels unless asked) still settles: those who wait
+      -- for the message find the record a little later.
+      redis.pcall('PUBLISH', meta, record)
+      if remember ~= '' then
+        redis.call('SET', known, 'ended', 'PX', remember)
+      end
+    else
+      whole = false
+    end
+  end
+  return whole
+end
+
+local function read_messages()
+  local messages = {}
+  for at = 1, tonumber(arg()) do
+    local message = { when = arg(), key = key(), bytes = arg() }
+    if message.when ~= 'now' then message.tag, message.queue_ending = arg(), arg() end
+    messages[at] = message
+  end
+  return messages
+end
+
+local function send_messages(messages)
+  for _, message in ipairs(messages) do
+    if message.when == 'now' then
+      redis.call('LPUSH', message.key, message.bytes)
+    else
+      redis.call('HSET', unacked, message.tag, '[' .. message.bytes .. message.queue_ending)
+      local due = string.format('%.6f', tonumber(now) + tonumber(message.when))
+      redis.call('ZADD', index, due, message.tag)
+      redis.call('ZADD', message.key, due, message.tag)
+    end
+  end
+end
+
+-- A delivery is settled once. What has none is known again by the bytes it sends (each message has a delivery tag
+-- of its own), so that a settlement repeated because our answer was lost does not send twice.
+local function known_by(messages)
+  local bytes = {}
+  for _, message in ipairs(messages) do
+    bytes[#bytes + 1] = message.key
+    bytes[#bytes + 1] = message.bytes
+  end
+  return settled .. redis.sha1hex(table.concat(bytes, '\n'))
+end
+
 local answer, gone = {}, {}
 for i = 1, tonumber(arg()) do
   local tag, disposition, sends = arg(), arg(), tonumber(arg())
@@ -78,53 +137,27 @@ for i = 1, tonumber(arg()) do
     end
   end
 
-  local written = held and 1 or 0
-  if arg() == 'result' then
-    local meta, rule, expires, record = key(), arg(), arg(), arg()
-    local known, remember = key(), arg()
-    if held then
-      if gives_way(meta, rule) then
-        if expires == '' then
-          redis.call('SET', meta, record)
-        else
-          redis.call('SET', meta, record, 'PX', expires)
-        end
-        -- A user who may not publish (`ACL SETUSER` gives no channels unless asked) still settles: those who wait
-        -- for the message find the record a little later.
-        redis.pcall('PUBLISH', meta, record)
-        if remember ~= '' then
-          redis.call('SET', known, 'ended', 'PX', remember)
-        end
-      else
-        written = 2
-      end
-    end
+  local whole = store_results(held)
+  local messages = read_messages()
+  local token = tag == '' and #messages > 0 and known_by(messages)
+  if held and not (token and redis.call('EXISTS', token) == 1) then
+    send_messages(messages)
+    if token then redis.call('SET', token, '1', 'EX', 600) end
   end
 
-  local messages, bytes = {}, {}
-  for at = 1, sends do
-    local message = { when = arg(), key = key(), bytes = arg() }
-    if message.when ~= 'now' then message.tag, message.queue_ending = arg(), arg() end
-    messages[at] = message
-    bytes[#bytes + 1] = message.key
-    bytes[#bytes + 1] = message.bytes
-  end
-  -- A delivery is settled once. What has none is known again by the bytes it sends (each message has a delivery
-  -- tag of its own), so that a settlement repeated because our answer was lost does not send twice.
-  local token = tag == '' and sends > 0 and settled .. redis.sha1hex(table.concat(bytes, '\n'))
-  local send = held and not (token and redis.call('EXISTS', token) == 1)
-  for at = 1, send and sends or 0 do
-    local message = messages[at]
-    if message.when == 'now' then
-      redis.call('LPUSH', message.key, message.bytes)
-    else
-      redis.call('HSET', unacked, message.tag, '[' .. message.bytes .. message.queue_ending)
-      local due = string.format('%.6f', tonumber(now) + tonumber(message.when))
-      redis.call('ZADD', index, due, message.tag)
-      redis.call('ZADD', message.key, due, message.tag)
+  -- Chords of which this was the last part: the body is sent while the claim is held, as chord_end.lua ends it.
+  for _ = 1, tonumber(arg()) do
+    local claim, done, ender = arg(), arg(), key()
+    local parts, added, size, counted = key(), key(), key(), key()
+    local ours = held and redis.call('GET', ender) == claim
+    store_results(ours)
+    local body = read_messages()
+    if ours then
+      send_messages(body)
+      redis.call('DEL', parts, added, size, counted)
+      redis.call('SET', ender, 'done', 'EX', done)
     end
   end
-  if token and send then redis.call('SET', token, '1', 'EX', 600) end
 
   -- Last, because all before it can fail half-way (a key's name may be taken by another type): then the message
   -- is delivered again and not lost.
@@ -132,7 +165,7 @@ for i = 1, tonumber(arg()) do
     redis.call('HDEL', unacked, tag)
     gone[#gone + 1] = tag
   end
-  answer[i] = written
+  answer[i] = not held and 0 or whole and 1 or 2
 end
 if #gone > 0 then redis.call('ZREM', index, unpack(gone)) end
 return answer

@@ -90,7 +90,7 @@ async fn a_user_without_channels_settles() {
     let url = format!("redis://worker:word@127.0.0.1:{}/0", server.port());
     let backend = RedisBackend::connect(&url, RedisSettings::default()).await.unwrap();
     let receipt = held(&backend, "q").await.receipt;
-    let settlement = Settlement { result: Some(success("i")), ..Settlement::ack(receipt) };
+    let settlement = Settlement::ack(receipt).with_result(Some(success("i")));
     assert_eq!(backend.settle(vec![settlement]).await.unwrap(), [Settled::Done]);
     assert!(matches!(backend.lookup("i").await.unwrap(), Lookup::Stored(_)));
     assert_eq!(peer.run::<i64>(&["EXISTS", "unacked", "unacked_index"]).await, 0);
@@ -102,7 +102,7 @@ async fn a_full_redis_takes_the_results_of_what_it_handed_out() {
     let (backend, mut peer) = (server.backend().await, server.peer().await);
     let receipt = held(&backend, "q").await.receipt;
     let () = peer.run(&["CONFIG", "SET", "maxmemory", "1"]).await;
-    let settlement = Settlement { result: Some(success("i")), ..Settlement::ack(receipt) };
+    let settlement = Settlement::ack(receipt).with_result(Some(success("i")));
     assert_eq!(backend.settle(vec![settlement]).await.unwrap(), [Settled::Done]);
 }
 
@@ -112,7 +112,7 @@ async fn an_unreadable_dead_letter_hides_no_other() {
     let (backend, mut peer) = (server.backend().await, server.peer().await);
     let dead = |n| {
         let disposition = Disposition::DeadLetter(letter(&format!("d{n}")));
-        Settlement { receipt: None, disposition, result: None, send: Vec::new() }
+        Settlement::without_delivery(disposition)
     };
     backend.settle((0..50).map(dead).collect()).await.unwrap();
     let _: i64 = peer.run(&["HSET", "apium:dead:letters", "odd", "no letter"]).await;

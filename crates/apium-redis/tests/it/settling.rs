@@ -14,7 +14,7 @@ fn message(bytes: &str) -> Outgoing {
 }
 
 fn early(send: Vec<Outgoing>) -> Settlement {
-    Settlement { receipt: None, disposition: Disposition::Ack, result: None, send }
+    Settlement { send, ..Settlement::without_delivery(Disposition::Ack) }
 }
 
 async fn claimed(backend: &RedisBackend) -> Vec<String> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use apium_core::broker::QueueDepth;
+use apium_core::chords::Chords;
 use apium_core::fleet::Revocations;
 use apium_core::memory::Memory;
 use apium_core::protocol::ResultRecord;
@@ -102,7 +103,7 @@ impl Probe {
     fn poisoned(&self, settlements: &[Settlement]) -> Option<BackendError> {
         let poison = self.poison.lock().unwrap();
         let (text, error) = poison.as_ref()?;
-        let mut results = settlements.iter().filter_map(|settlement| settlement.result.as_ref());
+        let mut results = settlements.iter().flat_map(|settlement| &settlement.results);
         results.any(|result| String::from_utf8_lossy(&result.record).contains(text)).then(|| error.clone())
     }
 
@@ -278,6 +279,10 @@ impl Fleet for Probe {
 impl ResultStore for Probe {
     fn home(&self) -> &str {
         ResultStore::home(&self.inner)
+    }
+
+    fn chords(&self) -> &dyn Chords {
+        self.inner.chords()
     }
 
     async fn store(&self, result: &StoredResult) -> Result<bool, BackendError> {

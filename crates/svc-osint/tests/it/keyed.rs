@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use apium_core::chords::Chords;
 use apium_core::memory::Memory;
 use apium_core::protocol::ResultRecord;
 use apium_core::{BackendError, Broker, Lookup, ResultStore, StoredResult};
@@ -36,6 +37,10 @@ pub(crate) struct Hesitant {
 impl ResultStore for Hesitant {
     fn home(&self) -> &'static str {
         "hesitant"
+    }
+
+    fn chords(&self) -> &dyn Chords {
+        self.inner.chords()
     }
 
     async fn store(&self, result: &StoredResult) -> Result<bool, BackendError> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use apium_core::chords::Chords;
 use apium_core::error::Remedy;
 use apium_core::memory::Memory;
 use apium_core::protocol::{Headers, RawJson, ResultRecord};
@@ -33,6 +34,10 @@ struct Counting {
 impl ResultStore for Counting {
     fn home(&self) -> &'static str {
         "counting"
+    }
+
+    fn chords(&self) -> &dyn Chords {
+        self.inner.chords()
     }
 
     async fn store(&self, result: &StoredResult) -> Result<bool, BackendError> {
