@@ -14,6 +14,7 @@ pub mod task;
 
 pub mod client;
 
+pub mod broadcast;
 pub mod broker;
 pub mod chords;
 pub mod clock;
