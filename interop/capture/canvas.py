@@ -556,6 +556,20 @@ def work():
     broken("a group body with a chain behind", group([d.s(), e.s()], chain=rest, task_id="X"))
 
 
+# Options of a call, and of a signature itself.
+CALLS = [
+    {"queue": "z"}, {"countdown": 4}, {"link": d.s()}, {"link_error": [old.s()]}, {"root_id": "R", "parent_id": "P"},
+    {"task_id": "T", "chain": [e.s()]}, {"group_id": "G", "group_index": 3, "chord": e.s()}, {"s": 1, "stamped_headers": ["s"]},
+    {"eta": "2030-01-01T00:00:00+00:00"}, {"shadow": "x"}, {"priority": None}, {"retries": 2}, {"replaced_task_nesting": 1},
+    {"add_to_parent": False}, {"headers": {"h": 1}}, {"reply_to": "me"}, {"ignore_result": True}, {"expires": 9, "time_limit": 2},
+]
+OPTIONS = [
+    {"queue": "q"}, {"countdown": 3}, {"priority": 2}, {"x-own": [1]}, {"link": [b.s()]}, {"link": c.s()}, {"link_error": old.s()},
+    {"ignore_result": True}, {"root_id": "R"}, {"parent_id": "P"}, {"group_id": "G"}, {"group_index": 7}, {"reply_to": "me"},
+    {"chord": e.s()}, {"chain": [d.s()]}, {"priority": None}, {"countdown": None}, {"group_id": None}, {"chord": None},
+]
+
+
 def random_canvas(picks, depth):
     kinds = ["task"] * 4 if depth == 0 else ["task", "task", "chain", "raw", "group", "chord", "or", "or"]
     kind = picks.choice(kinds)
@@ -580,8 +594,7 @@ def random_canvas(picks, depth):
     if picks.random() < 0.12:
         sig.link_error(picks.choice([old.s(), new.s(), old.s(1)]))
     if picks.random() < 0.1:
-        sig.set(**picks.choice([{"queue": "q"}, {"countdown": 3}, {"priority": 2}, {"task_id": fresh()}, {"x-own": [1]},
-                                {"link": [b.s()]}, {"link_error": old.s()}, {"ignore_result": True}]))
+        sig.set(**plain(picks.choice(OPTIONS)), **({"task_id": fresh()} if picks.random() < 0.2 else {}))
     if picks.random() < 0.07:
         sig.stamp(append_stamps=picks.random() < 0.5, **{picks.choice("st"): picks.choice([1, "v", [2], {"m": 3}])})
     return sig
@@ -610,9 +623,10 @@ def random_cases(count):
         made += 1
         name = f"seed {seed}"
         if picks.random() < 0.6:
-            call = picks.choice([{}, {}, {"queue": "z"}, {"countdown": 4}, {"link": plain(d.s())}, {"link_error": plain([old.s()])},
-                                 {"root_id": "R", "parent_id": "P"}, {"task_id": "T", "chain": plain([e.s()])}])
-            plan(name, sig, *range(picks.choice([0, 0, 1])), call=call)
+            call = {}
+            for _ in range(picks.choice([0, 0, 1, 1, 2])):
+                call.update(plain(picks.choice(CALLS)))
+            plan(name, sig, *range(picks.choice([0, 0, 1])), call=call, **picks.choice([{}, {}, {"k": 2}]))
             continue
         try:
             met(name, sig, picks.choice(["success", "step", "failed step", "part", "done", "broken", "replace", "replaced step"]), picks)

@@ -45,7 +45,8 @@ pub fn chord_error(part: &str, exception: &ExceptionRecord) -> ExceptionRecord {
     ExceptionRecord::new("celery.exceptions", "ChordError", &message)
 }
 
-/// What a worker sends when all parts of a chord have succeeded with these results, in the order of their indices.
+/// What a worker sends when all parts of a chord have succeeded with these results, in the order of their indices. The
+/// task that returned the last part is the `current` one of the sender.
 ///
 /// # Errors
 /// When the body is no signature or cannot be sent: the chord then fails, see [`chord_failed`], with a `ChordError`

@@ -11,7 +11,8 @@ use super::{
 };
 
 /// Whether an errback is of the new kind, called in the worker with request, exception and traceback. The others, and
-/// those that are not known here, are sent as tasks with the id of the failed one.
+/// those that are not known here, are sent as tasks with the id of the failed one. Celery takes a task for new style
+/// that is registered, not bound, and takes more than one positional argument besides those of the signature.
 pub type IsNewStyle<'a> = &'a dyn Fn(&Signature) -> bool;
 
 /// A task that never ran and is FAILURE because another one failed.

@@ -14,8 +14,8 @@
 //! - The body in the header of a chord that is still to come is left out at once, not only when a message is written.
 //! - A single errback of a body (not in a list) is called when the chord fails; Celery sends tasks named after the
 //!   members of its object.
-//! - A callback can be linked to a chord with a group body by [`replace`]; Celery fails to, since the callback came
-//!   over the wire.
+//! - A callback that came over the wire can be linked to a group (by [`replace`], or by the chain it is linked to);
+//!   Celery fails to. A `link` of null counts as no links; Celery keeps the null among them.
 //! - A chain or a map as errback is sent if the caller does not call it new style; Celery calls it in the worker with
 //!   arguments that it then cannot send.
 //! - A stamp that is named but not there is left out; Celery refuses to send the task.

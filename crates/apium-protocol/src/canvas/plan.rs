@@ -1,7 +1,7 @@
 //! What sending a canvas comes to: the messages in their order, the chords to announce between them, and the results
 //! it promises. Only data: who publishes and stores it is not of this floor.
 
-use crate::RawJson;
+use crate::{JsonError, RawJson};
 
 use super::{
     CanvasError, Options, PlannedMessage, Shape, Signature,
@@ -14,7 +14,8 @@ pub struct Sender<'a> {
     pub ids: &'a mut dyn FnMut() -> String,
     /// What to say in `reply_to`, in messages and in signatures that get their id here; nothing when `None`.
     pub reply_to: Option<String>,
-    /// The task inside which it is sent, if it is a worker that sends.
+    /// The task inside which it is sent, if it is a worker that sends: the parent, and through it the root, of what
+    /// has none of its own. Where headers of a task are passed beside the sender they count instead.
     pub current: Option<Current>,
 }
 
@@ -104,6 +105,15 @@ impl Plan {
     /// What Celery lists among the children of the task that sends this.
     pub fn children(&self) -> impl Iterator<Item = PlannedResult<'_>> {
         self.children.iter().map(|place| self.results.view(*place))
+    }
+
+    /// The children as they stand in a result record, to be joined with those of what the task itself has sent.
+    ///
+    /// # Errors
+    /// When a result is too deep, see [`PlannedResult::to_json`].
+    pub fn children_json(&self) -> Result<RawJson, JsonError> {
+        let children = self.children().map(|child| child.to_json()).collect::<Result<Vec<_>, _>>()?;
+        Ok(RawJson::array(&children))
     }
 }
 

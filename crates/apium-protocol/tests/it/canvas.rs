@@ -18,6 +18,8 @@ fn every_canvas_is_sent_as_by_celery() {
             ),
             (Err(_), Some(_)) => Ok(()),
             (Err(error), None) => Err(format!("refused: {error}")),
+            // Celery fails to link a callback that came over the wire to a group.
+            (Ok(_), Some(error)) if error.contains("'dict' object has no attribute 'clone'") => Ok(()),
             (Ok(_), Some(error)) => Err(format!("Celery refuses: {error}")),
         };
         if let Err(differs) = outcome {

@@ -122,7 +122,7 @@ pub(crate) fn tuple(result: Option<PlannedResult<'_>>) -> Value {
 }
 
 pub(crate) fn children(plan: &Plan) -> Value {
-    plan.children().map(|child| tuple(Some(child))).collect()
+    value(&plan.children_json().unwrap())
 }
 
 fn sent(message: &PlannedMessage) -> Value {
