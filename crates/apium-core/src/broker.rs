@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::broadcast::Broadcast;
 use crate::chords::ChordEnd;
 use crate::dead::{DeadFilter, DeadLetter};
 use crate::error::BackendError;
@@ -123,6 +124,9 @@ pub struct QueueDepth {
 pub trait Broker: Fleet {
     /// Where this broker lives, without secrets; equal for a result store that settles in the same step.
     fn home(&self) -> &str;
+
+    /// What this broker carries to everyone at once: remote control and events.
+    fn broadcast(&self) -> &dyn Broadcast;
 
     /// Puts messages into their queues, all or none.
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError>;

@@ -1,5 +1,6 @@
 //! The ports kept in memory: for tests and for programs whose tasks may die with them.
 
+mod broadcast;
 mod chords;
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,6 +12,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use crate::broadcast::Broadcast;
 use crate::broker::{Broker, Claim, Delivery, Disposition, Outgoing, QueueDepth, Receipt, Settled, Settlement};
 use crate::chords::Chords;
 use crate::clock::{Clock, SystemClock, after};
@@ -41,6 +43,7 @@ struct Shelves {
     workers: BTreeMap<String, (WorkerCard, Timestamp)>,
     revoked: Vec<(String, Timestamp)>,
     chords: chords::Shelf,
+    ears: broadcast::Ears,
 }
 
 struct Held {
@@ -230,6 +233,10 @@ impl Shelves {
 impl Broker for Memory {
     fn home(&self) -> &str {
         &self.home
+    }
+
+    fn broadcast(&self) -> &dyn Broadcast {
+        self
     }
 
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {

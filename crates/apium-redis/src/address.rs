@@ -46,6 +46,7 @@ pub fn check_url(url: &str) -> Result<(), BackendError> {
 }
 
 /// Where a Redis is, in two forms: one to connect with, one to show.
+#[derive(Clone)]
 pub(crate) struct Address {
     /// Opens connections; holds the password.
     pub(crate) client: Client,
@@ -71,6 +72,11 @@ impl Address {
                 Err(broken(&format!("{scheme}:// is not a Redis URL; use redis://, rediss:// or redis+socket://")))
             }
         }
+    }
+
+    /// The number of the database, as it stands in the names of channels.
+    pub(crate) fn database(&self) -> u32 {
+        u32::try_from(self.client.get_connection_info().redis_settings().db()).unwrap_or(0)
     }
 
     fn tcp(url: &Url) -> Result<Self, BackendError> {

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use apium_core::BackendError;
 
 use crate::address::Address;
-use crate::connection::Link;
+use crate::connection::{Link, Pushes};
+use crate::ears::Ears;
 use crate::keys;
 use crate::misfit::Misfits;
 use crate::wake::Wake;
@@ -42,6 +43,8 @@ pub(crate) struct Inner {
     pub(crate) settling: Link,
     /// Where waiters are told of changes.
     pub(crate) wake: Wake,
+    /// Where one listens to what is said to everyone.
+    pub(crate) ears: Ears,
     /// Sets this process's tags apart from every other's.
     pub(crate) instance: String,
     pub(crate) numbers: AtomicU64,
@@ -67,9 +70,10 @@ impl RedisBackend {
             inner: Arc::new(Inner {
                 home: address.home.clone(),
                 settings,
-                link: Link::new(&address, None),
-                settling: Link::new(&address, None),
+                link: Link::new(&address, Pushes::None),
+                settling: Link::new(&address, Pushes::None),
                 wake: Wake::new(&address),
+                ears: Ears::new(&address),
                 instance: uuid::Uuid::new_v4().simple().to_string().chars().take(16).collect(),
                 numbers: AtomicU64::new(1),
                 misfits: Misfits::default(),

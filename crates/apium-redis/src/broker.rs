@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use apium_core::broadcast::Broadcast;
 use apium_core::broker::QueueDepth;
 use apium_core::{
     BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Outgoing, Receipt, Settled, Settlement,
@@ -26,6 +27,10 @@ const REDELIVERED_MARK: &str = "\"redelivered\": true";
 impl Broker for RedisBackend {
     fn home(&self) -> &str {
         &self.inner.home
+    }
+
+    fn broadcast(&self) -> &dyn Broadcast {
+        self
     }
 
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {

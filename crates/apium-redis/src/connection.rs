@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use crate::address::Address;
+use crate::ears::Listeners;
 use crate::wake::Watchers;
 
 /// How long Redis may take to accept a connection.
@@ -38,6 +39,16 @@ pub(crate) struct Link {
     runtime: Handle,
 }
 
+/// What Redis says unasked on a connection, and to whom that goes.
+pub(crate) enum Pushes {
+    /// Nothing.
+    None,
+    /// That keys have changed which were read on it.
+    Changed(Arc<Watchers>),
+    /// What was said on the channels it is subscribed to.
+    Said(Arc<Listeners>),
+}
+
 /// What opens the connection, one caller at a time.
 struct Dialler {
     client: Client,
@@ -50,7 +61,7 @@ struct Line {
     home: Arc<str>,
     live: Mutex<Option<(u64, MultiplexedConnection)>>,
     opened: AtomicU64,
-    watchers: Option<Arc<Watchers>>,
+    pushes: Pushes,
 }
 
 #[derive(Default)]
@@ -60,11 +71,11 @@ struct Dialling {
 }
 
 impl Link {
-    /// A link that has not connected yet. With `watchers`, Redis is asked to track what is read through it
-    /// and they are told what changed. To be called on the runtime that is to drive the connection.
-    pub(crate) fn new(address: &Address, watchers: Option<Arc<Watchers>>) -> Self {
+    /// A link that has not connected yet. For [`Pushes::Changed`] Redis is asked to track what is read through it. To
+    /// be called on the runtime that is to drive the connection.
+    pub(crate) fn new(address: &Address, pushes: Pushes) -> Self {
         let home: Arc<str> = address.home.as_str().into();
-        let line = Line { home: home.clone(), live: Mutex::new(None), opened: AtomicU64::new(0), watchers };
+        let line = Line { home: home.clone(), live: Mutex::new(None), opened: AtomicU64::new(0), pushes };
         let line = Arc::new(line);
         let dialling = tokio::sync::Mutex::default();
         let dialler = Arc::new(Dialler { client: address.client.clone(), line: line.clone(), dialling });
@@ -87,6 +98,18 @@ impl Link {
     pub(crate) async fn script<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, BackendError> {
         let (serial, mut connection) = self.connection().await?;
         script.invoke_async(&mut connection).await.map_err(|error| self.fault(serial, &error))
+    }
+
+    /// Subscribes to patterns; what comes of them goes to [`Pushes::Said`].
+    pub(crate) async fn subscribe(&self, patterns: &[String]) -> Result<(), BackendError> {
+        let (serial, mut connection) = self.connection().await?;
+        connection.psubscribe(patterns).await.map_err(|error| self.fault(serial, &error))
+    }
+
+    /// Leaves patterns.
+    pub(crate) async fn unsubscribe(&self, patterns: &[String]) -> Result<(), BackendError> {
+        let (serial, mut connection) = self.connection().await?;
+        connection.punsubscribe(patterns).await.map_err(|error| self.fault(serial, &error))
     }
 
     /// The number of the living connection, 0 without one: what was written once is to be written again when
@@ -131,6 +154,7 @@ impl Link {
             _ if code == "BUSY" || code == "MISCONF" => {
                 BackendError::Unavailable(format!("Redis at {home} refuses to write now: {error}"))
             }
+            _ if code == "NOPERM" => BackendError::Broken(forbidden(home, &error.to_string())),
             _ if error.is_timeout() => {
                 self.line.lost(serial);
                 BackendError::Unavailable(format!("Redis at {home} did not answer within {ANSWER_WITHIN:?}"))
@@ -190,7 +214,7 @@ impl Dialler {
             });
         let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
         let mut connection = connecting.await.map_err(|error| unreachable(&self.line.home, &error))?;
-        if self.line.watchers.is_some() {
+        if matches!(self.line.pushes, Pushes::Changed(_)) {
             let tracking = redis::cmd("CLIENT").arg("TRACKING").arg("ON").query_async::<()>(&mut connection).await;
             tracking.map_err(|error| unreachable(&self.line.home, &error))?;
         }
@@ -213,19 +237,27 @@ impl Line {
         if gone.is_some() {
             tracing::warn!(redis = %self.home, "connection lost");
         }
-        // Nobody will push to those who wait on this connection: they look again, which reconnects.
-        if let Some(watchers) = &self.watchers {
-            watchers.all_changed();
+        match &self.pushes {
+            Pushes::None => {}
+            // Nobody will push to those who wait on this connection: they look again, which reconnects.
+            Pushes::Changed(watchers) => watchers.all_changed(),
+            Pushes::Said(listeners) => listeners.lost(),
         }
     }
 
     fn told(&self, serial: u64, push: &PushInfo) {
-        match (&push.kind, &self.watchers) {
+        match (&push.kind, &self.pushes) {
             (PushKind::Disconnection, _) => self.lost(serial),
-            (PushKind::Invalidate, Some(watchers)) => watchers.changed(&push.data),
+            (PushKind::Invalidate, Pushes::Changed(watchers)) => watchers.changed(&push.data),
+            (PushKind::PMessage, Pushes::Said(listeners)) => listeners.heard(&push.data),
             _ => {}
         }
     }
+}
+
+fn forbidden(home: &str, told: &str) -> String {
+    let channels = "its ACL needs the keys `~*` and, for remote control and events, the channels `&*`";
+    format!("the Redis user at {home} may not do what Apium needs ({told}); {channels}")
 }
 
 /// Why no connection could be made, for the person who must act.
@@ -241,7 +273,7 @@ fn unreachable(home: &str, error: &RedisError) -> BackendError {
             return BackendError::Broken(format!("Redis at {home} wants a password, but the URL gives none"));
         }
         Some("NOPERM") => {
-            return BackendError::Broken(format!("the Redis user at {home} may not do what Apium needs: {told}"));
+            return BackendError::Broken(forbidden(home, &told));
         }
         Some("LOADING") => return BackendError::Unavailable(format!("Redis at {home} is still loading its data")),
         _ => {}

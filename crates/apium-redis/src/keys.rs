@@ -16,6 +16,8 @@
 //! | `apium:dead`, `apium:dead:letters` | zset, hash | dead letters by time; id → letter |
 //! | `apium:workers`, `apium:worker:cards` | zset, hash | `<name> <pid> <started>` of a worker → until when it counts as alive; its card |
 //! | `apium:revoked`, `apium:revoked:until` | zset, zset | revoked id → cursor; → until when it is remembered |
+//! | `_kombu.binding.reply.celery.pidbox`, `<id>.reply.celery.pidbox` | set, list | how answers find whoever asked; the answers |
+//! | `apium:inboxes` | zset | a binding of ours for answers → until when it is kept if its process dies |
 //! | `apium:queues` | set | queues an Apium process has used |
 
 /// Unsettled messages.
@@ -40,6 +42,8 @@ pub(crate) const CARDS: &str = "apium:worker:cards";
 pub(crate) const REVOKED: &str = "apium:revoked";
 /// Revoked ids by the end of their memory.
 pub(crate) const REVOKED_UNTIL: &str = "apium:revoked:until";
+/// Bindings of inboxes, by the end of their time.
+pub(crate) const INBOXES: &str = "apium:inboxes";
 /// Queues an Apium process has used.
 pub(crate) const QUEUES: &str = "apium:queues";
 /// What kombu's binding tables begin with.

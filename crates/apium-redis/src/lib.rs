@@ -2,15 +2,17 @@
 //!
 //! Read in this order: `keys` (what lies where), `connection` (one line to Redis that mends itself),
 //! `backend` (what is opened), `broker` (publish, claim, renew), `settle`, `recover`, `wake` (how a waiter
-//! learns of a change), `results`, `fleet`, `dead`. What must happen in one step is a script in `scripts/`.
+//! learns of a change), `results`, `chords`, `fleet`, `dead`, `broadcast` with `ears`. What must happen in one step is a script in `scripts/`.
 
 mod address;
 mod backend;
+mod broadcast;
 mod broker;
 mod chords;
 mod connection;
 mod dead;
 mod depths;
+mod ears;
 mod fleet;
 mod keys;
 mod misfit;

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::address::Address;
-use crate::connection::Link;
+use crate::connection::{Link, Pushes};
 
 /// How long a waiter trusts a silent connection: a half-open one pushes nothing.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -70,7 +70,7 @@ impl Wake {
     /// A waiting room that connects when the first waiter comes.
     pub(crate) fn new(address: &Address) -> Self {
         let watchers = Arc::new(Watchers::default());
-        Self { link: Link::new(address, Some(watchers.clone())), home: address.home.clone(), watchers }
+        Self { link: Link::new(address, Pushes::Changed(watchers.clone())), home: address.home.clone(), watchers }
     }
 
     /// Looks at once, and again whenever one of `keys` changes, until there is something or `at_most` has passed.

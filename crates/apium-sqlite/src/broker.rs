@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use apium_core::broadcast::Broadcast;
 use apium_core::broker::QueueDepth;
 use apium_core::{
     BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Outgoing, Receipt, Settled, Settlement,
@@ -11,7 +12,7 @@ use tokio::time::timeout_at;
 
 use crate::backend::SqliteBackend;
 use crate::writer::{Job, Weight, Work, unattended};
-use crate::{chords, dead, fleet, line, results, settle, wake};
+use crate::{broadcast, chords, dead, fleet, line, results, settle, wake};
 
 /// Sweeps of one recovery at the most: with a recovery every five seconds, thousands of results a second may expire.
 const SWEEPS: usize = 40;
@@ -20,6 +21,10 @@ const SWEEPS: usize = 40;
 impl Broker for SqliteBackend {
     fn home(&self) -> &str {
         &self.home
+    }
+
+    fn broadcast(&self) -> &dyn Broadcast {
+        self
     }
 
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {
@@ -93,6 +98,7 @@ impl Broker for SqliteBackend {
         let recover = |work: &Work<'_>| {
             fleet::sweep(work)?;
             chords::sweep(work)?;
+            broadcast::sweep(work)?;
             work.vacuum.ask();
             line::recover(work)
         };

@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     Damaged(String),
     /// The file holds no store yet, and none is to be made.
     NoStore,
+    /// Something was thrown away before whoever listens had read it.
+    Missed,
 }
 
 impl Fault {
@@ -27,6 +29,9 @@ impl Fault {
             Self::Broken(sentence) => BackendError::Broken(format!("in {name}: {sentence}")),
             Self::Damaged(found) => BackendError::Broken(is_damaged(&name.to_string(), found)),
             Self::NoStore => no_store(file),
+            Self::Missed => BackendError::Unavailable(format!(
+                "more was said through {name} than could be kept until it was asked for; something was missed"
+            )),
             Self::Sqlite(error) => tell_sqlite(error, &name.to_string()),
         }
     }

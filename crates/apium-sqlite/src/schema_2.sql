@@ -1,4 +1,4 @@
--- Schema 2: chords and groups, as Celery keeps them in its result backend.
+-- Schema 2: chords and groups, as Celery keeps them in its result backend; and what is said to everyone.
 
 -- One row a chord that was announced or of which a part has ended.
 CREATE TABLE chords (
@@ -29,3 +29,12 @@ CREATE TABLE groups (
     record  TEXT    NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX groups_expiring ON groups (expires) WHERE expires IS NOT NULL;
+
+-- What was said to everyone, and answers; for a minute.
+CREATE TABLE broadcasts (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,  -- the cursor of whoever listens: never used twice, never left out
+    subject TEXT    NOT NULL,                   -- 'control', 'event <routing key>' or 'answer <id of the request>'
+    said    INTEGER NOT NULL,
+    total   INTEGER NOT NULL,                   -- bytes of this and all before it: how many lie between two rows
+    bytes   BLOB    NOT NULL
+) STRICT;

@@ -34,6 +34,7 @@ const WITHOUT_BELL: Duration = Duration::from_millis(25);
 pub(crate) struct Rung {
     messages: Cell<bool>,
     revocations: Cell<bool>,
+    broadcasts: Cell<bool>,
     ready: RefCell<Vec<String>>,
 }
 
@@ -41,6 +42,7 @@ pub(crate) struct Rung {
 pub(crate) struct Bell {
     messages: Notify,
     revocations: Notify,
+    broadcasts: Notify,
     awaited: Mutex<HashMap<String, Awaited>>,
     rope: File,
 }
@@ -75,6 +77,11 @@ impl Rung {
         self.revocations.set(true);
     }
 
+    /// Something was said to everyone.
+    pub(crate) fn broadcasts(&self) {
+        self.broadcasts.set(true);
+    }
+
     /// A result is there and will not change by itself.
     pub(crate) fn ready(&self, task_id: &str) {
         self.ready.borrow_mut().push(task_id.to_owned());
@@ -87,6 +94,7 @@ impl Bell {
         Ok(Self {
             messages: Notify::new(),
             revocations: Notify::new(),
+            broadcasts: Notify::new(),
             awaited: Mutex::default(),
             rope: private_file(&beside(file, "-bell"))?,
         })
@@ -95,7 +103,7 @@ impl Bell {
     /// Wakes those whom a commit concerns, here and elsewhere.
     pub(crate) fn ring(&self, rung: Rung) {
         let ready = rung.ready.into_inner();
-        if !rung.messages.get() && !rung.revocations.get() && ready.is_empty() {
+        if !rung.messages.get() && !rung.revocations.get() && !rung.broadcasts.get() && ready.is_empty() {
             return;
         }
         if rung.messages.get() {
@@ -103,6 +111,9 @@ impl Bell {
         }
         if rung.revocations.get() {
             self.revocations.notify_waiters();
+        }
+        if rung.broadcasts.get() {
+            self.broadcasts.notify_waiters();
         }
         for task_id in ready {
             if let Some(awaited) = self.awaited().get(&task_id) {
@@ -126,6 +137,11 @@ impl Bell {
         &self.revocations
     }
 
+    /// Rung when something was said to everyone.
+    pub(crate) fn broadcasts(&self) -> &Notify {
+        &self.broadcasts
+    }
+
     /// A place among those who wait for this task's result.
     pub(crate) fn wait_for<'a>(&'a self, task_id: &'a str) -> Waiter<'a> {
         let mut awaited = self.awaited();
@@ -135,11 +151,12 @@ impl Bell {
         Waiter { bell: self, task_id, ready: awaited.ready.clone() }
     }
 
-    /// Somebody else has committed something: whoever waits for messages or revocations looks himself, while the
+    /// Somebody else has committed something: whoever waits for messages, revocations or broadcasts looks himself, while the
     /// awaited results are looked up here (`ready`), so that a hundred waiters are not a hundred questions.
     fn heard(&self, ready: impl Fn(&str) -> bool) {
         self.messages.notify_waiters();
         self.revocations.notify_waiters();
+        self.broadcasts.notify_waiters();
         let awaited: Vec<String> = self.awaited().keys().cloned().collect();
         for task_id in awaited {
             if ready(&task_id)

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use apium_core::broadcast::Broadcast;
 use apium_core::broker::QueueDepth;
 use apium_core::chords::Chords;
 use apium_core::fleet::Revocations;
@@ -180,6 +181,10 @@ fn away<T>(call: &str) -> Result<T, BackendError> {
 impl Broker for Probe {
     fn home(&self) -> &str {
         Broker::home(&self.inner)
+    }
+
+    fn broadcast(&self) -> &dyn Broadcast {
+        self.inner.broadcast()
     }
 
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {
