@@ -3,6 +3,7 @@
 //! A backend's test writes a function that makes a fresh, empty [`Subject`] and calls the macro:
 //! `apium_core::conformance_tests!(subject);` Each promise is then one test.
 
+pub mod broadcast;
 pub mod broker;
 pub mod chords;
 pub mod fleet;
@@ -48,6 +49,12 @@ macro_rules! conformance_tests {
             the_last_part_completes, parts_may_end_before_the_size_is_told, a_part_counts_once,
             parts_of_one_place_all_count, a_part_may_add_further_parts, one_claims_the_body, a_group_may_be_used_again,
             the_body_is_sent_with_the_settlement, a_claim_that_was_lost_sends_nothing, keeps_groups, counts_many);
+        $crate::conformance_tests!(@suite broadcast $make:
+            all_who_listen_hear_it, only_the_topics_asked_for_are_heard, a_star_covers_what_begins_so,
+            nothing_is_heard_from_before, a_wait_ends_in_time, a_wait_is_ended_by_what_is_said,
+            a_wait_that_is_given_up_takes_nothing, an_answer_reaches_the_inbox_it_names, a_closed_inbox_swallows,
+            who_leaves_takes_nothing_from_others, many_are_heard_in_each_speakers_order,
+            what_is_not_kept_is_told_as_an_error, large_ones_are_carried);
         $crate::conformance_tests!(@suite fleet $make:
             shows_the_living, a_silent_worker_is_gone, a_leaver_is_gone, tells_namesakes_apart, tells_revocations_once, does_not_wait_when_given_no_time, wakes_on_revoke, remembers_revocations);
     };
