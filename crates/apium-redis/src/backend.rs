@@ -132,6 +132,20 @@ impl RedisBackend {
         Ok(())
     }
 
+    /// Names a worker's mailbox, once, as a Python worker does: out of courtesy, because the channel of remote control
+    /// reaches everyone and nobody looks there.
+    pub(crate) async fn bind_mailbox(&self, node: &str) -> Result<(), BackendError> {
+        let (exchange, member) = self.inner.ears.channels.mailbox(node);
+        let fresh = self.unbound(std::iter::once(member.as_str()));
+        if !fresh.is_empty() {
+            let mut add = redis::cmd("SADD");
+            add.arg(keys::binding(&exchange)).arg(&member);
+            self.inner.link.command::<redis::Value>(&add).await?;
+            self.inner.bound.lock().unwrap_or_else(PoisonError::into_inner).1.extend(fresh);
+        }
+        Ok(())
+    }
+
     /// Which of these were not bound yet on this connection.
     fn unbound<'a>(&self, queues: impl Iterator<Item = &'a str>) -> Vec<String> {
         let serial = self.inner.link.serial();

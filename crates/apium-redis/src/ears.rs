@@ -250,6 +250,11 @@ impl Channels {
         }
     }
 
+    /// The exchange of remote control, and what a worker of this name binds there.
+    pub(crate) fn mailbox(&self, node: &str) -> (String, String) {
+        (self.control.exchange(), self.control.node_binding(node).to_string())
+    }
+
     /// What a client binds before it asks, and the list its answers come to.
     pub(crate) fn inbox(&self, id: &str) -> (String, String) {
         (self.control.reply_binding(id).to_string(), self.control.reply_queue(id))

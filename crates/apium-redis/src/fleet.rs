@@ -19,7 +19,8 @@ impl Fleet for RedisBackend {
             .map_err(|error| BackendError::Broken(format!("a worker's card cannot be written: {error}")))?;
         let mut script = scripts::BEAT.key(keys::WORKERS);
         script.key(keys::CARDS).arg(self.offset()).arg(ttl.as_secs_f64()).arg(card.instance()).arg(text);
-        self.inner.link.script(&script).await
+        self.inner.link.script::<()>(&script).await?;
+        self.bind_mailbox(&card.name).await
     }
 
     async fn leave(&self, card: &WorkerCard) -> Result<(), BackendError> {
@@ -28,6 +29,8 @@ impl Fleet for RedisBackend {
         pipe.atomic();
         pipe.cmd("ZREM").arg(keys::WORKERS).arg(&instance).ignore();
         pipe.cmd("HDEL").arg(keys::CARDS).arg(&instance).ignore();
+        let (exchange, member) = self.inner.ears.channels.mailbox(&card.name);
+        pipe.cmd("SREM").arg(keys::binding(&exchange)).arg(member).ignore();
         self.inner.link.pipeline(&pipe).await
     }
 

@@ -16,6 +16,7 @@
 //! | `apium:dead`, `apium:dead:letters` | zset, hash | dead letters by time; id → letter |
 //! | `apium:workers`, `apium:worker:cards` | zset, hash | `<name> <pid> <started>` of a worker → until when it counts as alive; its card |
 //! | `apium:revoked`, `apium:revoked:until` | zset, zset | revoked id → cursor; → until when it is remembered |
+//! | `_kombu.binding.celery.pidbox` | set | mailboxes of workers; nobody reads it |
 //! | `_kombu.binding.reply.celery.pidbox`, `<id>.reply.celery.pidbox` | set, list | how answers find whoever asked; the answers |
 //! | `apium:inboxes` | zset | a binding of ours for answers → until when it is kept if its process dies |
 //! | `apium:queues` | set | queues an Apium process has used |

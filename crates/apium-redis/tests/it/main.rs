@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod addresses;
+mod broadcasting;
 mod conformance;
 mod layout;
 mod mishaps;
 mod outage;
+mod pidbox;
 mod python;
 mod recovering;
 mod refusals;

@@ -25,18 +25,24 @@ const MESSAGE: &str = r#"{"body": "W10=", "content-encoding": "utf-8", "content-
 
 struct Sweeper(Child);
 
+/// A Python with Celery 5.7 that runs `script`, with the URL as its argument.
+pub(crate) fn celery(script: &str, url: &str) -> Command {
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../.venvs/celery-5.7/bin/python");
+    let program = std::env::var_os("APIUM_PYTHON_5_7").map_or(beside, PathBuf::from);
+    assert!(
+        program.exists(),
+        "this test needs a Python with Celery 5.7, but {} is not there: \
+         run `cargo xtask setup`, or name one in APIUM_PYTHON_5_7",
+        program.display()
+    );
+    let mut command = Command::new(&program);
+    command.args(["-c", script, url]).stdin(Stdio::null());
+    command
+}
+
 impl Sweeper {
     fn start(url: &str) -> Self {
-        let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../.venvs/celery-5.7/bin/python");
-        let program = std::env::var_os("APIUM_PYTHON_5_7").map_or(beside, PathBuf::from);
-        let child = Command::new(&program).args(["-c", SWEEPER, url]).stdin(Stdio::null()).spawn();
-        Self(child.unwrap_or_else(|error| {
-            panic!(
-                "this test needs a Python with Celery 5.7, but {} cannot be started ({error}): \
-                 run `cargo xtask interop --setup`, or name one in APIUM_PYTHON_5_7",
-                program.display()
-            )
-        }))
+        Self(celery(SWEEPER, url).spawn().unwrap())
     }
 }
 
