@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{self, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use apium_core::broadcast::Topic;
 use apium_core::protocol::{RawJson, ResultRecord};
 use apium_core::{Broker, Claim, Fleet, ResultStore, Settled, Settlement, StoredResult};
 use apium_sqlite::{SqliteBackend, SqliteSettings};
 
-use crate::{LEASE, SOON, claim, memory, message, open, text};
+use crate::{LEASE, SOON, broadcasting, claim, memory, message, open, text};
 
 const ROLE: &str = "APIUM_SQLITE_ROLE";
 const FILE: &str = "APIUM_SQLITE_FILE";
@@ -94,6 +95,7 @@ fn child() {
             "settle" => settle(&file).await,
             "drain" => drain(&file).await,
             "arrivals" => arrivals(&file).await,
+            "listen" => broadcasting::listen(&file).await,
             "idle" => idle(&file).await,
             "open" => try_to_open(&file),
             "fill" => drop(fill(&file).await),
@@ -182,15 +184,22 @@ async fn idle(file: &Path) {
     let broker = open(file);
     let queues = ["q".to_owned(), "r".to_owned()];
     let long = Duration::from_mins(2);
+    let topics = [Topic::Control, Topic::Event("*".to_owned())];
+    let mut ear = broker.broadcast().listen(&topics).await.unwrap();
+    let mut inbox = broker.broadcast().open_inbox("nobody").await.unwrap();
     say("waiting");
-    let (messages, revocations, result) = tokio::join!(
+    let (messages, revocations, result, heard, answered) = tokio::join!(
         Broker::wait(&broker, &queues, long),
         broker.revocations(0, long),
-        ResultStore::wait(&broker, "nobody", long)
+        ResultStore::wait(&broker, "nobody", long),
+        ear.next(long),
+        inbox.next(long)
     );
     messages.unwrap();
     revocations.unwrap();
     result.unwrap();
+    heard.unwrap();
+    answered.unwrap();
 }
 
 /// Says why the file cannot be opened.

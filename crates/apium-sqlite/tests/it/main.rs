@@ -1,6 +1,7 @@
 //! The store in one file, examined at its doors: the promises, crashes, neighbours in other processes, sentences.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod broadcasting;
 mod child;
 mod conformance;
 mod crash;
