@@ -3,7 +3,6 @@
 //! The first of the six files. What travels is `apium-protocol/src/message.rs`; where it goes next is
 //! [`crate::broker`].
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use crate::broker::{Broker, Outgoing};
 use crate::clock;
 use crate::error::BackendError;
 use crate::results::{Lookup, ResultStore, StoredResult};
+use crate::routing::Routes;
 use crate::signature::{Signature, When};
 use crate::state::{Overwrite, TaskState};
 
@@ -34,15 +34,6 @@ pub struct Client {
     results: Arc<dyn ResultStore>,
     routes: Arc<Routes>,
     origin: Arc<str>,
-}
-
-/// Which queue a task goes to when its sender names none.
-#[derive(Debug, Clone)]
-pub struct Routes {
-    /// Where everything else goes. Celery's default: `celery`.
-    pub default_queue: String,
-    /// Task name to queue.
-    pub by_task: HashMap<String, String>,
 }
 
 /// A task that was sent: its id, and the way to its result.
@@ -221,19 +212,6 @@ impl Pending {
     /// Deletes the stored result.
     pub async fn forget(&self) -> Result<(), BackendError> {
         self.client.results.forget(&self.id).await
-    }
-}
-
-impl Routes {
-    /// The queue a task goes to.
-    pub fn queue_of(&self, task: &str) -> String {
-        self.by_task.get(task).unwrap_or(&self.default_queue).clone()
-    }
-}
-
-impl Default for Routes {
-    fn default() -> Self {
-        Self { default_queue: "celery".to_owned(), by_task: HashMap::new() }
     }
 }
 

@@ -1,8 +1,9 @@
 //! The words of the house and the promises between its rooms.
 //!
 //! Read in this order: [`state`] (where a task may stand), [`signature`] and [`task`] (what is sent,
-//! what is run), [`client`] (who sends), [`broker`], [`results`], [`chords`], [`fleet`] and [`dead`] (the ports every
-//! backend keeps), [`memory`] (the ports kept in memory), `conformance` (the suites every port obeys).
+//! what is run), [`client`] (who sends), [`routing`] (where to), [`broker`], [`results`], [`chords`], [`fleet`] and
+//! [`dead`] (the ports every backend keeps), [`memory`] (the ports kept in memory), `conformance` (the suites every
+//! port obeys).
 
 pub mod state;
 
@@ -13,6 +14,7 @@ pub mod signature;
 pub mod task;
 
 pub mod client;
+pub mod routing;
 
 pub mod broadcast;
 pub mod broker;
@@ -30,13 +32,14 @@ pub mod conformance;
 pub use apium_protocol as protocol;
 
 pub use broker::{Broker, Claim, Delivery, Disposition, Outgoing, Receipt, Settled, Settlement};
-pub use client::{Client, Pending, ResultError, Routes, SendError};
+pub use client::{Client, Pending, ResultError, SendError};
 pub use clock::{Clock, SystemClock, TestClock};
 pub use context::{Context, FromContext, State};
 pub use dead::{DeadFilter, DeadLetter, DeadReason};
 pub use error::{BackendError, TaskError};
 pub use fleet::{Fleet, WorkerCard};
 pub use results::{Lookup, ResultStore, StoredResult};
+pub use routing::Routes;
 pub use signature::Signature;
 pub use state::TaskState;
 pub use task::{Call, Registry, Task, TaskOptions, TaskResult};

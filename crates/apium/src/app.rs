@@ -1,7 +1,8 @@
 //! An app: the tasks of a program, the state they share, and where they are sent.
 
 use apium_core::context::States;
-use apium_core::{Client, Registry, Routes, Task};
+use apium_core::routing::{Route, Routes};
+use apium_core::{Client, Registry, Task};
 use apium_worker::{Worker, WorkerOptions};
 
 use crate::backend::Backend;
@@ -12,14 +13,14 @@ pub struct App {
     name: String,
     registry: Registry,
     states: States,
-    default_queue: String,
+    routes: Routes,
 }
 
 impl App {
     /// An app without tasks.
     pub fn new(name: impl Into<String>) -> Self {
-        let default_queue = Routes::default().default_queue;
-        Self { name: name.into(), registry: Registry::default(), states: States::default(), default_queue }
+        let (registry, states, routes) = (Registry::default(), States::default(), Routes::default());
+        Self { name: name.into(), registry, states, routes }
     }
 
     /// Adds a task.
@@ -46,9 +47,26 @@ impl App {
         self
     }
 
-    /// Where tasks without a queue of their own are sent. Default `celery`.
-    pub fn default_queue(mut self, queue: impl Into<String>) -> Self {
-        self.default_queue = queue.into();
+    /// Where tasks are sent that neither name a queue nor have a rule. Default `celery`.
+    pub fn default_queue(self, queue: impl Into<String>) -> Self {
+        self.routing(|routes| routes.with_default_queue(queue))
+    }
+
+    /// Sends tasks whose name this pattern covers (`scan.*`) to a queue; the first rule that covers a name counts, and
+    /// a rule without a `*` before those with one. Without effect on a task that names its own queue.
+    pub fn route(self, pattern: impl Into<String>, to: impl Into<Route>) -> Self {
+        self.routing(|routes| routes.with_rule(pattern, to))
+    }
+
+    /// Asks a function where a task of this name goes, after the rules before it; `None` leaves it to what follows:
+    /// `app.router(|name| name.ends_with(".slow").then(|| "slow".into()))`.
+    pub fn router(self, function: impl Fn(&str) -> Option<Route> + Send + Sync + 'static) -> Self {
+        self.routing(|routes| routes.with_function(function))
+    }
+
+    /// Changes the routes as a whole, such as to declare queues.
+    pub fn routing(mut self, change: impl FnOnce(Routes) -> Routes) -> Self {
+        self.routes = change(self.routes);
         self
     }
 
@@ -62,23 +80,28 @@ impl App {
         &self.registry
     }
 
-    /// The queues its tasks are sent to, the default one last.
+    /// Where its tasks are sent: each to the queue it names for itself, the others by the rules.
+    pub fn routes(&self) -> Routes {
+        let own = self.registry.iter().filter_map(|(name, task)| Some((name, task.options().queue?)));
+        own.fold(self.routes.clone(), |routes, (name, queue)| routes.with_own_queue(name, queue))
+    }
+
+    /// The queues its tasks are sent to and those declared, the default one last.
     pub fn queues(&self) -> Vec<String> {
-        let mut queues: Vec<_> = self.registry.iter().filter_map(|(_, task)| task.options().queue).collect();
+        let routes = self.routes();
+        let declared = routes.queues().iter().map(|queue| queue.name.clone());
+        let arrives = |name: String| routes.route(&name, &Route::default()).map(|to| to.arrives).unwrap_or_default();
+        let mut queues: Vec<_> = self.registry.names().into_iter().flat_map(arrives).chain(declared).collect();
         queues.sort();
         queues.dedup();
-        queues.retain(|queue| *queue != self.default_queue);
-        queues.push(self.default_queue.clone());
+        queues.retain(|queue| queue != routes.default_queue());
+        queues.push(routes.default_queue().to_owned());
         queues
     }
 
-    /// A client that sends to this backend, each task to its own queue.
+    /// A client that sends to this backend, each task where the routes say.
     pub fn client(&self, backend: &Backend) -> Client {
-        let own_queue =
-            |(name, task): (&str, &std::sync::Arc<dyn Task>)| Some((name.to_owned(), task.options().queue?));
-        let by_task = self.registry.iter().filter_map(own_queue).collect();
-        let routes = Routes { default_queue: self.default_queue.clone(), by_task };
-        Client::new(backend.broker.clone(), backend.results.clone(), routes)
+        Client::new(backend.broker.clone(), backend.results.clone(), self.routes())
     }
 
     /// A worker on this backend; `.run(stop)` works until asked to stop.

@@ -3,4 +3,8 @@
 
 mod arguments;
 mod memory;
+mod queue_order;
+mod routes;
+mod routes_check;
+mod routes_golden;
 mod sending;

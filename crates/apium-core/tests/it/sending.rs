@@ -13,8 +13,7 @@ use apium_core::{
 };
 
 fn client(memory: &Memory) -> Client {
-    let mut routes = Routes::default();
-    routes.by_task.insert("app.mail".to_owned(), "email".to_owned());
+    let routes = Routes::default().with_rule("app.mail", "email");
     Client::new(Arc::new(memory.clone()), Arc::new(memory.clone()), routes)
 }
 
