@@ -126,26 +126,28 @@ impl Session {
     async fn listen(self: Arc<Self>, topics: &[Topic]) -> Result<Listening, BackendError> {
         let pattern = |topic: &Topic| self.listeners.channels.pattern(topic);
         let wanted: Vec<(Topic, String)> = topics.iter().map(|topic| (topic.clone(), pattern(topic))).collect();
-        let patterns: Vec<String> = wanted.iter().map(|(_, pattern)| pattern.clone()).collect();
-        // Registered before subscribing: what is said after the first subscription is not missed.
+        // Held until the ear is known, or its patterns could be left meanwhile.
+        let mut subscribed = self.subscribed.lock().await;
+        self.subscribe(&mut subscribed, &wanted).await?;
         let (number, hearing) = self.listeners.add(wanted)?;
-        let listening = Listening { hearing, number, session: self };
-        listening.session.subscribe(patterns).await?;
-        // Lost meanwhile and opened again, the connection knows only the last of the subscriptions.
-        if listening.session.listeners.lost_connection() {
-            return Err(listening.session.listeners.loss());
-        }
-        Ok(listening)
+        drop(subscribed);
+        Ok(Listening { hearing, number, session: self })
     }
 
-    async fn subscribe(&self, patterns: Vec<String>) -> Result<(), BackendError> {
-        let mut subscribed = self.subscribed.lock().await;
-        let fresh: HashSet<String> = patterns.into_iter().filter(|pattern| !subscribed.contains(pattern)).collect();
-        if !fresh.is_empty() {
-            let fresh: Vec<String> = fresh.into_iter().collect();
-            self.link.subscribe(&fresh).await?;
-            subscribed.extend(fresh);
+    /// Returns when Redis has answered, also where nothing is to be subscribed to: by then all that was said before
+    /// has come, on its way to other ears, and the new one does not hear it.
+    async fn subscribe(
+        &self,
+        subscribed: &mut HashSet<String>,
+        wanted: &[(Topic, String)],
+    ) -> Result<(), BackendError> {
+        let patterns: HashSet<&String> = wanted.iter().map(|(_, pattern)| pattern).collect();
+        let fresh: Vec<String> = patterns.into_iter().filter(|one| !subscribed.contains(*one)).cloned().collect();
+        if fresh.is_empty() {
+            return self.link.command::<Value>(&redis::cmd("PING")).await.map(drop);
         }
+        self.link.subscribe(&fresh).await?;
+        subscribed.extend(fresh);
         Ok(())
     }
 
