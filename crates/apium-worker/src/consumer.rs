@@ -6,17 +6,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use apium_core::protocol::control::ActiveQueue;
 use apium_core::{BackendError, Claim, Delivery};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::job::Reason;
 use crate::judge::{Judgement, judge};
+use crate::queues;
 use crate::retry::Backoff;
+use crate::slots::{Slot, Slots};
 use crate::station::Station;
 use crate::stop::Stop;
 use crate::trouble::Errand;
-use crate::{executor, outcome};
+use crate::{executor, narration, outcome};
 
 /// How long attempts that were told to stop get to be settled, and the broker to answer a last claim, before the
 /// worker leaves without them.
@@ -25,18 +28,29 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// The most that one claim asks for: more would make one answer large, and gain nothing.
 const AT_ONCE: usize = 100;
 
+/// Sees the queues change.
+type Changes = watch::Receiver<Vec<ActiveQueue>>;
+
 /// Claims and hands on until asked to stop.
 pub(crate) async fn run(station: &Arc<Station>, attempts: &TaskTracker, stop: &Stop) {
-    let slots = Arc::new(Semaphore::new(station.options.concurrency));
     let mut trouble = Backoff::reconnecting();
-    let mut queues = station.options.queues.clone();
-    while let Some(free) = free_slots(&slots, stop).await {
+    let mut changes = station.queues.watch();
+    let mut queues = queues::names(&changes.borrow_and_update());
+    while let Some(free) = free_slots(&station.slots, stop).await {
+        if changes.has_changed().unwrap_or(false) || queues.is_empty() {
+            queues = queues::names(&changes.borrow_and_update());
+        }
+        if queues.is_empty() {
+            drop(free);
+            idle(station, &queues, &mut changes, stop, &mut trouble).await;
+            continue;
+        }
         let claimed = claim(station, &queues, free.len(), stop).await;
         next_first(&mut queues);
         match claimed {
             Ok(deliveries) if deliveries.is_empty() => {
                 drop(free);
-                idle(station, stop, &mut trouble).await;
+                idle(station, &queues, &mut changes, stop, &mut trouble).await;
             }
             Ok(deliveries) => {
                 trouble.over();
@@ -60,13 +74,13 @@ fn next_first(queues: &mut [String]) {
 }
 
 /// Waits for at least one free slot and takes what is free, up to a claim's worth; `None` once a stop is asked for.
-async fn free_slots(slots: &Arc<Semaphore>, stop: &Stop) -> Option<Vec<OwnedSemaphorePermit>> {
+async fn free_slots(slots: &Slots, stop: &Stop) -> Option<Vec<Slot>> {
     let first = tokio::select! {
         biased;
         () = stop.requested() => return None,
-        slot = slots.clone().acquire_owned() => slot.ok()?,
+        slot = slots.take() => slot?,
     };
-    let rest = std::iter::from_fn(|| slots.clone().try_acquire_owned().ok());
+    let rest = std::iter::from_fn(|| slots.take_now());
     Some(std::iter::once(first).chain(rest).take(AT_ONCE).collect())
 }
 
@@ -87,14 +101,23 @@ async fn claim(station: &Station, queues: &[String], max: usize, stop: &Stop) ->
     Ok(claimed)
 }
 
-fn hand_on(station: &Arc<Station>, attempts: &TaskTracker, delivery: Delivery, slot: OwnedSemaphorePermit) {
+fn hand_on(station: &Arc<Station>, attempts: &TaskTracker, delivery: Delivery, slot: Slot) {
     let station = station.clone();
     attempts.spawn(async move {
         // A task's own panic is an outcome; one out here leaves a delivery that nobody settles.
         let handling = async {
             match judge(&station, delivery) {
-                Judgement::Run(job) => executor::attempt(&station, *job).await,
-                Judgement::Settle(verdict) => outcome::without_attempt(&station, *verdict).await,
+                Judgement::Run(job) => {
+                    narration::taken(&station, &job);
+                    executor::attempt(&station, *job).await;
+                }
+                Judgement::Settle(verdict) => {
+                    let told = narration::not_run(&station, &verdict);
+                    outcome::without_attempt(&station, *verdict).await;
+                    if let Some(kind) = told {
+                        station.say(kind);
+                    }
+                }
             }
         };
         station.alarm.guard("the handling of a delivery", handling).await;
@@ -102,10 +125,19 @@ fn hand_on(station: &Arc<Station>, attempts: &TaskTracker, delivery: Delivery, s
     });
 }
 
-async fn idle(station: &Station, stop: &Stop, trouble: &mut Backoff) {
+/// Waits for a message, or for another set of queues to wait on.
+async fn idle(station: &Station, queues: &[String], changes: &mut Changes, stop: &Stop, trouble: &mut Backoff) {
+    let message = async {
+        match queues {
+            [] => std::future::pending().await,
+            _ => station.broker().wait(queues, station.options.poll_interval).await,
+        }
+    };
     let woken = tokio::select! {
         () = stop.requested() => return,
-        woken = station.broker().wait(&station.options.queues, station.options.poll_interval) => woken,
+        // Seen here, heeded by the loop.
+        _ = changes.changed() => return changes.mark_changed(),
+        woken = message => woken,
     };
     match woken {
         Ok(()) => trouble.over(),

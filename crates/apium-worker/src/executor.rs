@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::job::{Job, Reason};
 use crate::leases::Hold;
 use crate::limits::{self, Ending, Limits};
+use crate::narration;
 use crate::outcome::{self, Outcome, conclude};
 use crate::retry;
 use crate::settler::Answer;
@@ -27,6 +28,7 @@ pub(crate) async fn attempt(station: &Station, mut job: Job) {
     if !acknowledge_early(station, &mut job).await {
         return;
     }
+    narration::started(station, &job);
     let context = context(station, &job);
     announce(station, &job, &context).await;
     let call = resolve(std::mem::take(&mut job.payload), context);
@@ -36,7 +38,9 @@ pub(crate) async fn attempt(station: &Station, mut job: Job) {
     let took = began.elapsed();
     let outcome = classify(station, &job, ending);
     let (error, dead) = (outcome.error(), matches!(outcome, Outcome::Dead(..)));
+    let told = narration::ended(station, &job, &outcome, took);
     let state = conclude(station, job.subject(), outcome).await;
+    told.tell(station, state);
     let (task, id, queue) = (&job.headers.task, job.id(), &job.delivery.receipt.queue);
     station.vitals.ended(task, state, took);
     let seconds = took.as_secs_f64();
@@ -56,7 +60,7 @@ pub(crate) async fn attempt(station: &Station, mut job: Job) {
 /// From here on the lease is renewed and the attempt can be called off. A revoke that came after the judgement
 /// found nothing here to stop, so it is looked for once more.
 fn hold(station: &Station, job: &Job) -> Hold {
-    let hold = station.leases.hold(job);
+    let hold = station.leases.hold(job, station.now());
     if station.revoked.contains(job.id()) {
         job.call_off.because(Reason::Revoked);
     }

@@ -27,8 +27,8 @@ pub(crate) async fn run(station: Arc<Station>, end: CancellationToken) {
             Ok(()) => {
                 station.vitals.wrote();
                 station.vitals.troubles.well(Errand::Beat);
-                // With every slot taken there is nothing to claim: this answer stands in for a claim's.
-                if station.is_full() {
+                // With every slot taken, or no queue, nothing is claimed: this answer stands in for a claim's.
+                if station.claims_nothing() {
                     station.vitals.heard();
                 }
                 introduced = introduced || meet(&station, &card).await;
@@ -60,9 +60,9 @@ async fn meet(station: &Station, card: &WorkerCard) -> bool {
 fn card(station: &Station, started: &str) -> WorkerCard {
     WorkerCard {
         name: station.options.name.clone(),
-        queues: station.options.queues.clone(),
+        queues: station.queues.names(),
         tasks: station.registry.names(),
-        concurrency: u32::try_from(station.options.concurrency).unwrap_or(u32::MAX),
+        concurrency: u32::try_from(station.slots.count()).unwrap_or(u32::MAX),
         active: station.vitals.active(),
         processed: station.vitals.processed(),
         pid: std::process::id(),

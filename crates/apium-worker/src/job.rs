@@ -26,6 +26,7 @@ pub(crate) struct Job {
 pub(crate) struct CallOff {
     token: CancellationToken,
     reason: Arc<OnceLock<Reason>>,
+    signal: Arc<OnceLock<i64>>,
 }
 
 /// Why an attempt was called off.
@@ -61,6 +62,17 @@ impl CallOff {
         // A second reason comes too late: the first one is being acted on.
         let _ = self.reason.set(reason);
         self.token.cancel();
+    }
+
+    /// Calls a revoked task off in the name of a signal, which only events tell of.
+    pub(crate) fn by_signal(&self, signal: i64) {
+        let _ = self.signal.set(signal);
+        self.because(Reason::Revoked);
+    }
+
+    /// The signal in whose name it was called off.
+    pub(crate) fn signal(&self) -> Option<i64> {
+        self.signal.get().copied()
     }
 
     /// The reason, once called off.

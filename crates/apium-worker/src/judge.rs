@@ -1,6 +1,7 @@
 //! Before an attempt: may this delivery run at all, and if not, what becomes of it.
 
 use apium_core::client::parse_iso;
+use apium_core::clock::after;
 use apium_core::protocol::{DecodeError, Embed, ExceptionRecord, Headers, Message, RawJson};
 use apium_core::{DeadReason, Delivery, TaskError};
 use jiff::Timestamp;
@@ -25,7 +26,7 @@ pub(crate) struct Verdict {
     pub(crate) outcome: Outcome,
 }
 
-/// Judges in Celery's order: readable, known, not expired, not revoked, due.
+/// Judges in Celery's order: readable, known, not expired, not revoked, due, within the limit of its task.
 pub(crate) fn judge(station: &Station, delivery: Delivery) -> Judgement {
     let message = match Message::decode(&delivery.bytes) {
         Ok(message) => message,
@@ -50,13 +51,16 @@ pub(crate) fn judge(station: &Station, delivery: Delivery) -> Judgement {
     if expires.is_some_and(|at| at <= now) {
         return settle(delivery, message.headers, Outcome::Revoked("expired"));
     }
-    if station.revoked.contains(&message.headers.id) {
+    if station.revoked.reaches(&message.headers) {
         return settle(delivery, message.headers, Outcome::Revoked("revoked"));
     }
     if let Some(due) = eta.filter(|due| *due > now) {
         return settle(delivery, message.headers, Outcome::Deferred(due));
     }
-    let options = task.options();
+    if let Some(delay) = station.rates.wait(&message.headers.task, &message.headers.id) {
+        return settle(delivery, message.headers, Outcome::Deferred(after(now, delay)));
+    }
+    let options = station.bounds.of(&message.headers.task, task.options());
     let call_off = CallOff::default();
     // The body is in the payload now, and in the delivery's own bytes.
     let headers = message.headers;

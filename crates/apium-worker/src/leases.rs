@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use apium_core::Receipt;
+use apium_core::{Delivery, Receipt};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::job::{CallOff, Job, Reason};
@@ -23,9 +24,20 @@ struct Book {
 
 struct Held {
     task_id: String,
+    delivery: Delivery,
+    since: Timestamp,
     call_off: CallOff,
     /// False once it is to be acknowledged early: it can still be called off, but there is nothing to renew.
     leased: bool,
+}
+
+/// A delivery in an attempt, for whoever asks what this worker does.
+pub(crate) struct InHand {
+    pub(crate) delivery: Delivery,
+    /// When the attempt began.
+    pub(crate) since: Timestamp,
+    pub(crate) acknowledged: bool,
+    pub(crate) call_off: CallOff,
 }
 
 /// Forgets the delivery when the attempt ends, however it ends.
@@ -36,9 +48,9 @@ pub(crate) struct Hold {
 
 impl Leases {
     /// Keeps a delivery's lease alive until the hold is dropped.
-    pub(crate) fn hold(&self, job: &Job) -> Hold {
-        let receipt = job.delivery.receipt.clone();
-        let held = Held { task_id: job.id().to_owned(), call_off: job.call_off.clone(), leased: true };
+    pub(crate) fn hold(&self, job: &Job, since: Timestamp) -> Hold {
+        let (delivery, receipt) = (job.delivery.clone(), job.delivery.receipt.clone());
+        let held = Held { task_id: job.id().to_owned(), delivery, since, call_off: job.call_off.clone(), leased: true };
         let mut book = self.open();
         if let Some(reason) = book.closed {
             held.call_off.because(reason);
@@ -58,6 +70,24 @@ impl Leases {
     /// Calls off every attempt of a task.
     pub(crate) fn call_off(&self, task_id: &str, reason: Reason) {
         self.open().held.values().filter(|held| held.task_id == task_id).for_each(|held| held.call_off.because(reason));
+    }
+
+    /// Whether an attempt of this task runs here.
+    pub(crate) fn runs(&self, task_id: &str) -> bool {
+        self.open().held.values().any(|held| held.task_id == task_id)
+    }
+
+    /// All that is in an attempt, the oldest first.
+    pub(crate) fn in_hand(&self) -> Vec<InHand> {
+        let shown = |held: &Held| InHand {
+            delivery: held.delivery.clone(),
+            since: held.since,
+            acknowledged: !held.leased,
+            call_off: held.call_off.clone(),
+        };
+        let mut in_hand: Vec<_> = self.open().held.values().map(shown).collect();
+        in_hand.sort_by_key(|held| held.since);
+        in_hand
     }
 
     /// Calls off everything, and whatever is still to be held.

@@ -1,8 +1,8 @@
 //! One process's work: consume, attempt, settle, keep limits, beat the heart, stop well.
 //!
 //! The heart is three files: [`consumer`](self) claims and judges, `executor` runs one attempt, `outcome` is the
-//! table of verdicts. Around them stand one file a loop (`leases`, `revoked`, `recovery`, `heart`, `settler`) and
-//! one file a policy (`retry`, `limits`).
+//! table of verdicts. Around them stand one file a loop (`leases`, `revoked`, `recovery`, `heart`, `settler`, `control`,
+//! `events`) and one file a policy (`retry`, `limits`, `rates`).
 
 mod consumer;
 mod executor;
@@ -10,7 +10,13 @@ mod outcome;
 
 mod judge;
 mod limits;
+mod put_off;
+mod rates;
 mod retry;
+
+mod control;
+mod events;
+mod narration;
 
 mod alarm;
 mod heart;
@@ -21,6 +27,8 @@ mod settler;
 
 mod job;
 mod options;
+mod queues;
+mod slots;
 mod station;
 mod stop;
 mod trouble;

@@ -1,7 +1,8 @@
 //! Time limits and calling off: how an attempt ends when it does not end by itself.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use apium_core::protocol::{ExceptionRecord, Headers, RawJson};
@@ -21,6 +22,11 @@ pub(crate) struct Limits {
     hard: Option<Duration>,
 }
 
+/// The limits that remote control has given tasks, by name; they take the place of the task's own from the next
+/// attempt, and the message's own still count before them.
+#[derive(Default)]
+pub(crate) struct Bounds(Mutex<HashMap<String, Limits>>);
+
 /// How an attempt ended.
 pub(crate) enum Ending {
     /// By itself.
@@ -38,13 +44,34 @@ pub(crate) enum Ending {
 impl Limits {
     /// The message's limits where it has them, else the task's.
     pub(crate) fn of(headers: &Headers, options: &TaskOptions) -> Self {
-        let given =
-            |seconds: Option<f64>| seconds.filter(|s| *s > 0.0).and_then(|s| Duration::try_from_secs_f64(s).ok());
         Self {
             soft: given(headers.timelimit.1).or(options.soft_time_limit),
             hard: given(headers.timelimit.0).or(options.time_limit),
         }
     }
+}
+
+impl Bounds {
+    /// Sets the limits of a task in seconds; `None`, or what no clock can measure, is no limit.
+    pub(crate) fn set(&self, task: &str, hard: Option<f64>, soft: Option<f64>) {
+        self.open().insert(task.to_owned(), Limits { soft: given(soft), hard: given(hard) });
+    }
+
+    /// The options of a task with the limits it has now.
+    pub(crate) fn of(&self, task: &str, options: TaskOptions) -> TaskOptions {
+        match self.open().get(task) {
+            Some(limits) => TaskOptions { time_limit: limits.hard, soft_time_limit: limits.soft, ..options },
+            None => options,
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<String, Limits>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn given(seconds: Option<f64>) -> Option<Duration> {
+    seconds.filter(|seconds| *seconds > 0.0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
 }
 
 /// Runs a call on a task of its own, so that limits hold even while it does not await, and a panic stays its own.

@@ -13,6 +13,7 @@ const SHORTEST_POLL: Duration = Duration::from_millis(10);
 
 /// A worker's settings, with Celery's defaults where it has one.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "Celery's options, each a switch of its own")]
 pub struct WorkerOptions {
     /// The node name. Default `celery@<host>`.
     pub name: String,
@@ -32,6 +33,18 @@ pub struct WorkerOptions {
     /// The longest an idle worker sleeps before it looks again, should a wake-up get lost. At least 10 ms.
     /// Default 5 s.
     pub poll_interval: Duration,
+    /// Send events of tasks from the start (Celery's `-E`), and go on whatever remote control says. Default false: only
+    /// once `enable_events` asks for them.
+    pub task_events: bool,
+    /// Obey and answer remote control (Celery's `worker_enable_remote_control`). Default true.
+    pub enable_remote_control: bool,
+    /// Do not listen to the events of other workers. Default false.
+    pub without_gossip: bool,
+    /// Do not ask other workers at the start what was revoked. Default false.
+    pub without_mingle: bool,
+    /// Send no events of this worker's coming, living and going; Flower and `celery events` then do not see it.
+    /// Default false.
+    pub without_heartbeat: bool,
 }
 
 impl WorkerOptions {
@@ -57,6 +70,11 @@ impl Default for WorkerOptions {
             track_started: false,
             stop_timeout: Duration::from_secs(30),
             poll_interval: Duration::from_secs(5),
+            task_events: false,
+            enable_remote_control: true,
+            without_gossip: false,
+            without_mingle: false,
+            without_heartbeat: false,
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The revocation loop: what is called off anywhere in the fleet does not start here, and stops if it runs.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use apium_core::BackendError;
+use apium_core::protocol::control::StampedHeaders;
+use apium_core::protocol::{Headers, RawJson};
 use tokio_util::sync::CancellationToken;
 
 use crate::job::Reason;
@@ -27,15 +29,44 @@ pub(crate) struct Revoked(Mutex<Known>);
 struct Known {
     ids: HashSet<String>,
     order: VecDeque<String>,
+    /// Values by the name of the stamp.
+    stamps: HashMap<String, HashSet<String>>,
 }
 
 impl Revoked {
     pub(crate) fn contains(&self, id: &str) -> bool {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).ids.contains(id)
+        self.open().ids.contains(id)
     }
 
-    fn insert(&self, id: String) {
-        let mut known = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    /// Whether a task was called off, by its id or by a stamp it carries.
+    pub(crate) fn reaches(&self, headers: &Headers) -> bool {
+        let known = self.open();
+        let stamped = |(name, values): (&String, &HashSet<String>)| {
+            stamps(headers, name).iter().any(|stamp| values.contains(stamp))
+        };
+        known.ids.contains(&headers.id) || known.stamps.iter().any(stamped)
+    }
+
+    /// The ids, the oldest first.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.open().order.iter().cloned().collect()
+    }
+
+    /// Calls off what carries one of these stamps. Kept for as long as the worker lives, and told to nobody, as in Celery.
+    pub(crate) fn insert_stamps(&self, headers: &StampedHeaders) {
+        let mut known = self.open();
+        for (name, values) in headers.pairs() {
+            let kept = known.stamps.values().map(HashSet::len).sum::<usize>();
+            known.stamps.entry(name).or_default().extend(values.into_iter().take(KEPT.saturating_sub(kept)));
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn insert(&self, id: String) {
+        let mut known = self.open();
         if known.ids.insert(id.clone()) {
             known.order.push_back(id);
         }
@@ -44,6 +75,18 @@ impl Revoked {
         {
             known.ids.remove(&oldest);
         }
+    }
+}
+
+/// The values of a stamp: one, or each of a list; what is no text counts by its JSON.
+pub(crate) fn stamps(headers: &Headers, name: &str) -> Vec<String> {
+    let text = |value: &RawJson| value.to().unwrap_or_else(|_| value.to_string());
+    match headers.stamps.member(name) {
+        None => Vec::new(),
+        Some(value) => match value.elements() {
+            Ok(values) => values.iter().map(text).collect(),
+            Err(_) => vec![text(&value)],
+        },
     }
 }
 

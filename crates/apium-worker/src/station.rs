@@ -2,16 +2,24 @@
 
 use std::sync::Arc;
 
+use apium_core::broadcast::Broadcast;
 use apium_core::context::States;
+use apium_core::protocol::event::EventKind;
 use apium_core::{Broker, Client, Clock, Registry};
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
 use crate::alarm::Alarm;
+use crate::events::Events;
 use crate::leases::Leases;
+use crate::limits::Bounds;
 use crate::options::WorkerOptions;
+use crate::put_off::PutOff;
+use crate::queues::Queues;
+use crate::rates::Rates;
 use crate::revoked::Revoked;
 use crate::settler::Settler;
+use crate::slots::Slots;
 use crate::vitals::Vitals;
 
 /// One worker's belongings.
@@ -21,7 +29,13 @@ pub(crate) struct Station {
     pub(crate) states: States,
     pub(crate) client: Client,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) slots: Slots,
+    pub(crate) queues: Queues,
     pub(crate) leases: Leases,
+    pub(crate) put_off: PutOff,
+    pub(crate) rates: Rates,
+    pub(crate) bounds: Bounds,
+    pub(crate) events: Events,
     pub(crate) revoked: Revoked,
     pub(crate) settler: Settler,
     pub(crate) vitals: Arc<Vitals>,
@@ -34,9 +48,19 @@ impl Station {
         &**self.client.broker()
     }
 
+    /// What goes to everybody at once.
+    pub(crate) fn broadcast(&self) -> &dyn Broadcast {
+        self.broker().broadcast()
+    }
+
     /// The time of day by which ETA, expiry and retries are reckoned.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Sends an event, if such events are wanted.
+    pub(crate) fn say(&self, kind: EventKind) {
+        self.events.say(kind, self.now());
     }
 
     /// Where tasks run: beside the worker's own loops only when no other runtime was given.
@@ -44,8 +68,9 @@ impl Station {
         self.task_runtime.clone().unwrap_or_else(Handle::current)
     }
 
-    /// True when every slot is taken by an attempt.
-    pub(crate) fn is_full(&self) -> bool {
-        usize::try_from(self.vitals.active()).is_ok_and(|active| active >= self.options.concurrency)
+    /// True when nothing can be claimed: every slot is taken by an attempt, or every queue was cancelled.
+    pub(crate) fn claims_nothing(&self) -> bool {
+        let full = usize::try_from(self.vitals.active()).is_ok_and(|active| active >= self.slots.count());
+        full || self.queues.is_empty()
     }
 }

@@ -30,6 +30,9 @@ pub(crate) enum Errand {
     Revocations,
     Beat,
     Announce,
+    Listen,
+    Answer,
+    Events,
 }
 
 /// The troubles of one worker.
@@ -110,6 +113,9 @@ impl fmt::Display for Errand {
             Self::Revocations => "questions for what was revoked",
             Self::Beat => "heartbeats",
             Self::Announce => "announcements of STARTED",
+            Self::Listen => "calls to listen for remote control",
+            Self::Answer => "answers to remote control",
+            Self::Events => "publications of events",
         })
     }
 }

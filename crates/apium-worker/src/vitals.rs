@@ -1,6 +1,8 @@
 //! What a worker can say of itself at any moment: counts, durations, and when it last heard from its broker.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -20,6 +22,7 @@ pub struct Vitals {
     heard_ms: AtomicI64,
     wrote_ms: AtomicI64,
     processed: AtomicU64,
+    taken: Mutex<BTreeMap<String, u64>>,
     active: Gauge,
     ended: Family<Ended, Counter>,
     seconds: Family<Named, Histogram>,
@@ -49,6 +52,7 @@ impl Default for Vitals {
             heard_ms: AtomicI64::new(-1),
             wrote_ms: AtomicI64::new(-1),
             processed: AtomicU64::new(0),
+            taken: Mutex::default(),
             active: Gauge::default(),
             ended: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 10))),
@@ -100,6 +104,31 @@ impl Vitals {
     /// Attempts running now.
     pub fn active(&self) -> u32 {
         u32::try_from(self.active.get()).unwrap_or(0)
+    }
+
+    /// Attempts begun since the start, by the name of the task.
+    pub(crate) fn totals(&self) -> BTreeMap<String, u64> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Attempts begun since the start.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    }
+
+    /// How long the worker has been there.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.born.elapsed()
+    }
+
+    /// Counts an attempt that begins; `task` must be a registered name.
+    pub(crate) fn took(&self, task: &str) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = taken.get_mut(task) {
+            *count += 1;
+        } else {
+            taken.insert(task.to_owned(), 1);
+        }
     }
 
     pub(crate) fn heard(&self) {

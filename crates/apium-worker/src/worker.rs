@@ -13,16 +13,22 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::alarm::{Alarm, WorkerError};
+use crate::events::Events;
 use crate::leases::Leases;
+use crate::limits::Bounds;
 use crate::options::WorkerOptions;
+use crate::put_off::PutOff;
+use crate::queues::Queues;
+use crate::rates::Rates;
 use crate::retry::Backoff;
 use crate::revoked::Revoked;
 use crate::settler::{Settler, SettlerLoop};
+use crate::slots::Slots;
 use crate::station::Station;
 use crate::stop::Stop;
 use crate::trouble::Errand;
 use crate::vitals::Vitals;
-use crate::{consumer, heart, leases, recovery, revoked};
+use crate::{consumer, control, events, heart, leases, recovery, revoked};
 
 /// How long the loops beside the consumer get to end, and then the settling loop to write what it still has: a
 /// backend that does not answer must not keep a process from ending.
@@ -39,8 +45,15 @@ impl Worker {
     pub fn new(options: WorkerOptions, registry: Registry, states: States, client: Client) -> Self {
         let vitals = Arc::new(Vitals::default());
         let (settler, settling) = Settler::new(client.broker().clone(), client.results().clone(), vitals.clone());
+        let options = options.within_bounds();
         let station = Station {
-            options: options.within_bounds(),
+            slots: Slots::new(options.concurrency),
+            queues: Queues::new(&options.queues),
+            events: Events::new(&options.name, options.task_events),
+            put_off: PutOff::default(),
+            rates: Rates::default(),
+            bounds: Bounds::default(),
+            options,
             registry,
             states,
             client,
@@ -84,7 +97,7 @@ impl Worker {
         let settling = AbortOnDropHandle::new(tokio::spawn(self.settling.run(alarm.clone())));
         let Some(cursor) = catch_up(&station, &stop).await else { return Ok(()) };
         let end = CancellationToken::new();
-        let loops = beside(&station, cursor, &end);
+        let loops = beside(&station, cursor, &stop, &end);
         consume(&station, &stop).await;
         end.cancel();
         if tokio::time::timeout(GOODBYE, loops.join_all()).await.is_err() {
@@ -100,7 +113,7 @@ impl Worker {
 }
 
 /// Starts the loops that stand beside the consumer; dropped, they end.
-fn beside(station: &Arc<Station>, cursor: u64, end: &CancellationToken) -> JoinSet<()> {
+fn beside(station: &Arc<Station>, cursor: u64, stop: &Stop, end: &CancellationToken) -> JoinSet<()> {
     let mut loops = JoinSet::new();
     let mut start = |name: &'static str, run: BoxFuture<'static, ()>| {
         let alarm = station.alarm.clone();
@@ -112,6 +125,8 @@ fn beside(station: &Arc<Station>, cursor: u64, end: &CancellationToken) -> JoinS
     start("the lease loop", leases::run(station.clone(), end.clone()).boxed());
     start("the revocation loop", revoked::run(station.clone(), cursor, end.clone()).boxed());
     start("the recovery loop", recovery::run(station.clone(), end.clone()).boxed());
+    start("the event loop", events::run(station.clone(), end.clone()).boxed());
+    start("the control loop", control::run(station.clone(), stop.clone(), end.clone()).boxed());
     loops
 }
 

@@ -1,13 +1,17 @@
 //! The doors of apium-worker: whole workers over the in-memory ports, with time in the tests' hands.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod caller;
 mod kit;
 mod probe;
 mod tasks;
 
 mod breaking;
+mod control;
 mod early;
+mod events;
 mod faults;
+mod gossip;
 mod leases;
 mod limits;
 mod logs;
@@ -16,6 +20,7 @@ mod results;
 mod retries;
 mod revoking;
 mod running;
+mod steering;
 mod stopping;
 mod timing;
 mod vitals;
