@@ -72,6 +72,7 @@ fn command(name: &str, table: &[Setting]) -> Command {
             with(result(), &[]),
             with(Command::new("queues").about("How the queues stand").arg(queues_argument()), &[]),
             with(purge(), &[]),
+            routes(with),
             dead(with),
             Command::new("settings")
                 .about("Show every setting and where its value comes from")
@@ -202,6 +203,39 @@ fn purge() -> Command {
         .about("Throw away the waiting messages of queues; asks first")
         .arg(queues_argument().required(true))
         .arg(switch("force", "Do not ask").short('f'))
+}
+
+fn routes(with: impl Fn(Command, &[Scope]) -> Command) -> Command {
+    let queue = Arg::new("queue").long("queue").value_name("QUEUE").help("As if its sender named this queue");
+    let consumed =
+        Arg::new("consumed").long("consumed").value_name("QUEUES").value_delimiter(',').help(
+            "The queues that are consumed, with commas between, before any worker runs; else those of live workers",
+        );
+    let from = Arg::new("tasks-from")
+        .long("tasks-from")
+        .value_name("FILE")
+        .help("The tasks there are, a name a line; else those of this program and of live workers");
+    Command::new("routes")
+        .about("Where tasks go, and what of it is hardly meant")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands([
+            with(
+                Command::new("explain")
+                    .about("Say where a task goes, and why")
+                    .arg(Arg::new("task").required(true).value_name("NAME").help("The task's name"))
+                    .arg(queue),
+                &[],
+            ),
+            with(
+                Command::new("check")
+                    .about(
+                        "Tell tasks without a rule, rules without effect and queues without a consumer; exits with 1",
+                    )
+                    .args([consumed, from]),
+                &[],
+            ),
+        ])
 }
 
 fn dead(with: impl Fn(Command, &[Scope]) -> Command) -> Command {

@@ -5,6 +5,7 @@ mod dead;
 mod greeting;
 mod queues;
 mod roles;
+mod routes;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -67,12 +68,12 @@ fn start(
     if name == "settings" {
         return show_settings(&settings, own);
     }
-    if name != "up" {
+    if name != "up" && name != "routes explain" {
         settings.shared()?;
     }
     logging::start(settings.filter()?, settings.text("log_format").unwrap_or("text"));
     let register = |app, service: &Service| (service.register)(app, &|name: &str| settings.of_service(name));
-    let app = services.iter().try_fold(app, register)?;
+    let app = settings.routed(services.iter().try_fold(app, register)?)?;
     let json = own.get_flag("json");
     let (runtime, tasks) = (threads()?, threads()?);
     let invocation = Invocation { app, services, settings, matches: own.clone(), json, tasks: tasks.handle().clone() };
@@ -85,6 +86,8 @@ fn start(
             "result" => call::result(invocation).await,
             "queues" => queues::queues(invocation).await,
             "purge" => queues::purge(invocation).await,
+            "routes explain" => routes::explain(&invocation),
+            "routes check" => routes::check(invocation).await,
             "dead list" => dead::list(invocation).await,
             "dead show" => dead::show(invocation).await,
             "dead replay" => dead::replay(invocation).await,

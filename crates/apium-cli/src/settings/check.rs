@@ -10,6 +10,7 @@ use axum::http::HeaderValue;
 
 use super::level;
 use super::node::node_name;
+use super::routing;
 use super::table::Kind;
 
 /// The most of a wrong value that is quoted, in characters.
@@ -32,7 +33,7 @@ impl Kind {
             Self::Url => apium::check_url(text).map_err(|error| format!("cannot be used: {error}")),
             Self::Count { .. } | Self::Seconds { .. } => self.number(text),
             Self::Folder => path(text),
-            Self::File => path(text).and_then(|()| readable(text)),
+            Self::File => file(text),
             Self::Level => {
                 let known = level::filter(text).is_some() && !holds_login(text);
                 let what = "error, warning, info, debug or trace, or directives such as info,apium_worker=debug";
@@ -48,6 +49,9 @@ impl Kind {
                 names.peek().ok_or("must name at least one")?;
                 names.try_for_each(name)
             }
+            Self::Name => name(text),
+            Self::Routes => routing::rules(text).map(drop),
+            Self::Queues => routing::queues(text).map(drop),
             Self::Switch => hold(matches!(text, "true" | "false" | "1" | "0"), "true or false", text),
             Self::Word(words) => hold(words.contains(&text), &words.join(" or "), text),
             Self::Address => hold(is_address(text), "HOST:PORT, such as 127.0.0.1:8000", text),
@@ -116,6 +120,11 @@ fn path(text: &str) -> Result<(), String> {
             text,
         ),
     }
+}
+
+/// Says what the path of a file that can be read must be, if it is not.
+pub(super) fn file(text: &str) -> Result<(), String> {
+    path(text).and_then(|()| readable(text))
 }
 
 fn readable(path: &str) -> Result<(), String> {

@@ -4,6 +4,7 @@ mod check;
 mod level;
 mod manual;
 mod node;
+mod routing;
 mod sources;
 mod table;
 mod values;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::check::shown;
+use super::routing;
 use super::table::{Kind, Setting};
 use super::values::{Settings, Value};
 use crate::failure::Failure;
@@ -89,8 +90,12 @@ fn read_file(table: &[Setting], named: Option<&Path>) -> Result<(PathBuf, BTreeM
             let (key, file, known) = (shown(&key), name(path), known.join(", "));
             return Err(Failure::usage(format!("{key} in {file} is not a setting; known are {known}")));
         };
-        let text = plain(&value)
-            .ok_or_else(|| Failure::usage(format!("{} in {} must be a plain value", setting.key, name(path))))?;
+        let (text, form) = if routing::is_table(setting.kind) {
+            (routing::text(&value), "a table or the path of a file")
+        } else {
+            (plain(&value), "a plain value")
+        };
+        let text = text.ok_or_else(|| Failure::usage(format!("{} in {} must be {form}", setting.key, name(path))))?;
         values.insert(key, text);
     }
     Ok((path.to_owned(), values))

@@ -133,7 +133,10 @@ impl Settings {
             .filter_map(|setting| {
                 let value = self.values.get(setting.key)?;
                 // A name or a path that held a login was refused; an `@` in it is just an `@`.
-                let plain = matches!(setting.kind, Kind::Folder | Kind::File | Kind::NodeName | Kind::Names);
+                let plain = match setting.kind {
+                    Kind::Folder | Kind::File | Kind::NodeName | Kind::Names => true,
+                    kind => matches!(kind, Kind::Name | Kind::Routes | Kind::Queues),
+                };
                 let shown = if plain { value.text.clone() } else { redact(&value.text) };
                 Some(Told { key: setting.key, value: shown, origin: value.origin.to_string() })
             })

@@ -17,6 +17,7 @@ mod peer;
 mod place;
 mod poll;
 mod refusals;
+mod routes;
 mod running;
 mod scanning;
 mod secrets;

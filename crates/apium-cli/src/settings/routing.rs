@@ -1,0 +1,75 @@
+//! The routes among the settings: a table of `apium.toml`, or a file with the dict of a Celery app.
+
+use apium::App;
+use apium_core::routing::{DeclaredQueue, ExchangeType, RouteError, Routes, Rules};
+
+use super::Settings;
+use super::check::file;
+use super::table::Kind;
+use crate::failure::Failure;
+
+/// Whether the setting is a table, which keeps its order.
+pub(super) fn is_table(kind: Kind) -> bool {
+    matches!(kind, Kind::Routes | Kind::Queues)
+}
+
+/// The text of a value of `apium.toml`: a path as it is, a table as JSON.
+pub(super) fn text(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(path) => Some(path.clone()),
+        toml::Value::Table(_) | toml::Value::Array(_) => serde_json::to_string(value).ok(),
+        _ => None,
+    }
+}
+
+/// The rules a setting means.
+pub(super) fn rules(text: &str) -> Result<Vec<Rules>, String> {
+    read(text, Rules::parse)
+}
+
+/// The queues a setting declares.
+pub(super) fn queues(text: &str) -> Result<Vec<DeclaredQueue>, String> {
+    read(text, DeclaredQueue::parse)
+}
+
+impl Settings {
+    /// The app with these routes before its own.
+    pub(crate) fn routed(&self, app: App) -> Result<App, Failure> {
+        let wrong = |key: &'static str| move |why: String| Failure::usage(format!("{key} {why}"));
+        let rules = self.text("task_routes").map_or(Ok(Vec::new()), rules).map_err(wrong("task_routes"))?;
+        let queues = self.text("task_queues").map_or(Ok(Vec::new()), queues).map_err(wrong("task_queues"))?;
+        let set = Routes::default().with_queues(queues).with_rules(rules);
+        Ok(app.routing(|program| self.with_defaults(program.preceded_by(set))))
+    }
+
+    fn with_defaults(&self, mut routes: Routes) -> Routes {
+        if let Some(queue) = self.text("task_default_queue") {
+            routes = routes.with_default_queue(queue);
+        }
+        if self.is_set("task_default_exchange") || self.is_set("task_default_exchange_type") {
+            let exchange_type = match self.text("task_default_exchange_type") {
+                Some("topic") => ExchangeType::Topic,
+                Some("fanout") => ExchangeType::Fanout,
+                _ => ExchangeType::Direct,
+            };
+            routes = routes.with_default_exchange(self.text("task_default_exchange").map(str::to_owned), exchange_type);
+        }
+        if let Some(key) = self.text("task_default_routing_key") {
+            routes = routes.with_default_routing_key(key);
+        }
+        if self.is_set("task_create_missing_queues") {
+            let create = matches!(self.text("task_create_missing_queues"), Some("true" | "1"));
+            routes = routes.with_create_missing(create);
+        }
+        routes
+    }
+}
+
+fn read<T>(text: &str, parse: impl Fn(&str) -> Result<T, RouteError>) -> Result<T, String> {
+    if text.trim_start().starts_with(['{', '[', '(']) {
+        return parse(text).map_err(|error| format!("cannot be used: {error}"));
+    }
+    file(text)?;
+    let content = std::fs::read_to_string(text).map_err(|error| format!("cannot be read from {text}: {error}"))?;
+    parse(&content).map_err(|error| format!("cannot be used: {text}: {error}"))
+}
