@@ -102,6 +102,13 @@ struct Errand<T, F> {
     unheard: Option<Unheard<T>>,
 }
 
+/// A caller's place; who leaves it has what was answered meanwhile undone, too.
+struct Awaited<T> {
+    answer: oneshot::Receiver<Result<T, BackendError>>,
+    unheard: Option<Unheard<T>>,
+    jobs: mpsc::Sender<Box<dyn Job>>,
+}
+
 /// The way to the writer. It ends with the last clone.
 #[derive(Clone)]
 pub(crate) struct Writer {
@@ -177,8 +184,9 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         let errand = Errand { weight, work: Some(work), made: None, reply, unheard };
+        let mut awaited = Awaited { answer, unheard, jobs: self.jobs.clone() };
         self.jobs.send(Box::new(errand)).await.map_err(|_| ended(&self.file))?;
-        answer.await.map_err(|_| ended(&self.file))?
+        (&mut awaited.answer).await.map_err(|_| ended(&self.file))?
     }
 }
 
@@ -330,6 +338,20 @@ where
         match (self.reply.send(answer), self.unheard) {
             (Err(Ok(made)), Some(unheard)) => unheard(made),
             _ => None,
+        }
+    }
+}
+
+impl<T> Drop for Awaited<T> {
+    fn drop(&mut self) {
+        // From now on the writer itself sees that nobody listens.
+        self.answer.close();
+        let (Some(unheard), Ok(Ok(made))) = (self.unheard, self.answer.try_recv()) else { return };
+        // Without room for it the lease runs out, as after a crash.
+        if let Some(job) = unheard(made)
+            && self.jobs.try_send(job).is_err()
+        {
+            tracing::debug!("what nobody heard could not be undone now");
         }
     }
 }

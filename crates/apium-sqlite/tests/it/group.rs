@@ -94,6 +94,29 @@ async fn a_claim_that_nobody_heard_takes_nothing() {
 }
 
 #[tokio::test]
+async fn a_claim_that_was_answered_but_never_heard_takes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("apium.db");
+    let broker = open(&file);
+    broker.publish(&[message("q", "a")]).await.unwrap();
+    let queues = ["q".to_owned()];
+    let asked = Claim { queues: &queues, max: 1, lease: LEASE };
+    let mut claiming = Box::pin(broker.claim(&asked));
+    assert!(begins(&mut claiming).await, "nothing is answered before it is asked");
+    // The writer answers one after the other: it has answered the claim, and nobody has looked.
+    broker.publish(&[message("other", "a")]).await.unwrap();
+    assert_eq!(ready(&broker, "q").await, 0);
+    drop(claiming);
+    until_ready(&file, 1).await;
+}
+
+/// Lets a future begin; true when it is not done yet.
+async fn begins(future: &mut (impl Future + Unpin)) -> bool {
+    let mut future = std::pin::Pin::new(future);
+    std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context).is_pending())).await
+}
+
+#[tokio::test]
 async fn claims_cut_short_at_any_moment_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("apium.db");
