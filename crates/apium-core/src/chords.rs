@@ -75,12 +75,14 @@ pub trait Chords: Send + Sync + 'static {
     async fn grow(&self, group: &str, by: u64, keep: Duration) -> Result<(), BackendError>;
 
     /// Counts a part, however often it is told, once; `place` is where it stands among the parts, and those without
-    /// one come last. When all are in, the body is claimed for the caller, unless it is claimed already.
+    /// one come last. When all are in, the body is claimed under `token` (a mark of the caller's own, which it gives
+    /// again should it ask again because the answer was lost), unless another has claimed it.
     async fn count(
         &self,
         group: &str,
         place: Option<u64>,
         part: &ChordPart,
+        token: &str,
         keep: Duration,
     ) -> Result<Counted, BackendError>;
 

@@ -4,12 +4,13 @@
 //! [`crate::broker`].
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use apium_protocol::{
-    DeliveryInfo, Embed, ExceptionRecord, Headers, JsonError, Message, Payload, Properties, RawJson, ResultRecord,
-    python_repr,
+use apium_protocol::canvas::{
+    self, Act, Call, CanvasError, Current, Plan, PlannedMessage, PlannedResult, SavedGroup, Sender,
 };
+use apium_protocol::{DeliveryInfo, Embed, ExceptionRecord, Headers, Message, Properties, RawJson, ResultRecord};
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
@@ -18,7 +19,7 @@ use crate::clock;
 use crate::error::BackendError;
 use crate::results::{Lookup, ResultStore, StoredResult};
 use crate::routing::Routes;
-use crate::signature::{Signature, When};
+use crate::signature::Signature;
 use crate::state::{Overwrite, TaskState};
 
 /// The header by which a sender asks that the id be remembered, in seconds.
@@ -26,6 +27,12 @@ pub const REMEMBER_HEADER: &str = "apium_remember";
 
 /// How long a revoke is remembered, so that a worker that starts later obeys it too.
 const KEEP_REVOKED: Duration = Duration::from_hours(24);
+
+/// How long the counters of a chord are kept: Celery's `result_expires`.
+pub const KEEP_CHORD: Duration = Duration::from_hours(24);
+
+/// Options that are about the sending, not part of what is sent.
+const OF_SENDING: [&str; 6] = ["serializer", "compression", "retry", "retry_policy", "exchange_type", "delivery_mode"];
 
 /// Sends tasks and reads their results. Cheap to clone.
 #[derive(Clone)]
@@ -41,18 +48,27 @@ pub struct Client {
 pub struct Pending {
     id: String,
     client: Client,
+    /// Of a group, its members.
+    members: Option<Vec<Pending>>,
+}
+
+/// What was sent from inside a task.
+pub(crate) struct Sent {
+    pub(crate) pending: Pending,
+    /// The children of the task that has sent it, as they stand in its record.
+    pub(crate) children: RawJson,
 }
 
 /// Why a task was not sent.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SendError {
-    /// An argument or header does not fit into JSON.
+    /// An argument or header does not fit into JSON, or the parts of a canvas do not fit together.
     #[error("{task} was not sent: {error}")]
     Unencodable {
         /// The task.
         task: String,
         /// What does not fit.
-        error: JsonError,
+        error: CanvasError,
     },
     /// The broker or the result store could not be used.
     #[error(transparent)]
@@ -91,23 +107,82 @@ impl Client {
         Self { broker, results, routes: Arc::new(routes), origin }
     }
 
-    /// Sends a signature; when this returns, the message is in its queue.
+    /// Sends a signature; when this returns, its messages are in their queues.
     pub async fn send(&self, signature: &Signature) -> Result<Pending, SendError> {
+        self.send_within(signature, None).await.map(|sent| sent.pending)
+    }
+
+    /// Sends a signature from inside a running task: its child, unless the signature says otherwise.
+    pub(crate) async fn send_within(&self, signature: &Signature, from: Option<Current>) -> Result<Sent, SendError> {
+        let plan = self.plan(signature, from)?;
+        let children = plan.children_json().map_err(|error| unsendable(signature.task(), error.into()))?;
+        // A chain without steps sends nothing, and has an id all the same.
+        let pending = plan.result().map_or_else(|| self.pending(fresh_id()), |result| self.pending_on(&result));
+        if let Some(keep) = signature.remember {
+            self.results.remember(pending.id(), keep).await?;
+        }
+        let messages = self.prepare(&plan).await?;
+        self.broker.publish(&messages).await?;
+        Ok(Sent { pending, children })
+    }
+
+    /// Adds a signature to the chord of the task with these headers; gives what becomes its children.
+    pub(crate) async fn add_to_chord(
+        &self,
+        headers: &Headers,
+        embed: &Embed,
+        signature: &Signature,
+    ) -> Result<RawJson, SendError> {
+        let failed = |error| unsendable(signature.task(), error);
         if let Some(error) = signature.broken.clone() {
-            return Err(SendError::Unencodable { task: signature.task.clone(), error });
+            return Err(failed(error));
         }
-        let outgoing_id = signature.options.task_id.clone().unwrap_or_else(fresh_id);
-        if let Some(keep) = signature.options.remember {
-            self.results.remember(&outgoing_id, keep).await?;
+        let plan = {
+            let mut sender = Sender { ids: &mut fresh_id, reply_to: None, current: None };
+            canvas::add_to_chord(headers, embed, &signature.canvas, &mut sender).map_err(failed)?
+        };
+        let children = plan.children_json().map_err(|error| failed(error.into()))?;
+        if let Some(group) = &headers.group {
+            self.results.chords().grow(group, 1, KEEP_CHORD).await?;
         }
-        let outgoing = self.message(signature, &outgoing_id, Timestamp::now());
-        self.broker.publish(&[outgoing]).await?;
-        Ok(self.pending(outgoing_id))
+        let messages = self.prepare(&plan).await?;
+        self.broker.publish(&messages).await?;
+        Ok(children)
+    }
+
+    fn plan(&self, signature: &Signature, current: Option<Current>) -> Result<Plan, SendError> {
+        if let Some(error) = signature.broken.clone() {
+            return Err(unsendable(signature.task(), error));
+        }
+        let mut sender = Sender { ids: &mut fresh_id, reply_to: None, current };
+        canvas::plan(&signature.canvas, &Call::default(), &mut sender)
+            .map_err(|error| unsendable(signature.task(), error))
+    }
+
+    /// Announces the chords of a plan, and gives the messages that are to be published, in their order.
+    pub async fn prepare(&self, plan: &Plan) -> Result<Vec<Outgoing>, SendError> {
+        let now = Timestamp::now();
+        let mut messages = Vec::new();
+        for act in &plan.acts {
+            match act {
+                Act::SaveGroup { group, result } => {
+                    self.results.chords().save_group(group, &SavedGroup::record(result), Some(KEEP_CHORD)).await?;
+                }
+                Act::SetChordSize { group, size } => {
+                    self.results.chords().announce(group, *size as u64, KEEP_CHORD).await?;
+                }
+                Act::Send(planned) => {
+                    let message = self.message(planned, now);
+                    messages.push(message.map_err(|error| unsendable(&planned.task, error))?);
+                }
+            }
+        }
+        Ok(messages)
     }
 
     /// The way to the result of a task sent earlier or by another.
     pub fn pending(&self, id: impl Into<String>) -> Pending {
-        Pending { id: id.into(), client: self.clone() }
+        Pending { id: id.into(), client: self.clone(), members: None }
     }
 
     /// Calls a task off: one that waits will not run, one that runs is stopped. True when it had not ended.
@@ -146,39 +221,40 @@ impl Client {
         &self.routes
     }
 
-    fn message(&self, signature: &Signature, id: &str, now: Timestamp) -> Outgoing {
-        let options = &signature.options;
-        let queue = options.queue.clone().unwrap_or_else(|| self.routes.queue_of(&signature.task));
-        let payload = Payload {
-            args: RawJson::array(&signature.args),
-            kwargs: RawJson::object(&signature.kwargs),
-            embed: Embed::default(),
-        };
-        let expires = options.expires.map(|when| when.resolve(now));
+    /// The way to a planned result: of one task, or of a group of them.
+    fn pending_on(&self, result: &PlannedResult<'_>) -> Pending {
+        let members = result.members().map(|members| members.iter().map(|member| self.pending_on(member)).collect());
+        Pending { members, ..self.pending(result.id()) }
+    }
+
+    fn message(&self, planned: &PlannedMessage, now: Timestamp) -> Result<Outgoing, CanvasError> {
+        let name = planned.route_name.as_ref().unwrap_or(&planned.task);
+        let queue = planned.queue.clone().unwrap_or_else(|| self.routes.queue_of(name));
+        let countdown = planned.countdown.filter(|seconds| *seconds != 0.0);
+        let due = countdown.map_or_else(|| planned.eta.as_ref().and_then(moment), |seconds| Some(later(now, seconds)));
+        let expires = planned.expires.as_ref().and_then(|expires| match expires.to::<f64>() {
+            Ok(seconds) => Some(later(now, seconds)),
+            Err(_) => moment(expires),
+        });
         let headers = Headers {
-            shadow: options.shadow.clone(),
-            eta: options.eta.map(|when| iso(when.resolve(now))),
+            eta: due.map(iso),
             expires: expires.map(iso),
-            timelimit: (options.time_limit, options.soft_time_limit),
-            root_id: Some(options.root_id.clone().unwrap_or_else(|| id.to_owned())),
-            parent_id: options.parent_id.clone(),
-            argsrepr: Some(python_repr::args(&payload.args)),
-            kwargsrepr: Some(python_repr::kwargs(&payload.kwargs)),
             origin: Some(self.origin.to_string()),
-            ignore_result: options.ignore_result,
-            other: other_headers(signature),
-            ..Headers::new(&signature.task, id)
+            ..planned.to_headers()?
         };
+        let priority = u8::try_from(planned.priority.unwrap_or_default().clamp(0, 255)).unwrap_or_default();
         let properties = Properties {
-            correlation_id: Some(id.to_owned()),
+            correlation_id: Some(planned.id.clone()),
+            reply_to: planned.reply_to.clone(),
             delivery_info: DeliveryInfo { routing_key: queue.clone(), ..DeliveryInfo::default() },
-            priority: Some(options.priority.unwrap_or(0).into()),
+            priority: Some(priority.into()),
             expiration: expires.map(|at| at.duration_since(now).as_millis().max(0).to_string()),
             delivery_tag: fresh_id(),
+            other: planned.other.iter().filter(|(name, _)| !OF_SENDING.contains(&name.as_str())).cloned().collect(),
             ..Properties::default()
         };
-        let bytes = Message::new(headers, &payload, properties).encode();
-        Outgoing { queue, priority: options.priority.unwrap_or(0), bytes, not_before: None }
+        let bytes = Message::new(headers, &planned.to_payload(), properties).encode();
+        Ok(Outgoing { queue, priority, bytes, not_before: None })
     }
 }
 
@@ -198,10 +274,29 @@ impl Pending {
         self.client.results.wait(&self.id, at_most).await?.ok_or(ResultError::TimedOut(at_most))
     }
 
-    /// The task's value, or why there is none.
+    /// The task's value, or why there is none; of a group the list of its members' values.
     pub async fn get<T: DeserializeOwned>(&self, at_most: Duration) -> Result<T, ResultError> {
-        let record = self.record(at_most).await?;
-        value_of(&record)?.to::<T>().map_err(|error| ResultError::Unexpected(error.to_string()))
+        let value = self.value(at_most).await?;
+        value.to::<T>().map_err(|error| ResultError::Unexpected(error.to_string()))
+    }
+
+    /// Of a group, its members; of a task, none.
+    pub fn members(&self) -> &[Pending] {
+        self.members.as_deref().unwrap_or_default()
+    }
+
+    fn value(&self, at_most: Duration) -> BoxFuture<'_, Result<RawJson, ResultError>> {
+        Box::pin(async move {
+            let Some(members) = &self.members else {
+                return value_of(&self.record(at_most).await?).cloned();
+            };
+            let until = Instant::now() + at_most;
+            let mut values = Vec::with_capacity(members.len());
+            for member in members {
+                values.push(member.value(until.saturating_duration_since(Instant::now())).await?);
+            }
+            Ok(RawJson::array(&values))
+        })
     }
 
     /// Calls the task off; see [`Client::revoke`].
@@ -212,15 +307,6 @@ impl Pending {
     /// Deletes the stored result.
     pub async fn forget(&self) -> Result<(), BackendError> {
         self.client.results.forget(&self.id).await
-    }
-}
-
-impl When {
-    fn resolve(self, now: Timestamp) -> Timestamp {
-        match self {
-            Self::At(moment) => moment,
-            Self::In(span) => clock::after(now, span),
-        }
     }
 }
 
@@ -272,8 +358,18 @@ pub fn hostname() -> String {
         .unwrap_or_else(|| "localhost".to_owned())
 }
 
-fn other_headers(signature: &Signature) -> Vec<(String, RawJson)> {
-    let remember = signature.options.remember.and_then(|keep| RawJson::from(&keep.as_secs()).ok());
-    let own = remember.map(|seconds| (REMEMBER_HEADER.to_owned(), seconds));
-    signature.options.headers.iter().cloned().chain(own).collect()
+fn unsendable(task: &str, error: CanvasError) -> SendError {
+    SendError::Unencodable { task: task.to_owned(), error }
+}
+
+/// So many seconds from now, or ago.
+fn later(now: Timestamp, seconds: f64) -> Timestamp {
+    let span = Duration::try_from_secs_f64(seconds.abs()).unwrap_or(Duration::MAX);
+    if seconds < 0.0 { now.saturating_sub(span).unwrap_or(Timestamp::MIN) } else { clock::after(now, span) }
+}
+
+/// A time as it stands in options: a string, or kombu's tagged datetime.
+fn moment(value: &RawJson) -> Option<Timestamp> {
+    let tagged = || value.member("__value__").and_then(|text| text.to::<String>().ok());
+    value.to::<String>().ok().or_else(tagged).as_deref().and_then(parse_iso)
 }

@@ -3,11 +3,12 @@
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use apium_protocol::{Headers, RawJson, ResultRecord};
+use apium_protocol::canvas::Current;
+use apium_protocol::{Embed, ExceptionRecord, Headers, RawJson, ResultRecord};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +45,30 @@ pub struct Attempt {
     pub heeds_soft_limit: AtomicBool,
     /// Fires when the attempt is called off: revoked, hard limit, shutdown, lost lease.
     pub cancelled: CancellationToken,
+    /// The canvas it is part of.
+    pub workflow: Workflow,
+}
+
+/// An attempt's place in a canvas.
+#[derive(Debug, Default)]
+pub struct Workflow {
+    /// What is to follow it.
+    pub embed: Embed,
+    /// What it has sent so far, as it stands in its record.
+    pub children: Mutex<Vec<RawJson>>,
+    /// For an errback: the failure it is called for.
+    pub failed: Option<Failed>,
+}
+
+/// A failure, as an errback is shown it (Celery's `request, exc, traceback`).
+#[derive(Debug, Clone)]
+pub struct Failed {
+    /// The headers of the task that failed.
+    pub request: Headers,
+    /// What it failed with.
+    pub exception: ExceptionRecord,
+    /// The traceback as text.
+    pub traceback: String,
 }
 
 /// Whatever a task's function takes that is not an argument of the message.
@@ -96,11 +121,37 @@ impl Context {
         self.0.redelivered
     }
 
-    /// Sends a task as the child of this one: same root, this parent.
+    /// Sends a task, or a whole canvas, as the child of this one: same root, this parent.
     pub async fn send(&self, signature: Signature) -> Result<Pending, SendError> {
-        let headers = self.headers();
-        let root = headers.root_id.as_ref().unwrap_or(&headers.id);
-        self.client().send(&signature.child_of(root, &headers.id)).await
+        let sent = self.client().send_within(&signature, Some(Current::of(self.headers()))).await?;
+        self.adopt(&sent.children);
+        Ok(sent.pending)
+    }
+
+    /// Adds a task to the chord this one is a part of, before this one ends: its body then waits for both, and gets
+    /// the results of both.
+    ///
+    /// # Errors
+    /// When this task is part of no chord.
+    pub async fn add_to_chord(&self, signature: Signature) -> Result<(), SendError> {
+        let children = self.client().add_to_chord(self.headers(), &self.0.workflow.embed, &signature).await?;
+        self.adopt(&children);
+        Ok(())
+    }
+
+    fn adopt(&self, children: &RawJson) {
+        let mut known = self.0.workflow.children.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(children.elements().unwrap_or_default());
+    }
+
+    /// What this task has sent so far, as it stands in its record.
+    pub fn children(&self) -> Vec<RawJson> {
+        self.0.workflow.children.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The group this task is part of.
+    pub fn group(&self) -> Option<&str> {
+        self.0.headers.group.as_deref()
     }
 
     /// Sends tasks that have nothing to do with this one, and reads results.
@@ -180,6 +231,13 @@ impl<T: Send + Sync + 'static> FromContext for State<T> {
                 .fatal()
         };
         context.state::<T>().map(State).ok_or_else(missing)
+    }
+}
+
+impl FromContext for Failed {
+    fn from_context(context: &Context) -> Result<Self, TaskError> {
+        let missing = || TaskError::arguments("an errback is called by the worker when another task fails, not sent");
+        context.0.workflow.failed.clone().ok_or_else(missing)
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use apium_protocol::canvas;
 use apium_protocol::{ExceptionRecord, RawJson};
+
+use crate::signature::Signature;
 
 /// A broker or result store could not do what it was asked; the sentence names it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -31,6 +34,7 @@ pub struct TaskError {
     pub(crate) exception: ExceptionRecord,
     pub(crate) remedy: Remedy,
     pub(crate) traceback: Option<String>,
+    pub(crate) replacement: Option<Box<canvas::Signature>>,
 }
 
 /// What the worker does after an error.
@@ -50,6 +54,8 @@ pub enum Remedy {
     Requeue,
     /// Store nothing and acknowledge.
     Ignore,
+    /// Send a canvas in the task's place, which ends under the task's id.
+    Replace,
 }
 
 impl TaskError {
@@ -81,6 +87,23 @@ impl TaskError {
     /// Ends the attempt without storing anything.
     pub fn ignore() -> Self {
         Self::of(ExceptionRecord::new("celery.exceptions", "Ignore", ""), Remedy::Ignore)
+    }
+
+    /// Ends the attempt and lets a canvas take the task's place: it runs under the task's id, and what was to follow
+    /// the task follows it (Celery's `Task.replace`).
+    pub fn replace(signature: Signature) -> Self {
+        match signature.broken {
+            Some(error) => Self::new("TypeError", error.to_string()).fatal(),
+            None => Self {
+                replacement: Some(Box::new(signature.canvas)),
+                ..Self::of(ExceptionRecord::new("celery.exceptions", "Ignore", "Replaced by new task"), Remedy::Replace)
+            },
+        }
+    }
+
+    /// The canvas that takes the task's place, if there is one.
+    pub fn into_replacement(self) -> Option<canvas::Signature> {
+        self.replacement.map(|signature| *signature)
     }
 
     /// The exception in full, for arguments other than one message.
@@ -133,7 +156,7 @@ impl TaskError {
     }
 
     fn of(exception: ExceptionRecord, remedy: Remedy) -> Self {
-        Self { exception, remedy, traceback: None }
+        Self { exception, remedy, traceback: None, replacement: None }
     }
 }
 

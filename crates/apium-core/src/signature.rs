@@ -1,57 +1,134 @@
-//! A signature: a task's name with arguments and options, not yet sent.
+//! A signature: a task's name with arguments and options, not yet sent; alone, or several put together.
 
 use std::time::Duration;
 
+use apium_protocol::canvas::{self, CanvasError};
 use apium_protocol::{JsonError, RawJson};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::client::{REMEMBER_HEADER, iso};
+
 /// A call that can be sent: what Celery's `Signature` is, in Celery's words.
+///
+/// Put together with [`Signature::then`], [`group`], [`chain`] and [`chord`], it is Celery's canvas:
+///
+/// ```
+/// use apium_core::signature::{Signature, group};
+///
+/// let add = |x, y| Signature::new("app.add").arg(x).arg(y);
+/// let _twice_four = add(2, 2).then(Signature::new("app.mul").arg(2));
+/// let _sum = group([add(1, 1), add(2, 2)]).then(Signature::new("app.sum"));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Signature {
-    pub(crate) task: String,
-    pub(crate) args: Vec<RawJson>,
-    pub(crate) kwargs: Vec<(String, RawJson)>,
-    pub(crate) options: SendOptions,
-    /// The first argument that JSON could not hold; told when it is sent.
-    pub(crate) broken: Option<JsonError>,
-}
-
-/// Celery's `apply_async` options.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct SendOptions {
-    pub(crate) task_id: Option<String>,
-    pub(crate) queue: Option<String>,
-    pub(crate) priority: Option<u8>,
-    pub(crate) eta: Option<When>,
-    pub(crate) expires: Option<When>,
-    pub(crate) time_limit: Option<f64>,
-    pub(crate) soft_time_limit: Option<f64>,
-    pub(crate) ignore_result: Option<bool>,
-    pub(crate) shadow: Option<String>,
-    pub(crate) headers: Vec<(String, RawJson)>,
-    pub(crate) parent_id: Option<String>,
-    pub(crate) root_id: Option<String>,
+    pub(crate) canvas: canvas::Signature,
+    /// How long the id is to be remembered.
     pub(crate) remember: Option<Duration>,
+    /// What could not be written or put together first; told when it is sent.
+    pub(crate) broken: Option<CanvasError>,
 }
 
-/// A moment, absolute or counted from the sending.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum When {
-    At(Timestamp),
-    In(Duration),
+/// Runs these side by side; the result is the list of theirs.
+pub fn group(members: impl IntoIterator<Item = Signature>) -> Signature {
+    Signature::of_all(members, |members| Ok(canvas::Signature::group(members)))
+}
+
+/// Runs these one after the other, each with the result of the one before as its first argument.
+pub fn chain(steps: impl IntoIterator<Item = Signature>) -> Signature {
+    Signature::of_all(steps, canvas::chain)
+}
+
+/// Runs these side by side, and then the body with the list of their results as its first argument.
+pub fn chord(header: impl IntoIterator<Item = Signature>, body: Signature) -> Signature {
+    let broken = body.broken;
+    let chord = Signature::of_all(header, |header| Ok(canvas::Signature::chord(header, body.canvas)));
+    Signature { broken: chord.broken.or(broken), ..chord }
 }
 
 impl Signature {
     /// A call of the task with this name, without arguments.
     pub fn new(task: impl Into<String>) -> Self {
-        Self { task: task.into(), args: Vec::new(), kwargs: Vec::new(), options: SendOptions::default(), broken: None }
+        Self::from(canvas::Signature::new(task))
+    }
+
+    /// A signature as it stands in a message or in another program's JSON.
+    ///
+    /// # Errors
+    /// When the JSON is no signature.
+    pub fn decode(json: &RawJson) -> Result<Self, CanvasError> {
+        canvas::Signature::decode(json).map(Self::from)
+    }
+
+    /// The signature as Celery writes it.
+    ///
+    /// # Errors
+    /// When an argument was not JSON, or it nests too deep.
+    pub fn to_json(&self) -> Result<RawJson, CanvasError> {
+        match &self.broken {
+            Some(error) => Err(error.clone()),
+            None => Ok(self.canvas.to_json()?),
+        }
+    }
+
+    /// Runs `next` once this has succeeded, with the result as its first argument. A group followed by something is
+    /// a chord.
+    pub fn then(self, next: Self) -> Self {
+        let broken = self.broken.or(next.broken);
+        let remember = next.remember.or(self.remember);
+        let empty = Self::from(canvas::Signature::new(""));
+        match self.canvas.then(next.canvas) {
+            Ok(canvas) => Self { canvas, remember, broken },
+            Err(error) => Self { broken: broken.or(Some(error)), ..empty },
+        }
+    }
+
+    /// Sends `callback` once this has succeeded, with the result as its first argument.
+    pub fn link(self, callback: &Self) -> Self {
+        self.linked(callback, canvas::Signature::link)
+    }
+
+    /// Sends `errback` once this has failed for good, with the id of the failed task as its first argument. One that
+    /// this worker registers with `#[task(errback)]` is called in the worker instead, and is shown the failure.
+    pub fn link_error(self, errback: &Self) -> Self {
+        self.linked(errback, canvas::Signature::link_error)
+    }
+
+    /// Takes no result of a task before it (Celery's `si`).
+    pub fn immutable(mut self) -> Self {
+        self.canvas.set_immutable(true);
+        self
+    }
+
+    /// Applies this to each element of `it` in one task; the result is the list.
+    pub fn map<T: Serialize>(&self, it: impl IntoIterator<Item = T>) -> Self {
+        self.over(it, canvas::Signature::map)
+    }
+
+    /// The same with each element an array of arguments.
+    pub fn starmap<T: Serialize>(&self, it: impl IntoIterator<Item = T>) -> Self {
+        self.over(it, canvas::Signature::starmap)
+    }
+
+    /// A group of starmaps over at most `n` elements each.
+    pub fn chunks<T: Serialize>(&self, it: impl IntoIterator<Item = T>, n: usize) -> Self {
+        self.over(it, |task, it| canvas::Signature::chunks(task, it, n))
+    }
+
+    /// Stamps this and everything in it: the headers travel with every task of the canvas.
+    pub fn stamp(mut self, name: &str, value: impl Serialize) -> Self {
+        if let Some(json) = self.encode(&value)
+            && let Err(error) = self.canvas.stamp(&[(name.to_owned(), json)], false)
+        {
+            self.broken.get_or_insert(error);
+        }
+        self
     }
 
     /// Adds one positional argument.
     pub fn arg(mut self, value: impl Serialize) -> Self {
         if let Some(json) = self.encode(&value) {
-            self.args.push(json);
+            self.canvas.args.push(json);
         }
         self
     }
@@ -59,111 +136,150 @@ impl Signature {
     /// Adds one argument by name.
     pub fn kwarg(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
         if let Some(json) = self.encode(&value) {
-            self.kwargs.push((name.into(), json));
+            self.canvas.kwargs.push((name.into(), json));
         }
         self
     }
 
     /// Sets the arguments as they stand, e.g. from a command line.
     pub fn raw_arguments(mut self, args: Vec<RawJson>, kwargs: Vec<(String, RawJson)>) -> Self {
-        self.args = args;
-        self.kwargs = kwargs;
+        (self.canvas.args, self.canvas.kwargs) = (args, kwargs);
         self
     }
 
     /// The id to send it under; a fresh UUID when not set.
-    pub fn task_id(mut self, id: impl Into<String>) -> Self {
-        self.options.task_id = Some(id.into());
-        self
+    pub fn task_id(self, id: impl Into<String>) -> Self {
+        self.option("task_id", id.into())
     }
 
     /// The queue; when not set, the client's routes decide.
-    pub fn queue(mut self, queue: impl Into<String>) -> Self {
-        self.options.queue = Some(queue.into());
-        self
+    pub fn queue(self, queue: impl Into<String>) -> Self {
+        self.option("queue", queue.into())
     }
 
     /// 0 to 9, lowest first, as on Celery's Redis transport.
-    pub fn priority(mut self, priority: u8) -> Self {
-        self.options.priority = Some(priority);
-        self
+    pub fn priority(self, priority: u8) -> Self {
+        self.option("priority", priority)
     }
 
     /// Not before this long after sending.
-    pub fn countdown(mut self, delay: Duration) -> Self {
-        self.options.eta = Some(When::In(delay));
-        self
+    pub fn countdown(self, delay: Duration) -> Self {
+        self.option("countdown", delay.as_secs_f64())
     }
 
     /// Not before this moment.
-    pub fn eta(mut self, at: Timestamp) -> Self {
-        self.options.eta = Some(When::At(at));
-        self
+    pub fn eta(self, at: Timestamp) -> Self {
+        self.option("eta", iso(at))
     }
 
     /// Not begun any more this long after sending: it is REVOKED ("expired") then.
-    pub fn expires_in(mut self, span: Duration) -> Self {
-        self.options.expires = Some(When::In(span));
-        self
+    pub fn expires_in(self, span: Duration) -> Self {
+        self.option("expires", span.as_secs_f64())
     }
 
     /// Not begun any more after this moment.
-    pub fn expires(mut self, at: Timestamp) -> Self {
-        self.options.expires = Some(When::At(at));
-        self
+    pub fn expires(self, at: Timestamp) -> Self {
+        self.option("expires", iso(at))
     }
 
     /// Hard time limit of an attempt; overrides the task's own.
-    pub fn time_limit(mut self, limit: Duration) -> Self {
-        self.options.time_limit = Some(limit.as_secs_f64());
-        self
+    pub fn time_limit(self, limit: Duration) -> Self {
+        self.option("time_limit", limit.as_secs_f64())
     }
 
     /// Soft time limit of an attempt; overrides the task's own.
-    pub fn soft_time_limit(mut self, limit: Duration) -> Self {
-        self.options.soft_time_limit = Some(limit.as_secs_f64());
-        self
+    pub fn soft_time_limit(self, limit: Duration) -> Self {
+        self.option("soft_time_limit", limit.as_secs_f64())
     }
 
     /// Whether to store no result; when not set, the task's own option decides.
-    pub fn ignore_result(mut self, ignore: bool) -> Self {
-        self.options.ignore_result = Some(ignore);
-        self
+    pub fn ignore_result(self, ignore: bool) -> Self {
+        self.option("ignore_result", ignore)
     }
 
     /// The name to show in logs instead of the task's.
-    pub fn shadow(mut self, name: impl Into<String>) -> Self {
-        self.options.shadow = Some(name.into());
-        self
+    pub fn shadow(self, name: impl Into<String>) -> Self {
+        self.option("shadow", name.into())
     }
 
     /// Adds a header of one's own, which the task reads and every retry keeps.
     pub fn header(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
         if let Some(json) = self.encode(&value) {
-            self.options.headers.push((name.into(), json));
+            let mut headers = self.canvas.options.get("headers").and_then(|own| own.members().ok()).unwrap_or_default();
+            headers.push((name.into(), json));
+            self.canvas.options.set("headers", RawJson::object(&headers));
         }
         self
     }
 
     /// Sends it as the child of a running task: same root, this parent.
-    pub fn child_of(mut self, root_id: impl Into<String>, parent_id: impl Into<String>) -> Self {
-        self.options.root_id = Some(root_id.into());
-        self.options.parent_id = Some(parent_id.into());
-        self
+    pub fn child_of(self, root_id: impl Into<String>, parent_id: impl Into<String>) -> Self {
+        self.option("root_id", root_id.into()).option("parent_id", parent_id.into())
     }
 
     /// Remembers the id for this long, so that "never seen" and "expired" can be told apart.
     pub fn remember(mut self, keep: Duration) -> Self {
-        self.options.remember = Some(keep);
-        self
+        self.remember = Some(keep);
+        self.header(REMEMBER_HEADER, keep.as_secs())
     }
 
     /// The task's name.
     pub fn task(&self) -> &str {
-        &self.task
+        &self.canvas.task
+    }
+
+    /// Any other of Celery's `apply_async` options, or a name of one's own, which becomes a property of the message.
+    pub fn option(mut self, name: &str, value: impl Serialize) -> Self {
+        if let Some(json) = self.encode(&value) {
+            self.canvas.options.set(name, json);
+        }
+        self
     }
 
     fn encode(&mut self, value: &impl Serialize) -> Option<RawJson> {
-        RawJson::from(value).map_err(|error| self.broken.get_or_insert(error)).ok()
+        RawJson::from(value).map_err(|error| self.broken.get_or_insert(error.into())).ok()
+    }
+
+    fn linked(mut self, other: &Self, link: fn(&mut canvas::Signature, &canvas::Signature) -> Linked) -> Self {
+        self.broken = self.broken.or_else(|| other.broken.clone());
+        if let Err(error) = link(&mut self.canvas, &other.canvas) {
+            self.broken.get_or_insert(error);
+        }
+        self
+    }
+
+    fn over<T: Serialize>(
+        &self,
+        it: impl IntoIterator<Item = T>,
+        make: impl FnOnce(&canvas::Signature, &[RawJson]) -> Result<canvas::Signature, JsonError>,
+    ) -> Self {
+        let elements = it.into_iter().map(|element| RawJson::from(&element)).collect::<Result<Vec<_>, _>>();
+        let made = elements.and_then(|elements| make(&self.canvas, &elements));
+        let broken = self.broken.clone().or_else(|| made.as_ref().err().map(|error| error.clone().into()));
+        Self { broken, ..Self::from(made.unwrap_or_else(|_| canvas::Signature::new(""))) }
+    }
+
+    fn of_all(
+        parts: impl IntoIterator<Item = Self>,
+        make: impl FnOnce(Vec<canvas::Signature>) -> Result<canvas::Signature, CanvasError>,
+    ) -> Self {
+        let mut broken = None;
+        let take = |part: Self| {
+            broken = broken.take().or(part.broken);
+            part.canvas
+        };
+        let parts = parts.into_iter().map(take).collect();
+        match make(parts) {
+            Ok(canvas) => Self { broken, ..Self::from(canvas) },
+            Err(error) => Self { broken: broken.or(Some(error)), ..Self::new("") },
+        }
+    }
+}
+
+type Linked = Result<(), CanvasError>;
+
+impl From<canvas::Signature> for Signature {
+    fn from(canvas: canvas::Signature) -> Self {
+        Self { canvas, remember: None, broken: None }
     }
 }

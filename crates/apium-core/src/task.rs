@@ -44,6 +44,9 @@ pub struct Call {
 pub struct TaskOptions {
     /// The queue that clients of this program send it to; `None`: the routes decide.
     pub queue: Option<String>,
+    /// An errback: when a task linked to it fails on this worker, it is called there with its own arguments and the
+    /// [`Failed`](crate::context::Failed) task, instead of being sent. Default false.
+    pub errback: bool,
     /// Retries after the first attempt, of errors that are to be retried. Default 3.
     pub max_retries: u32,
     /// Retry after every error that is not `fatal()` (Celery's `autoretry_for=(Exception,)`). Default false:
@@ -86,6 +89,7 @@ impl Default for TaskOptions {
     fn default() -> Self {
         Self {
             queue: None,
+            errback: false,
             max_retries: 3,
             autoretry: false,
             retry_backoff: Duration::from_secs(1),

@@ -38,7 +38,7 @@ impl Options {
                 let value: Expr = meta.value()?.parse()?;
                 self.fields.push(quote!(max_retries: #value));
             }
-            "autoretry" | "retry_jitter" | "acks_late" | "ignore_result" => {
+            "autoretry" | "errback" | "retry_jitter" | "acks_late" | "ignore_result" => {
                 let value = flag(meta)?;
                 self.fields.push(quote!(#field: #value));
             }
@@ -58,7 +58,7 @@ impl Options {
                 return Err(meta.error(
                     "unknown task option; known are name, queue, max_retries, autoretry, retry_backoff, \
                      retry_backoff_max, retry_jitter, acks_late, time_limit, soft_time_limit, track_started, \
-                     ignore_result, result_expires, crate",
+                     ignore_result, result_expires, errback, crate",
                 ));
             }
         }

@@ -101,7 +101,7 @@ fn source(attributes: &[Attribute], ty: &Type) -> syn::Result<Source> {
         }
     }
     Ok(match last_segment(ty).as_deref() {
-        Some("Context" | "State") => Source::Context,
+        Some("Context" | "State" | "Failed") => Source::Context,
         Some("Option") => Source::Default(quote!(::std::option::Option::None)),
         _ => Source::Required,
     })

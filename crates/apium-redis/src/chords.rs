@@ -38,15 +38,15 @@ impl Chords for RedisBackend {
         group: &str,
         place: Option<u64>,
         part: &ChordPart,
+        token: &str,
         keep: Duration,
     ) -> Result<Counted, BackendError> {
         let place = place.map_or_else(|| "+inf".to_owned(), |place| place.to_string());
-        let token = uuid::Uuid::new_v4().simple().to_string();
         let mut script = scripts::CHORD_PART.key(keys::chord(group, 'j'));
         script.key(keys::chord(group, 't')).key(keys::chord(group, 's')).key(keys::chord(group, 'd'));
         script.key(keys::group(group)).key(keys::chord(group, 'c'));
         script.arg(&place).arg(member(part)).arg(format!("{}:{place}", part.task_id));
-        script.arg(keep.as_secs().max(1)).arg(CLAIM.as_secs()).arg(&token);
+        script.arg(keep.as_secs().max(1)).arg(CLAIM.as_secs()).arg(token);
         let answer: Vec<Vec<u8>> = self.inner.link.script(&script).await?;
         match answer.split_first() {
             Some((word, _)) if word == b"waiting" => Ok(Counted::Waiting),
@@ -54,7 +54,7 @@ impl Chords for RedisBackend {
             Some((word, parts)) if word == b"complete" => {
                 let read = |member: &Vec<u8>| read(group, member);
                 let parts = parts.iter().map(read).collect::<Result<_, _>>()?;
-                Ok(Counted::Complete(ChordClaim { group: group.to_owned(), token, parts }))
+                Ok(Counted::Complete(ChordClaim { group: group.to_owned(), token: token.to_owned(), parts }))
             }
             _ => Err(self.nonsense("chord_part")),
         }

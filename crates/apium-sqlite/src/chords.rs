@@ -36,7 +36,7 @@ const COUNT: &str = "INSERT INTO parts (chord, place, task_id, state, result) VA
 const SEEN: &str = "INSERT INTO chords (name, ended, expires) VALUES (?1, ?2, ?3)
     ON CONFLICT (name) DO UPDATE SET ended = ended + excluded.ended, expires = excluded.expires";
 
-const STANDING: &str = "SELECT state, until, ended = size + added FROM chords WHERE name = ?1";
+const STANDING: &str = "SELECT state, until, ended = size + added, token FROM chords WHERE name = ?1";
 
 const CLAIM_BODY: &str = "UPDATE chords SET state = ?2, token = ?3, until = ?4 WHERE name = ?1";
 
@@ -73,11 +73,12 @@ impl Chords for SqliteBackend {
         group: &str,
         place: Option<u64>,
         part: &ChordPart,
+        token: &str,
         keep: Duration,
     ) -> Result<Counted, BackendError> {
-        let (group, part) = (group.to_owned(), part.clone());
+        let (group, part, token) = (group.to_owned(), part.clone(), token.to_owned());
         let place = place.and_then(|place| i64::try_from(place).ok()).unwrap_or(NOWHERE);
-        self.writer.write(Weight::light(2), move |work| count_part(work, &group, place, &part, keep)).await
+        self.writer.write(Weight::light(2), move |work| count_part(work, &group, place, &part, &token, keep)).await
     }
 
     async fn end(&self, group: &str, token: &str) -> Result<bool, BackendError> {
@@ -133,12 +134,19 @@ pub(crate) fn sweep(work: &Work<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn count_part(work: &Work<'_>, group: &str, place: i64, part: &ChordPart, keep: Duration) -> Result<Counted, Fault> {
+fn count_part(
+    work: &Work<'_>,
+    group: &str,
+    place: i64,
+    part: &ChordPart,
+    token: &str,
+    keep: Duration,
+) -> Result<Counted, Fault> {
     let standing = |db: &Connection| {
-        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
         db.prepare_cached(STANDING)?.query_row([group], read).optional()
     };
-    if let Some((SENT, ..)) = standing(work.db)?.map(|found: (i64, i64, Option<bool>)| found) {
+    if let Some((SENT, ..)) = standing(work.db)?.map(|found: (i64, i64, Option<bool>, String)| found) {
         return Ok(Counted::Taken);
     }
     let (id, state) = (&part.task_id, part.state.name());
@@ -146,14 +154,13 @@ fn count_part(work: &Work<'_>, group: &str, place: i64, part: &ChordPart, keep: 
     let counted = i64::from(counted > 0);
     work.db.prepare_cached(SEEN)?.execute(params![group, counted, work.after(keep)])?;
     match standing(work.db)? {
-        Some((CLAIMED, until, Some(true))) if until > work.now => Ok(Counted::Taken),
-        Some((COUNTING | CLAIMED, _, Some(true))) => claim(work, group).map(Counted::Complete),
+        Some((CLAIMED, until, Some(true), holder)) if until > work.now && holder != token => Ok(Counted::Taken),
+        Some((COUNTING | CLAIMED, _, Some(true), _)) => claim(work, group, token).map(Counted::Complete),
         _ => Ok(Counted::Waiting),
     }
 }
 
-fn claim(work: &Work<'_>, group: &str) -> Result<ChordClaim, Fault> {
-    let token = apium_core::client::fresh_id();
+fn claim(work: &Work<'_>, group: &str, token: &str) -> Result<ChordClaim, Fault> {
     work.db.prepare_cached(CLAIM_BODY)?.execute(params![group, CLAIMED, token, work.after(CLAIM)])?;
     let mut asked = work.db.prepare_cached(PARTS)?;
     let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
@@ -164,7 +171,7 @@ fn claim(work: &Work<'_>, group: &str) -> Result<ChordClaim, Fault> {
         Ok(ChordPart { task_id, state: TaskState::from_name(&state), result })
     };
     let parts = rows.into_iter().map(part).collect::<Result<_, Fault>>()?;
-    Ok(ChordClaim { group: group.to_owned(), token, parts })
+    Ok(ChordClaim { group: group.to_owned(), token: token.to_owned(), parts })
 }
 
 fn end_chord(work: &Work<'_>, group: &str, token: &str) -> Result<bool, Fault> {

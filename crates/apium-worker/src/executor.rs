@@ -5,7 +5,7 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use apium_core::context::Attempt;
+use apium_core::context::{Attempt, Workflow};
 use apium_core::protocol::{Payload, RawJson};
 use apium_core::{Call, Context, Settlement, TaskError};
 use serde_json::json;
@@ -31,11 +31,12 @@ pub(crate) async fn attempt(station: &Station, mut job: Job) {
     narration::started(station, &job);
     let context = context(station, &job);
     announce(station, &job, &context).await;
-    let call = resolve(std::mem::take(&mut job.payload), context);
+    let call = resolve(std::mem::take(&mut job.payload), context.clone());
     let limits = Limits::of(&job.headers, &job.options);
     let began = Instant::now();
     let ending = perform(station, &job, call, limits).await;
     let took = began.elapsed();
+    job.children = context.children();
     let outcome = classify(station, &job, ending);
     let (error, dead) = (outcome.error(), matches!(outcome, Outcome::Dead(..)));
     let told = narration::ended(station, &job, &outcome, took);
@@ -100,6 +101,7 @@ fn context(station: &Station, job: &Job) -> Context {
         soft_limit: CancellationToken::new(),
         heeds_soft_limit: AtomicBool::new(false),
         cancelled: job.call_off.token().clone(),
+        workflow: Workflow { embed: job.embed.clone(), ..Workflow::default() },
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use apium_core::protocol::{Headers, Payload};
+use apium_core::protocol::{Embed, Headers, Payload, RawJson};
 use apium_core::{Delivery, Task, TaskOptions};
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +14,10 @@ pub(crate) struct Job {
     pub(crate) headers: Headers,
     /// Taken when the attempt begins: what is large should be there once, as the task has it.
     pub(crate) payload: Payload,
+    /// What is to follow the task.
+    pub(crate) embed: Embed,
+    /// What the task has sent, once it has ended.
+    pub(crate) children: Vec<RawJson>,
     pub(crate) task: Arc<dyn Task>,
     pub(crate) options: TaskOptions,
     pub(crate) call_off: CallOff,
@@ -50,7 +54,10 @@ impl Job {
         Subject {
             delivery: &self.delivery,
             headers: &self.headers,
+            embed: &self.embed,
+            children: &self.children,
             options: &self.options,
+            call_off: Some(&self.call_off),
             acknowledged: self.acknowledged,
         }
     }

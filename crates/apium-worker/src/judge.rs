@@ -2,7 +2,7 @@
 
 use apium_core::client::parse_iso;
 use apium_core::clock::after;
-use apium_core::protocol::{DecodeError, Embed, ExceptionRecord, Headers, Message, RawJson};
+use apium_core::protocol::{DecodeError, ExceptionRecord, Headers, Message};
 use apium_core::{DeadReason, Delivery, TaskError};
 use jiff::Timestamp;
 
@@ -44,9 +44,6 @@ pub(crate) fn judge(station: &Station, delivery: Delivery) -> Judgement {
         Ok(payload) => payload,
         Err(error) => return undecodable(delivery, message.headers, &error),
     };
-    if let Some(what) = follows(&payload.embed) {
-        return unsupported(delivery, message.headers, what);
-    }
     let now = station.now();
     if expires.is_some_and(|at| at <= now) {
         return settle(delivery, message.headers, Outcome::Revoked("expired"));
@@ -64,7 +61,9 @@ pub(crate) fn judge(station: &Station, delivery: Delivery) -> Judgement {
     let call_off = CallOff::default();
     // The body is in the payload now, and in the delivery's own bytes.
     let headers = message.headers;
-    Judgement::Run(Box::new(Job { delivery, headers, payload, task, options, call_off, acknowledged: false }))
+    let (embed, children) = (payload.embed.clone(), Vec::new());
+    let job = Job { delivery, headers, payload, embed, children, task, options, call_off, acknowledged: false };
+    Judgement::Run(Box::new(job))
 }
 
 fn settle(delivery: Delivery, headers: Headers, outcome: Outcome) -> Judgement {
@@ -89,25 +88,6 @@ fn undecodable(delivery: Delivery, headers: Headers, error: &DecodeError) -> Jud
     };
     let told = ExceptionRecord::new("kombu.exceptions", exc_type, &error.to_string());
     settle(delivery, headers, Outcome::Dead(DeadReason::Undecodable, TaskError::from_exception(told)))
-}
-
-/// To run the task and not send what follows would lose half a workflow without a word.
-fn unsupported(delivery: Delivery, headers: Headers, what: &str) -> Judgement {
-    let sentence =
-        format!("the message carries {what}, which this version of Apium does not send on; nothing of it was run");
-    settle(delivery, headers, Outcome::Dead(DeadReason::Unsupported, TaskError::new("NotImplementedError", sentence)))
-}
-
-/// What is to be sent when the task has ended, if anything.
-fn follows(embed: &Embed) -> Option<&'static str> {
-    let parts = [
-        (&embed.chain, "a chain"),
-        (&embed.chord, "a chord"),
-        (&embed.callbacks, "callbacks (link)"),
-        (&embed.errbacks, "errbacks (link_error)"),
-    ];
-    let empty = |part: &RawJson| part.is_null() || part.elements().is_ok_and(|elements| elements.is_empty());
-    parts.into_iter().find(|(part, _)| !empty(part)).map(|(_, name)| name)
 }
 
 fn unread(error: &DecodeError) -> Headers {

@@ -4,7 +4,9 @@
 //! table of verdicts. Around them stand one file a loop (`leases`, `revoked`, `recovery`, `heart`, `settler`, `control`,
 //! `events`) and one file a policy (`retry`, `limits`, `rates`).
 
+mod builtins;
 mod consumer;
+mod errbacks;
 mod executor;
 mod outcome;
 
@@ -34,6 +36,7 @@ mod stop;
 mod trouble;
 mod vitals;
 mod worker;
+mod workflow;
 
 pub use alarm::WorkerError;
 pub use options::WorkerOptions;

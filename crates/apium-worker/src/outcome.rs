@@ -5,16 +5,20 @@
 use std::time::Duration;
 
 use apium_core::client::{REMEMBER_HEADER, fresh_id, iso};
-use apium_core::protocol::{ExceptionRecord, Headers, Message, RawJson, ResultRecord};
+use apium_core::protocol::canvas;
+use apium_core::protocol::{Embed, ExceptionRecord, Headers, Message, RawJson, ResultRecord};
 use apium_core::{
     DeadLetter, DeadReason, Delivery, Disposition, Outgoing, Settlement, StoredResult, TaskError, TaskOptions,
     TaskState,
 };
 use jiff::Timestamp;
 
+use crate::errbacks;
+use crate::job::CallOff;
 use crate::judge::Verdict;
 use crate::settler::Answer;
 use crate::station::Station;
+use crate::workflow::{self, Aside, Causes};
 
 /// Characters of an error that a log line shows.
 const LOGGED: usize = 300;
@@ -36,6 +40,8 @@ pub(crate) enum Outcome {
     Retry { error: TaskError, due: Timestamp, delay: Duration },
     /// The message is given up and kept.
     Dead(DeadReason, TaskError),
+    /// The task is replaced by a canvas, which ends under its id.
+    Replaced(Box<canvas::Signature>),
     /// The task put its message back.
     Requeued,
     /// The task wants nothing stored.
@@ -56,7 +62,13 @@ pub(crate) struct Subject<'a> {
     pub(crate) delivery: &'a Delivery,
     /// The headers, or as much of them as could be read.
     pub(crate) headers: &'a Headers,
+    /// What is to follow it.
+    pub(crate) embed: &'a Embed,
+    /// What it has sent itself.
+    pub(crate) children: &'a [RawJson],
     pub(crate) options: &'a TaskOptions,
+    /// Of an attempt: tells that it is over whatever comes.
+    pub(crate) call_off: Option<&'a CallOff>,
     /// True when the message is gone already: there is nothing to acknowledge, nothing to give back.
     pub(crate) acknowledged: bool,
 }
@@ -69,7 +81,7 @@ impl Outcome {
             Self::Failure(_) | Self::Dead(..) => "FAILURE",
             Self::Retry { .. } => "RETRY",
             Self::Revoked(_) => "REVOKED",
-            Self::Ignored => "IGNORED",
+            Self::Ignored | Self::Replaced(_) => "IGNORED",
             Self::Requeued | Self::GivenBack => "REQUEUED",
             Self::Deferred(_) => "DEFERRED",
             Self::Lost => LOST,
@@ -91,7 +103,12 @@ impl Outcome {
             Self::Dead(reason, error) => Some(format!("{reason}: {error}")),
             Self::Revoked(why) => Some((*why).to_owned()),
             Self::Lost => Some(NO_LONGER_KNOWN.to_owned()),
-            Self::Success(_) | Self::Requeued | Self::Ignored | Self::Deferred(_) | Self::GivenBack => None,
+            Self::Success(_)
+            | Self::Replaced(_)
+            | Self::Requeued
+            | Self::Ignored
+            | Self::Deferred(_)
+            | Self::GivenBack => None,
         }
     }
 }
@@ -105,12 +122,18 @@ pub(crate) async fn conclude(station: &Station, subject: Subject<'_>, outcome: O
         _ => None,
     };
     let comes_back = matches!(outcome, Outcome::Requeued | Outcome::GivenBack | Outcome::Deferred(_));
-    let Some(settlement) = record(station, subject, outcome) else {
+    let followed = workflow::follow(station, subject, outcome).await;
+    let written = followed.and_then(|(outcome, causes)| record(station, subject, outcome, causes));
+    let Some((settlement, aside)) = written else {
         station.vitals.lost();
         return LOST;
     };
+    errbacks::call(station, &settlement, aside.errbacks).await;
     match station.settler.settle(&subject.headers.id, settlement).await {
-        Answer::Written | Answer::Unclear => state,
+        Answer::Written | Answer::Unclear => {
+            workflow::call_off(station, &aside.revoked).await;
+            state
+        }
         Answer::Refused(sentence) if !comes_back => {
             let (reason, error) = verdict.unwrap_or_else(|| (DeadReason::Rejected, TaskError::reject(sentence)));
             give_up(station, subject, reason, error).await
@@ -119,8 +142,8 @@ pub(crate) async fn conclude(station: &Station, subject: Subject<'_>, outcome: O
     }
 }
 
-/// The table. `None`: nothing is to be written.
-fn record(station: &Station, subject: Subject<'_>, outcome: Outcome) -> Option<Settlement> {
+/// The table, and what goes on beside the settlement. `None`: nothing is to be written.
+fn record(station: &Station, subject: Subject<'_>, outcome: Outcome, causes: Causes) -> Option<(Settlement, Aside)> {
     let told = |state: TaskState, value| Some(record_of(station, subject, &state, value));
     let (disposition, record, send) = match outcome {
         Outcome::Success(value) => (Disposition::Ack, told(TaskState::Success, value), None),
@@ -133,20 +156,25 @@ fn record(station: &Station, subject: Subject<'_>, outcome: Outcome) -> Option<S
             (Disposition::DeadLetter(letter), Some(failed(station, subject, &error)), None)
         }
         Outcome::Revoked(why) => (Disposition::Ack, told(TaskState::Revoked, revoked(why)), None),
-        Outcome::Ignored => (Disposition::Ack, None, None),
+        Outcome::Ignored | Outcome::Replaced(_) => (Disposition::Ack, None, None),
         Outcome::Requeued if subject.acknowledged => (Disposition::Ack, None, Some(as_it_came(subject))),
         Outcome::Requeued => (Disposition::RequeueLast, None, None),
         Outcome::GivenBack => (Disposition::Requeue, None, None),
         Outcome::Deferred(due) => (Disposition::Defer(due), None, None),
         Outcome::Lost => return None,
     };
-    Some(Settlement {
+    let record = record.map(|mut record| {
+        record.children = RawJson::array(&[subject.children, &causes.children].concat());
+        record
+    });
+    let settlement = Settlement {
         receipt: (!subject.acknowledged).then(|| subject.delivery.receipt.clone()),
         disposition,
-        results: stored(station, subject, record).into_iter().collect(),
-        send: send.into_iter().collect(),
-        chords: Vec::new(),
-    })
+        results: stored(station, subject, record).into_iter().chain(causes.results).collect(),
+        send: send.into_iter().chain(causes.send).collect(),
+        chords: causes.chords,
+    };
+    Some((settlement, causes.aside))
 }
 
 /// Settles a delivery that was judged not to run.
@@ -162,7 +190,20 @@ pub(crate) async fn without_attempt(station: &Station, verdict: Verdict) {
     }
     station.vitals.count(if options.is_some() { task } else { "(unknown)" }, state);
     let options = &options.unwrap_or_default();
-    let subject = Subject { delivery: &delivery, headers: &headers, options, acknowledged: false };
+    let embed = match &outcome {
+        // It comes back: nothing follows yet.
+        Outcome::Deferred(_) => Embed::default(),
+        _ => Message::decode(&delivery.bytes).and_then(|message| message.payload()).unwrap_or_default().embed,
+    };
+    let subject = Subject {
+        delivery: &delivery,
+        headers: &headers,
+        embed: &embed,
+        children: &[],
+        options,
+        call_off: None,
+        acknowledged: false,
+    };
     conclude(station, subject, outcome).await;
 }
 
@@ -173,7 +214,7 @@ async fn give_up(station: &Station, subject: Subject<'_>, reason: DeadReason, er
     tracing::error!(id, %error, "the outcome was refused; the message is kept as a dead letter");
     let outcome = Outcome::Dead(reason, error);
     let state = outcome.state();
-    let Some(settlement) = record(station, subject, outcome) else { return LOST };
+    let Some((settlement, _)) = record(station, subject, outcome, Causes::default()) else { return LOST };
     let without_result = Settlement { results: Vec::new(), ..settlement.clone() };
     let mut answer = station.settler.settle(id, settlement).await;
     if matches!(answer, Answer::Refused(_)) {

@@ -20,6 +20,11 @@ pub(crate) fn decide(options: &TaskOptions, retries: u32, error: TaskError, now:
         Remedy::Refuse => return Outcome::Dead(DeadReason::Arguments, error),
         Remedy::Requeue => return Outcome::Requeued,
         Remedy::Ignore => return Outcome::Ignored,
+        Remedy::Replace => {
+            return error
+                .into_replacement()
+                .map_or(Outcome::Ignored, |signature| Outcome::Replaced(Box::new(signature)));
+        }
     };
     if retries >= options.max_retries {
         return Outcome::Dead(DeadReason::RetriesExhausted, error);

@@ -24,6 +24,7 @@ const STALE: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Errand {
     Claim,
+    Follow,
     Settle,
     Renew,
     Recover,
@@ -107,6 +108,7 @@ impl fmt::Display for Errand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Claim => "claims",
+            Self::Follow => "steps of workflows",
             Self::Settle => "settlements",
             Self::Renew => "renewals of leases",
             Self::Recover => "looks for what dead workers left",

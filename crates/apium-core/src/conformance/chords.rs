@@ -23,8 +23,13 @@ fn part(id: &str) -> ChordPart {
     ChordPart { task_id: id.to_owned(), state: TaskState::Success, result }
 }
 
+/// Told by somebody who has not told it before.
 async fn count(subject: &Subject, place: u64, part: &ChordPart) -> Counted {
-    subject.results.chords().count("g", Some(place), part, KEEP).await.unwrap()
+    count_as(subject, place, part, &crate::client::fresh_id()).await
+}
+
+async fn count_as(subject: &Subject, place: u64, part: &ChordPart, token: &str) -> Counted {
+    subject.results.chords().count("g", Some(place), part, token, KEEP).await.unwrap()
 }
 
 async fn complete(subject: &Subject, place: u64, part: &ChordPart) -> ChordClaim {
@@ -87,7 +92,7 @@ pub async fn a_part_counts_once(subject: &Subject) {
 pub async fn parts_of_one_place_all_count(subject: &Subject) {
     subject.results.chords().announce("g", 3, KEEP).await.unwrap();
     count(subject, 0, &part("a")).await;
-    let counted = subject.results.chords().count("g", None, &part("z"), KEEP).await.unwrap();
+    let counted = subject.results.chords().count("g", None, &part("z"), "t", KEEP).await.unwrap();
     assert_eq!(counted, Counted::Waiting);
     let claim = complete(subject, 0, &part("b")).await;
     assert_eq!(claim.parts, [part("a"), part("b"), part("z")], "one without a place comes last");
@@ -106,6 +111,8 @@ pub async fn one_claims_the_body(subject: &Subject) {
     subject.results.chords().announce("g", 1, KEEP).await.unwrap();
     let first = complete(subject, 0, &part("a")).await;
     assert_eq!(count(subject, 0, &part("a")).await, Counted::Taken, "told again while the body is claimed");
+    let again = count_as(subject, 0, &part("a"), &first.token).await;
+    assert_eq!(again, Counted::Complete(first.clone()), "whoever claimed it may not have heard the answer");
     (subject.advance)(CLAIM + Duration::from_secs(1)).await;
     let second = complete(subject, 0, &part("a")).await;
     assert_ne!(first.token, second.token, "the first to claim it may have died");

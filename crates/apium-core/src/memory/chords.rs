@@ -9,7 +9,6 @@ use jiff::Timestamp;
 
 use super::Memory;
 use crate::chords::{CLAIM, ChordClaim, ChordPart, Chords, Counted};
-use crate::client::fresh_id;
 use crate::clock::after;
 use crate::error::BackendError;
 
@@ -58,7 +57,7 @@ impl Shelf {
 }
 
 impl Chord {
-    fn count(&mut self, group: &str, place: u64, part: &ChordPart, now: Timestamp) -> Counted {
+    fn count(&mut self, group: &str, place: u64, part: &ChordPart, token: &str, now: Timestamp) -> Counted {
         if matches!(self.body, Body::Sent) {
             return Counted::Taken;
         }
@@ -69,10 +68,10 @@ impl Chord {
         if self.size.is_none_or(|size| size + self.added != self.parts.len() as u64) {
             return Counted::Waiting;
         }
-        if matches!(&self.body, Body::Claimed { until, .. } if *until > now) {
+        if matches!(&self.body, Body::Claimed { token: held, until } if *until > now && held != token) {
             return Counted::Taken;
         }
-        let token = fresh_id();
+        let token = token.to_owned();
         self.body = Body::Claimed { token: token.clone(), until: after(now, CLAIM) };
         let parts = self.parts.iter().map(|(_, part)| part.clone()).collect();
         Counted::Complete(ChordClaim { group: group.to_owned(), token, parts })
@@ -103,12 +102,13 @@ impl Chords for Memory {
         group: &str,
         place: Option<u64>,
         part: &ChordPart,
+        token: &str,
         keep: Duration,
     ) -> Result<Counted, BackendError> {
         let now = self.clock.now();
         let mut shelves = self.open();
         let chord = shelves.chords.chord(group, now, keep);
-        Ok(chord.count(group, place.unwrap_or(u64::MAX), part, now))
+        Ok(chord.count(group, place.unwrap_or(u64::MAX), part, token, now))
     }
 
     async fn end(&self, group: &str, token: &str) -> Result<bool, BackendError> {

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use apium_core::client::value_of;
-use apium_core::context::{Attempt, States};
+use apium_core::context::{Attempt, States, Workflow};
 use apium_core::memory::Memory;
 use apium_core::protocol::{ExceptionRecord, Headers, Message, RawJson, ResultRecord};
 use apium_core::{
@@ -122,6 +122,7 @@ async fn a_task_sent_from_a_task_is_its_child() {
         soft_limit: tokio_util::sync::CancellationToken::new(),
         heeds_soft_limit: AtomicBool::new(false),
         cancelled: tokio_util::sync::CancellationToken::new(),
+        workflow: Workflow::default(),
     });
     let child = context.send(Signature::new("app.child")).await.unwrap();
     let message = published(&memory, "celery").await;

@@ -24,7 +24,10 @@ for _, key in ipairs({ parts, added, size, counted, group }) do redis.call('EXPI
 local told = redis.call('GET', size)
 local ended = ordered and redis.call('ZCARD', parts) or redis.call('LLEN', parts)
 if not told or ended ~= tonumber(told) + tonumber(redis.call('GET', added) or 0) then return {'waiting'} end
-if not redis.call('SET', claim, token, 'NX', 'EX', span) then return {'taken'} end
+-- Who asks again, because our answer was lost, still has what it claimed.
+local holder = redis.call('GET', claim)
+if holder and holder ~= token then return {'taken'} end
+redis.call('SET', claim, token, 'EX', span)
 local answer = ordered and redis.call('ZRANGE', parts, 0, -1) or redis.call('LRANGE', parts, 0, -1)
 table.insert(answer, 1, 'complete')
 return answer

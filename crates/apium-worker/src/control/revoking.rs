@@ -6,11 +6,15 @@ use apium_core::client::iso;
 use apium_core::protocol::control::{Answer, Command, Refusal, Signal, StampedHeaders};
 use apium_core::protocol::{ExceptionRecord, Message, RawJson, ResultRecord};
 use apium_core::state::Overwrite;
-use apium_core::{StoredResult, TaskState};
+use apium_core::{BackendError, StoredResult, TaskState};
+use futures_util::future::join_all;
 
 use crate::revoked::stamps;
 use crate::station::Station;
 use crate::trouble::Errand;
+
+/// Records stored at the same time: other commands wait meanwhile.
+const TOGETHER: usize = 100;
 
 /// Carries out revoke, terminate and revoke_by_stamped_headers; the reply.
 pub(super) async fn revoke(station: &Station, command: Command) -> RawJson {
@@ -87,17 +91,22 @@ async fn remember(station: &Station, ids: &[String]) {
     for id in ids {
         station.revoked.insert(id.clone());
     }
-    for id in ids.iter().filter(|id| !id.is_empty() && !station.leases.runs(id)) {
-        let why = ExceptionRecord::new("celery.exceptions", "TaskRevokedError", "revoked");
-        let mut record = ResultRecord::new(id, TaskState::Revoked.name(), why.to_json());
-        record.date_done = Some(iso(station.now()));
-        let result =
-            StoredResult { over: Overwrite::Waiting, ..StoredResult::of(&record, station.options.result_expires) };
-        if let Err(error) = station.client.results().store(&result).await {
+    let waiting: Vec<_> = ids.iter().filter(|id| !id.is_empty() && !station.leases.runs(id)).collect();
+    for some in waiting.chunks(TOGETHER) {
+        let stored = join_all(some.iter().map(|id| store(station, id))).await;
+        if let Some(Err(error)) = stored.into_iter().find(Result::is_err) {
             station.vitals.troubles.failed(Errand::Answer, &error);
             return;
         }
     }
+}
+
+async fn store(station: &Station, id: &str) -> Result<bool, BackendError> {
+    let why = ExceptionRecord::new("celery.exceptions", "TaskRevokedError", "revoked");
+    let mut record = ResultRecord::new(id, TaskState::Revoked.name(), why.to_json());
+    record.date_done = Some(iso(station.now()));
+    let result = StoredResult::of(&record, station.options.result_expires);
+    station.client.results().store(&StoredResult { over: Overwrite::Waiting, ..result }).await
 }
 
 fn message(bytes: &[u8]) -> Option<Message> {

@@ -164,6 +164,14 @@ impl Rig {
         letters
     }
 
+    /// Waits until no message is left.
+    pub(crate) async fn emptied(&self) {
+        let mut look = tokio::time::interval(Duration::from_millis(100));
+        while self.depth().await != (0, 0, 0) {
+            look.tick().await;
+        }
+    }
+
     /// Ready, delayed and claimed messages of the default queue.
     pub(crate) async fn depth(&self) -> (u64, u64, u64) {
         let depth = self.memory.depths(&["celery".to_owned()]).await.unwrap().remove(0);

@@ -7,6 +7,7 @@ mod probe;
 mod tasks;
 
 mod breaking;
+mod canvas;
 mod control;
 mod early;
 mod events;

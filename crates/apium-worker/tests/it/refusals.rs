@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use apium_core::clock::after;
-use apium_core::protocol::{Embed, Headers, Message, Payload, Properties, RawJson};
+use apium_core::protocol::{Headers, Message, Payload, Properties, RawJson};
 use apium_core::{DeadReason, Signature};
 
 use crate::kit::{Rig, assert_told};
@@ -140,34 +140,4 @@ async fn protocol_1_is_read_too() {
     ))
     .await;
     assert_eq!(rig.record("one").await.result.as_str(), "6");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_workflow_is_not_begun() {
-    let rig = Rig::started();
-    let next = RawJson::parse(
-        r#"[{"task": "t.add", "args": [1], "kwargs": {}, "options": {}, "subtask_type": null, "immutable": false}]"#,
-    )
-    .unwrap();
-    let chained = Embed { chain: next.clone(), ..Embed::default() };
-    let linked = Embed { callbacks: next.clone(), ..Embed::default() };
-    let guarded = Embed { errbacks: next, ..Embed::default() };
-    for (id, embed, what) in
-        [("a", chained, "a chain"), ("b", linked, "callbacks (link)"), ("c", guarded, "errbacks (link_error)")]
-    {
-        let payload = Payload { args: RawJson::parse("[1]").unwrap(), embed, ..Payload::default() };
-        rig.publish(Message::new(Headers::new("t.add", id), &payload, Properties::default()).encode()).await;
-        let sentence =
-            format!("the message carries {what}, which this version of Apium does not send on; nothing of it was run");
-        assert_told(&rig.record(id).await, "FAILURE", "builtins", "NotImplementedError", &sentence);
-    }
-    assert!(rig.dead(3).await.iter().all(|letter| letter.reason == DeadReason::Unsupported));
-    // The end of a chain has nothing to follow it: Celery sends an empty list.
-    let last = Payload {
-        args: RawJson::parse("[1]").unwrap(),
-        embed: Embed { chain: RawJson::array(&[]), ..Embed::default() },
-        ..Payload::default()
-    };
-    rig.publish(Message::new(Headers::new("t.add", "d"), &last, Properties::default()).encode()).await;
-    assert_eq!(rig.record("d").await.status, "SUCCESS");
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use apium_core::client::{REMEMBER_HEADER, iso};
-use apium_core::context::{Attempt, States};
+use apium_core::context::{Attempt, States, Workflow};
 use apium_core::memory::Memory;
 use apium_core::protocol::{Headers, Message, RawJson, ResultRecord};
 use apium_core::{
@@ -168,6 +168,7 @@ pub(crate) fn context(client: &Client, osint: Osint, headers: Headers, soft_limi
         soft_limit,
         heeds_soft_limit: AtomicBool::new(false),
         cancelled: CancellationToken::new(),
+        workflow: Workflow::default(),
     })
 }
 

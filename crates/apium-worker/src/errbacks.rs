@@ -1,0 +1,57 @@
+//! Errbacks of this program's own: called in the worker that saw the failure, once the failure is stored.
+
+use std::sync::atomic::AtomicBool;
+
+use apium_core::context::{Attempt, Failed, Workflow};
+use apium_core::protocol::canvas::Signature;
+use apium_core::{Call, Context, Settlement};
+use tokio_util::sync::CancellationToken;
+
+use crate::job::CallOff;
+use crate::limits::{self, Ending, Limits};
+use crate::station::Station;
+
+/// Calls them one after the other. What they make of it goes to the log: their caller has failed already.
+pub(crate) async fn call(station: &Station, settlement: &Settlement, errbacks: Vec<(Signature, Failed)>) {
+    if errbacks.is_empty() {
+        return;
+    }
+    // They may look at what failed.
+    for result in &settlement.results {
+        if let Err(error) = station.client.results().store(result).await {
+            tracing::warn!(id = result.task_id, %error, "a failure was not stored before its errbacks were called");
+        }
+    }
+    for (errback, failed) in errbacks {
+        let (task, id) = (errback.task.clone(), failed.request.id.clone());
+        let Some(code) = station.registry.get(&task).cloned() else { continue };
+        let limits = Limits::of(&failed.request, &code.options());
+        let context = context(station, failed);
+        let call = Call { args: errback.args, kwargs: errback.kwargs, context };
+        match limits::run(&station.task_runtime(), code, call, limits, &CallOff::default()).await {
+            Ending::Returned(Ok(_)) => tracing::info!(task, id, "errback called"),
+            Ending::Returned(Err(error)) => tracing::error!(task, id, %error, "errback failed"),
+            Ending::Panicked(error) => tracing::error!(task, id, error, "errback panicked"),
+            Ending::SoftLimit | Ending::HardLimit(_) | Ending::CalledOff(_) => {
+                tracing::error!(task, id, "errback took too long");
+            }
+        }
+    }
+}
+
+fn context(station: &Station, failed: Failed) -> Context {
+    Context::new(Attempt {
+        headers: failed.request.clone(),
+        queue: String::new(),
+        worker: station.options.name.clone(),
+        redelivered: false,
+        client: station.client.clone(),
+        result_expires: station.options.result_expires,
+        ignore_result: true,
+        states: station.states.clone(),
+        soft_limit: CancellationToken::new(),
+        heeds_soft_limit: AtomicBool::new(false),
+        cancelled: CancellationToken::new(),
+        workflow: Workflow { failed: Some(failed), ..Workflow::default() },
+    })
+}
