@@ -20,7 +20,7 @@ use crate::services::Service;
 /// A worker that has not heard from its broker for longer than this is not ready.
 const STALE: Duration = Duration::from_secs(30);
 
-/// How long a process without a worker waits for its broker's answer.
+/// How long `/readyz` waits for the broker's answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the three routes look at.
@@ -89,7 +89,11 @@ async fn readyz(State(health): State<Health>) -> Response {
         Some(vitals) => {
             let age = vitals.last_claim_age();
             let seconds = age.map(|age| (age.as_secs_f64() * 1000.0).round() / 1000.0);
-            let trouble = vitals.trouble();
+            // A store that was removed, or a broker that is gone, is known before a loop of the worker notices.
+            let trouble = match answer(&health.backend).await {
+                Ok(_) => vitals.trouble(),
+                Err(sentence) => Some(sentence),
+            };
             let ready = trouble.is_none() && age.is_some_and(|age| age < STALE);
             let mut told = json!({"last_claim_age_seconds": seconds});
             if let Some(trouble) = trouble {
@@ -97,14 +101,22 @@ async fn readyz(State(health): State<Health>) -> Response {
             }
             (ready, told)
         }
-        None => match tokio::time::timeout(PATIENCE, health.backend.broker.workers()).await {
-            Ok(Ok(workers)) => (true, json!({"broker": "answers", "workers": workers.len()})),
-            Ok(Err(error)) => (false, json!({"broker": error.to_string()})),
-            Err(_) => (false, json!({"broker": "does not answer"})),
+        None => match answer(&health.backend).await {
+            Ok(workers) => (true, json!({"broker": "answers", "workers": workers})),
+            Err(sentence) => (false, json!({"broker": sentence})),
         },
     };
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, axum::Json(json!({"ready": ready, "detail": told}))).into_response()
+}
+
+/// How many workers the broker knows, or why it cannot tell.
+async fn answer(backend: &Backend) -> Result<usize, String> {
+    match tokio::time::timeout(PATIENCE, backend.broker.workers()).await {
+        Ok(Ok(workers)) => Ok(workers.len()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("does not answer".to_owned()),
+    }
 }
 
 async fn metrics(State(health): State<Health>) -> Response {

@@ -1,4 +1,5 @@
-//! Signals: the first SIGINT or SIGTERM stops warm, the second cold.
+//! Signals: the first SIGINT, SIGTERM or SIGHUP (a terminal that is closed) stops warm, the second cold; SIGQUIT stops
+//! cold at once, as in Celery.
 
 use apium::Stop;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -9,11 +10,17 @@ use crate::failure::Failure;
 pub(crate) fn listen(stop: Stop) -> Result<(), Failure> {
     let mut interrupt = on(SignalKind::interrupt())?;
     let mut terminate = on(SignalKind::terminate())?;
+    let mut hangup = on(SignalKind::hangup())?;
+    let mut quit = on(SignalKind::quit())?;
+    // Heard and left alone: a file that may not grow is then an error of the write, and not the end of the process.
+    let _too_large = on(SignalKind::from_raw(nix::libc::SIGXFSZ))?;
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+                _ = quit.recv() => stop.request(),
             }
             if stop.is_requested() {
                 tracing::warn!("stopping at once");

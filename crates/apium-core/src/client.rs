@@ -18,7 +18,7 @@ use crate::broker::{Broker, Outgoing};
 use crate::clock;
 use crate::error::BackendError;
 use crate::results::{Lookup, ResultStore, StoredResult};
-use crate::routing::Routes;
+use crate::routing::{Destination, Route, RouteError, Routes};
 use crate::signature::Signature;
 use crate::state::{Overwrite, TaskState};
 
@@ -70,6 +70,22 @@ pub enum SendError {
         /// What does not fit.
         error: CanvasError,
     },
+    /// The routes lead nowhere.
+    #[error(transparent)]
+    NoWay(#[from] RouteError),
+    /// No queue known here is bound to this exchange by this key: the message would be lost.
+    #[error(
+        "{task} was not sent: no queue is bound to the exchange {exchange:?} by the routing key {routing_key:?}; declare \
+         it in task_queues, or correct the route"
+    )]
+    NoQueue {
+        /// The task.
+        task: String,
+        /// The exchange.
+        exchange: String,
+        /// The routing key.
+        routing_key: String,
+    },
     /// The broker or the result store could not be used.
     #[error(transparent)]
     Backend(#[from] BackendError),
@@ -114,7 +130,7 @@ impl Client {
 
     /// Sends a signature from inside a running task: its child, unless the signature says otherwise.
     pub(crate) async fn send_within(&self, signature: &Signature, from: Option<Current>) -> Result<Sent, SendError> {
-        let plan = self.plan(signature, from)?;
+        let plan = plan(signature, from)?;
         let children = plan.children_json().map_err(|error| unsendable(signature.task(), error.into()))?;
         // A chain without steps sends nothing, and has an id all the same.
         let pending = plan.result().map_or_else(|| self.pending(fresh_id()), |result| self.pending_on(&result));
@@ -150,15 +166,6 @@ impl Client {
         Ok(children)
     }
 
-    fn plan(&self, signature: &Signature, current: Option<Current>) -> Result<Plan, SendError> {
-        if let Some(error) = signature.broken.clone() {
-            return Err(unsendable(signature.task(), error));
-        }
-        let mut sender = Sender { ids: &mut fresh_id, reply_to: None, current };
-        canvas::plan(&signature.canvas, &Call::default(), &mut sender)
-            .map_err(|error| unsendable(signature.task(), error))
-    }
-
     /// Announces the chords of a plan, and gives the messages that are to be published, in their order.
     pub async fn prepare(&self, plan: &Plan) -> Result<Vec<Outgoing>, SendError> {
         let now = Timestamp::now();
@@ -172,8 +179,7 @@ impl Client {
                     self.results.chords().announce(group, *size as u64, KEEP_CHORD).await?;
                 }
                 Act::Send(planned) => {
-                    let message = self.message(planned, now);
-                    messages.push(message.map_err(|error| unsendable(&planned.task, error))?);
+                    messages.extend(self.messages(planned, now)?);
                 }
             }
         }
@@ -227,9 +233,28 @@ impl Client {
         Pending { members, ..self.pending(result.id()) }
     }
 
-    fn message(&self, planned: &PlannedMessage, now: Timestamp) -> Result<Outgoing, CanvasError> {
-        let name = planned.route_name.as_ref().unwrap_or(&planned.task);
-        let queue = planned.queue.clone().unwrap_or_else(|| self.routes.queue_of(name));
+    /// One message for each queue its exchange leads to: mostly one.
+    fn messages(&self, planned: &PlannedMessage, now: Timestamp) -> Result<Vec<Outgoing>, SendError> {
+        let asked = Route {
+            queue: planned.queue.clone(),
+            exchange: planned.exchange.clone(),
+            routing_key: planned.routing_key.clone(),
+            priority: planned.priority.map(|priority| u8::try_from(priority.clamp(0, 255)).unwrap_or_default()),
+            ..Route::default()
+        };
+        let to = self.routes.route(planned.route_name.as_ref().unwrap_or(&planned.task), &asked)?;
+        if to.arrives.is_empty() {
+            let Destination { exchange, routing_key, .. } = to;
+            return Err(SendError::NoQueue { task: planned.task.clone(), exchange, routing_key });
+        }
+        let bytes = self.encode(planned, &to, now).map_err(|error| unsendable(&planned.task, error))?;
+        let priority = to.priority.unwrap_or(0);
+        let copies = std::iter::repeat_n(bytes, to.arrives.len());
+        let message = |(queue, bytes)| Outgoing { queue, priority, bytes, not_before: None };
+        Ok(to.arrives.into_iter().zip(copies).map(message).collect())
+    }
+
+    fn encode(&self, planned: &PlannedMessage, to: &Destination, now: Timestamp) -> Result<Vec<u8>, CanvasError> {
         let countdown = planned.countdown.filter(|seconds| *seconds != 0.0);
         let due = countdown.map_or_else(|| planned.eta.as_ref().and_then(moment), |seconds| Some(later(now, seconds)));
         let expires = planned.expires.as_ref().and_then(|expires| match expires.to::<f64>() {
@@ -242,19 +267,21 @@ impl Client {
             origin: Some(self.origin.to_string()),
             ..planned.to_headers()?
         };
-        let priority = u8::try_from(planned.priority.unwrap_or_default().clamp(0, 255)).unwrap_or_default();
         let properties = Properties {
             correlation_id: Some(planned.id.clone()),
             reply_to: planned.reply_to.clone(),
-            delivery_info: DeliveryInfo { routing_key: queue.clone(), ..DeliveryInfo::default() },
-            priority: Some(priority.into()),
+            delivery_info: DeliveryInfo {
+                exchange: to.exchange.clone(),
+                routing_key: to.routing_key.clone(),
+                ..DeliveryInfo::default()
+            },
+            priority: Some(to.priority.unwrap_or(0).into()),
             expiration: expires.map(|at| at.duration_since(now).as_millis().max(0).to_string()),
             delivery_tag: fresh_id(),
             other: planned.other.iter().filter(|(name, _)| !OF_SENDING.contains(&name.as_str())).cloned().collect(),
             ..Properties::default()
         };
-        let bytes = Message::new(headers, &planned.to_payload(), properties).encode();
-        Ok(Outgoing { queue, priority, bytes, not_before: None })
+        Ok(Message::new(headers, &planned.to_payload(), properties).encode())
     }
 }
 
@@ -356,6 +383,15 @@ pub fn hostname() -> String {
         .map(|name| name.trim().to_owned())
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| "localhost".to_owned())
+}
+
+fn plan(signature: &Signature, current: Option<Current>) -> Result<Plan, SendError> {
+    if let Some(error) = signature.broken.clone() {
+        return Err(unsendable(signature.task(), error));
+    }
+    let mut sender = Sender { ids: &mut fresh_id, reply_to: None, current };
+    let planned = canvas::plan(&signature.canvas, &Call::default(), &mut sender);
+    planned.map_err(|error| unsendable(signature.task(), error))
 }
 
 fn unsendable(task: &str, error: CanvasError) -> SendError {

@@ -33,8 +33,16 @@ impl BackendError {
 pub struct TaskError {
     pub(crate) exception: ExceptionRecord,
     pub(crate) remedy: Remedy,
-    pub(crate) traceback: Option<String>,
-    pub(crate) replacement: Option<Box<canvas::Signature>>,
+    /// Apart, because few errors have it and every `Result` of a task has room for one.
+    pub(crate) extra: Option<Box<Extra>>,
+}
+
+/// What some errors carry beside.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Extra {
+    traceback: Option<String>,
+    /// The canvas that takes the task's place.
+    replacement: Option<canvas::Signature>,
 }
 
 /// What the worker does after an error.
@@ -92,18 +100,18 @@ impl TaskError {
     /// Ends the attempt and lets a canvas take the task's place: it runs under the task's id, and what was to follow
     /// the task follows it (Celery's `Task.replace`).
     pub fn replace(signature: Signature) -> Self {
-        match signature.broken {
-            Some(error) => Self::new("TypeError", error.to_string()).fatal(),
-            None => Self {
-                replacement: Some(Box::new(signature.canvas)),
-                ..Self::of(ExceptionRecord::new("celery.exceptions", "Ignore", "Replaced by new task"), Remedy::Replace)
-            },
+        if let Some(error) = signature.broken {
+            return Self::new("TypeError", error.to_string()).fatal();
         }
+        let told = ExceptionRecord::new("celery.exceptions", "Ignore", "Replaced by new task");
+        let mut error = Self::of(told, Remedy::Replace);
+        error.extra().replacement = Some(signature.canvas);
+        error
     }
 
     /// The canvas that takes the task's place, if there is one.
     pub fn into_replacement(self) -> Option<canvas::Signature> {
-        self.replacement.map(|signature| *signature)
+        self.extra?.replacement
     }
 
     /// The exception in full, for arguments other than one message.
@@ -131,7 +139,7 @@ impl TaskError {
 
     /// Adds a traceback text for the result record.
     pub fn with_traceback(mut self, text: impl Into<String>) -> Self {
-        self.traceback = Some(text.into());
+        self.extra().traceback = Some(text.into());
         self
     }
 
@@ -147,7 +155,8 @@ impl TaskError {
 
     /// The traceback text, as stored.
     pub fn traceback(&self) -> String {
-        self.traceback.clone().unwrap_or_else(|| format!("{self}\n"))
+        let own = self.extra.as_ref().and_then(|extra| extra.traceback.clone());
+        own.unwrap_or_else(|| format!("{self}\n"))
     }
 
     /// The `result` field of a record that tells of this error.
@@ -155,8 +164,12 @@ impl TaskError {
         self.exception.to_json()
     }
 
+    fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
+    }
+
     fn of(exception: ExceptionRecord, remedy: Remedy) -> Self {
-        Self { exception, remedy, traceback: None, replacement: None }
+        Self { exception, remedy, extra: None }
     }
 }
 

@@ -16,6 +16,9 @@ pub(crate) fn prepare(path: &Path, create: bool) -> Result<PathBuf, BackendError
     if path.is_dir() {
         return Err(BackendError::Broken(is_a_folder(&path)));
     }
+    if fs::metadata(&path).is_ok_and(|place| !place.is_file()) {
+        return Err(BackendError::Broken(format!("{} is no file: name a file for the store", path.display())));
+    }
     let filled = fs::metadata(&path).is_ok_and(|file| file.len() > 0);
     if !filled && !create {
         return Err(no_store(&path));

@@ -8,20 +8,17 @@ use apium_core::{Call, Registry, Task, TaskError, TaskResult};
 /// The same tasks and Celery's own; one that the program has registered under such a name stays.
 pub(crate) fn beside(mut registry: Registry) -> Registry {
     let known = registry.clone();
-    let own: [Box<dyn FnOnce(&mut Registry)>; 3] = [
-        Box::new(|registry| registry.register(Accumulate)),
-        Box::new({
-            let known = known.clone();
-            |registry| registry.register(Over { name: "celery.map", spread: false, known })
-        }),
-        Box::new(|registry| registry.register(Over { name: "celery.starmap", spread: true, known })),
-    ];
-    for (name, register) in ["celery.accumulate", "celery.map", "celery.starmap"].into_iter().zip(own) {
-        if registry.get(name).is_none() {
-            register(&mut registry);
-        }
-    }
+    let over = |name, spread| Over { name, spread, known: known.clone() };
+    add(&mut registry, Accumulate);
+    add(&mut registry, over("celery.map", false));
+    add(&mut registry, over("celery.starmap", true));
     registry
+}
+
+fn add(registry: &mut Registry, task: impl Task) {
+    if registry.get(task.name()).is_none() {
+        registry.register(task);
+    }
 }
 
 /// `celery.accumulate`: its arguments, or one of them.

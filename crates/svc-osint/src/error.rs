@@ -1,7 +1,7 @@
 //! What can go wrong with a scan, told twice: to Celery callers as an exception, to HTTP clients as
 //! an envelope. The sentences are for the person who asked for the scan, in Spanish.
 
-use apium_core::protocol::{ExceptionRecord, JsonError, RawJson};
+use apium_core::protocol::{ExceptionRecord, RawJson};
 use apium_core::{BackendError, SendError, TaskError, TaskState};
 use apium_web::{ApiError, StatusCode};
 
@@ -131,7 +131,7 @@ pub fn backend(error: &BackendError) -> ApiError {
         let sentence = "El servicio de colas no responde ahora mismo. Vuelva a intentarlo dentro de un momento.";
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "backend_unavailable", sentence)
     } else {
-        let sentence = "El servicio de colas ha devuelto algo que no se entiende; avise al administrador.";
+        let sentence = "El servicio de colas no ha podido atender la petición; avise al administrador, que encontrará la causa en el registro.";
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "backend_broken", sentence)
     }
 }
@@ -140,12 +140,12 @@ pub fn backend(error: &BackendError) -> ApiError {
 pub fn unsent(error: &SendError) -> ApiError {
     match error {
         SendError::Backend(error) => backend(error),
-        SendError::Unencodable { error, .. } => unencodable(error),
+        SendError::Unencodable { .. } | SendError::NoWay(_) | SendError::NoQueue { .. } => unencodable(error),
     }
 }
 
 /// 500: arguments that are no JSON.
-pub(crate) fn unencodable(error: &JsonError) -> ApiError {
+pub(crate) fn unencodable(error: &dyn std::fmt::Display) -> ApiError {
     tracing::error!(%error, "a scan was not sent");
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "unsent", "El escaneo no se ha podido encolar.")
 }

@@ -202,6 +202,7 @@ impl OsintSettings {
         }
         if let Some(seconds) = read::<f64>(&text, "OSINT_DNS_TIMEOUT", "a number of seconds between 0.1 and 60")? {
             dns.timeout = patience(seconds)?;
+            connector.dns_timeout = dns.timeout;
         }
         set(&mut dns.max_queries, read(&text, "OSINT_DNS_MAX_QUERIES", "a whole number")?);
         set(&mut dns.axfr, read(&text, "OSINT_AXFR", "true or false")?);

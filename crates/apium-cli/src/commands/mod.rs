@@ -71,7 +71,7 @@ fn start(
     if name != "up" && name != "routes explain" {
         settings.shared()?;
     }
-    logging::start(settings.filter()?, settings.text("log_format").unwrap_or("text"));
+    let _log = logging::start(settings.filter()?, settings.text("log_format").unwrap_or("text"));
     let register = |app, service: &Service| (service.register)(app, &|name: &str| settings.of_service(name));
     let app = settings.routed(services.iter().try_fold(app, register)?)?;
     let json = own.get_flag("json");

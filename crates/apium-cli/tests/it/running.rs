@@ -1,7 +1,7 @@
 //! A process under test: what it says is collected, it ends by a deadline, and it never outlives its test.
 
-use std::io::{BufRead as _, BufReader, Read};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead as _, BufReader, Lines, Read};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -31,7 +31,11 @@ pub(crate) struct Ended {
 }
 
 /// A process whose standard error was read up to some words, and by nobody since.
-pub(crate) struct Unread(Child);
+pub(crate) struct Unread {
+    child: Child,
+    /// A reader that is there and does not read; without it, there is none.
+    _stalled: Option<Lines<BufReader<ChildStderr>>>,
+}
 
 /// One of its streams, read by a thread of its own.
 struct Said {
@@ -95,26 +99,27 @@ impl Running {
 }
 
 impl Unread {
-    pub(crate) fn start(mut command: Command, words: &str) -> Self {
+    /// `stalled`: whether the reader stays, without reading on.
+    pub(crate) fn start(mut command: Command, words: &str, stalled: bool) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let said = lines.map_while(Result::ok).any(|line| line.contains(words));
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let said = lines.by_ref().map_while(Result::ok).any(|line| line.contains(words));
         assert!(said, "{command:?} ended without saying {words:?}");
-        Self(child)
+        Self { child, _stalled: stalled.then_some(lines) }
     }
 
     /// Asks it to stop and returns its exit code.
     pub(crate) fn stop(&mut self) -> Option<i32> {
-        kill(Pid::from_raw(i32::try_from(self.0.id()).unwrap()), Signal::SIGINT).unwrap();
-        until("the end of a process that nobody reads", || self.0.try_wait().unwrap()).code()
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGINT).unwrap();
+        until("the end of a process that nobody reads", || self.child.try_wait().unwrap()).code()
     }
 }
 
 impl Drop for Unread {
     fn drop(&mut self) {
         // Both fail for a process that has ended already.
-        drop(self.0.kill());
-        drop(self.0.wait());
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 

@@ -170,11 +170,44 @@ fn a_client_that_stalls_does_not_hold_up_a_stop() {
 fn a_reader_that_went_away_stops_nothing() {
     let place = Place::new();
     let listen = format!("127.0.0.1:{}", free_port());
-    let mut up = Unread::start(place.command(Program::Probe, &["up", "--listen", &listen]), "Ctrl-C stops.");
+    let mut up = Unread::start(place.command(Program::Probe, &["up", "--listen", &listen]), "Ctrl-C stops.", false);
     for n in 0..20 {
         let echoed = place.run(Program::Probe, &["call", "probe.echo", "-a", &format!("[{n}]"), "--wait"]);
         assert_eq!(echoed.printed(), n.to_string());
     }
     assert_eq!(get(&listen, "/readyz").unwrap().0, 200);
     assert_eq!(up.stop(), Some(0));
+}
+
+/// A terminal that stands still (Ctrl-S): the pipe is soon full, and a write to it would wait for ever.
+#[test]
+fn a_reader_that_stands_still_stops_nothing() {
+    let place = Place::new();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let arguments = ["up", "--listen", &listen, "-l", "trace"];
+    let mut up = Unread::start(place.command(Program::Probe, &arguments), "Ctrl-C stops.", true);
+    // Each request and each attempt is several lines: far more than a pipe holds.
+    for _ in 0..400 {
+        assert_eq!(get(&listen, "/livez").unwrap().0, 200);
+    }
+    let echoed = place.run(Program::Probe, &["call", "probe.echo", "-a", "[1]", "--wait"]);
+    assert_eq!(echoed.printed(), "1");
+    assert_eq!(up.stop(), Some(0));
+}
+
+/// A terminal that is closed stops warm like Ctrl-C; SIGQUIT stops cold at once, as in Celery. Nothing stays claimed.
+#[test]
+fn a_closed_terminal_and_sigquit_give_back_what_runs() {
+    for signal in [Signal::SIGHUP, Signal::SIGQUIT] {
+        let place = Place::new();
+        hold(&place, "probe.hold", "held");
+        let timeout = if signal == Signal::SIGHUP { "0.3" } else { "600" };
+        let worker = our_worker(&place, &["--stop-timeout", timeout]);
+        until_begun(&place, "held");
+        worker.signal(signal);
+        let ended = worker.ended();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let queues = place.run(Program::Probe, &["queues", "celery", "--json"]).json();
+        assert_eq!((&queues[0]["ready"], &queues[0]["claimed"]), (&1.into(), &0.into()), "{signal}");
+    }
 }

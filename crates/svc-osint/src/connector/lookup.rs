@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use hickory_resolver::TokioResolver;
@@ -23,6 +24,8 @@ pub trait Lookup: Send + Sync {
 #[derive(Default)]
 pub struct DnsLookup {
     servers: Vec<SocketAddr>,
+    /// How long one question to one server may take; the system's setting when `None`.
+    timeout: Option<Duration>,
     // Made at the first question: reading the system's settings may fail, and that is an answer to
     // the question, not a reason not to start.
     resolver: OnceLock<Result<TokioResolver, String>>,
@@ -32,7 +35,13 @@ impl DnsLookup {
     /// A lookup that asks `servers` (UDP first, TCP when the answer is cut), or the system's when
     /// the list is empty.
     pub fn new(servers: Vec<SocketAddr>) -> Self {
-        Self { servers, resolver: OnceLock::new() }
+        Self { servers, timeout: None, resolver: OnceLock::new() }
+    }
+
+    /// The same, asking each question for this long at the most, and once more where nobody answers.
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
     }
 
     fn build(&self) -> Result<TokioResolver, String> {
@@ -43,7 +52,11 @@ impl DnsLookup {
             let config = ResolverConfig::from_parts(None, Vec::new(), servers);
             TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
         };
-        public_names_only(builder.options_mut());
+        let options = builder.options_mut();
+        public_names_only(options);
+        if let Some(timeout) = self.timeout {
+            (options.timeout, options.attempts) = (timeout, 1);
+        }
         builder.build().map_err(|e| e.to_string())
     }
 }

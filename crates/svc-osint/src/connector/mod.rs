@@ -39,6 +39,8 @@ const MAX_ADDRESSES: usize = 8;
 pub struct ConnectorSettings {
     /// DNS servers to ask (`OSINT_RESOLVERS`); empty means the system's.
     pub resolvers: Vec<SocketAddr>,
+    /// How long one question to one server may take. Default 3 seconds.
+    pub dns_timeout: Duration,
     /// Asked instead of DNS when set.
     pub lookup: Option<Arc<dyn Lookup>>,
     /// Further addresses never to contact, such as this host's public one behind a NAT.
@@ -66,6 +68,7 @@ impl Default for ConnectorSettings {
     fn default() -> Self {
         Self {
             resolvers: Vec::new(),
+            dns_timeout: Duration::from_secs(3),
             lookup: None,
             refuse: Vec::new(),
             own_addresses: interface_addresses,
@@ -101,7 +104,8 @@ impl Connector {
         // the same one, so "already there" is no failure.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let lookup = settings.lookup.clone();
-        let lookup = lookup.unwrap_or_else(|| Arc::new(DnsLookup::new(settings.resolvers.clone())));
+        let lookup = lookup
+            .unwrap_or_else(|| Arc::new(DnsLookup::new(settings.resolvers.clone()).with_timeout(settings.dns_timeout)));
         Self { settings, lookup, trust: OnceLock::new() }
     }
 
