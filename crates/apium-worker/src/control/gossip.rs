@@ -146,25 +146,11 @@ async fn act(station: &Station, topic: &str, action: &RawJson) {
     if topic != "task" {
         return tracing::error!(topic, "elected for something that is not known here");
     }
-    let sent = match call(action) {
+    let sent = match Signature::decode(action) {
         Ok(signature) => station.client.send(&signature).await.map(|_| ()).map_err(|error| error.to_string()),
-        Err(error) => Err(error),
+        Err(error) => Err(error.to_string()),
     };
     if let Err(error) = sent {
         tracing::error!(error, "elected to send a task, which failed");
     }
-}
-
-/// The call that an election is about.
-fn call(action: &RawJson) -> Result<Signature, String> {
-    let part = |name: &str| action.member(name).ok_or_else(|| format!("it has no {name}"));
-    let told = |error: apium_core::protocol::JsonError| error.to_string();
-    let task: String = part("task")?.to().map_err(told)?;
-    let (args, kwargs) = (part("args")?.elements().map_err(told)?, part("kwargs")?.members().map_err(told)?);
-    let id = action.member("options").and_then(|options| options.member("task_id")?.to::<String>().ok());
-    let signature = Signature::new(task).raw_arguments(args, kwargs);
-    Ok(match id {
-        Some(id) => signature.task_id(id),
-        None => signature,
-    })
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::caller::{answers, from_python, request, say};
 use crate::kit::Rig;
+use crate::probe::Fault;
 use crate::tasks;
 
 #[tokio::test(start_paused = true)]
@@ -150,4 +151,26 @@ async fn it_is_deaf_when_it_is_to_be() {
     rig.start();
     rig.outcome(&tasks::add::s(1, 1, None)).await;
     assert!(answers(&rig.memory, request("ping", &json!({}))).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_listens_again_and_answers_what_it_can() {
+    let mut rig = Rig::new();
+    (0..3).for_each(|_| rig.probe.plan("listen", Fault::Before));
+    (0..2).for_each(|_| rig.probe.plan("answer", Fault::Before));
+    rig.start();
+    rig.outcome(&tasks::add::s(1, 1, None)).await;
+    rig.probe.called("listen", 4).await;
+    while answers(&rig.memory, request("ping", &json!({}))).await.is_empty() {}
+    assert!(rig.probe.calls("answer") > 2);
+}
+
+/// Others are asked what was revoked, but nobody waits for their answers.
+#[tokio::test(start_paused = true)]
+async fn work_begins_before_the_others_have_answered() {
+    let mut rig = Rig::new();
+    let began = tokio::time::Instant::now();
+    rig.start();
+    rig.outcome(&tasks::add::s(1, 1, None)).await;
+    assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
 }

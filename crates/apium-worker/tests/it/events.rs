@@ -6,7 +6,8 @@ use apium_core::Signature;
 use serde_json::{Value, json};
 
 use crate::caller::{from_python, kind};
-use crate::kit::Rig;
+use crate::kit::{Rig, keep_log, log};
+use crate::probe::Fault;
 use crate::tasks;
 
 fn kinds(events: &[Value]) -> Vec<&str> {
@@ -169,4 +170,43 @@ async fn it_keeps_quiet_when_it_is_to() {
     rig.send(&tasks::add::s(1, 1, None)).await;
     let (key, _) = listener.message().await;
     assert_eq!(key, "task.multi");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_said_now_is_said_later() {
+    let mut rig = Rig::new();
+    rig.options.task_events = true;
+    (0..5).for_each(|_| rig.probe.plan("say", Fault::Before));
+    let mut listener = rig.listener().await;
+    rig.start();
+    rig.outcome(&tasks::add::s(1, 1, None)).await;
+    let mut told = Vec::new();
+    while told.len() < 4 {
+        told.extend(listener.message().await.1.into_iter().filter(|event| kind(event) != "worker-heartbeat"));
+    }
+    assert_eq!(kinds(&told), ["worker-online", "task-received", "task-started", "task-succeeded"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_takes_no_events_holds_up_no_task() {
+    keep_log();
+    let mut rig = Rig::new();
+    rig.options.task_events = true;
+    rig.options.concurrency = 100;
+    let gate = rig.probe.gate("say");
+    rig.start();
+    rig.probe.called("say", 1).await;
+    for n in 0..3_400 {
+        rig.send(&tasks::add::s(n, 0, None)).await;
+    }
+    rig.probe.settled(3_400).await;
+    let told = |words: &str| log().lines().filter(|line| line.contains(words)).count();
+    let mut listener = rig.listener().await;
+    gate.notify_one();
+    let mut heard = 0;
+    while heard < 9_000 {
+        heard += listener.message().await.1.len();
+    }
+    assert_eq!(told("the broker takes no events; the oldest are dropped"), 1);
+    assert_eq!(told("the oldest were dropped meanwhile"), 1);
 }

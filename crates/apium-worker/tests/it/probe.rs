@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use apium_core::broadcast::Broadcast;
+use apium_core::broadcast::{Broadcast, Ear, Topic};
 use apium_core::broker::QueueDepth;
 use apium_core::chords::Chords;
 use apium_core::fleet::Revocations;
 use apium_core::memory::Memory;
 use apium_core::protocol::ResultRecord;
+use apium_core::protocol::control::ReplyTo;
 use apium_core::{
     BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Fleet, Lookup, Outgoing, Receipt, ResultStore,
     Settled, Settlement, StoredResult, WorkerCard,
@@ -178,13 +179,32 @@ fn away<T>(call: &str) -> Result<T, BackendError> {
 }
 
 #[async_trait]
+impl Broadcast for Probe {
+    async fn say(&self, topic: &Topic, bytes: &[u8]) -> Result<(), BackendError> {
+        self.through("say", self.inner.broadcast().say(topic, bytes)).await
+    }
+
+    async fn listen(&self, topics: &[Topic]) -> Result<Box<dyn Ear>, BackendError> {
+        self.through("listen", self.inner.broadcast().listen(topics)).await
+    }
+
+    async fn open_inbox(&self, id: &str) -> Result<Box<dyn Ear>, BackendError> {
+        self.through("open_inbox", self.inner.broadcast().open_inbox(id)).await
+    }
+
+    async fn answer(&self, to: &ReplyTo, bytes: &[u8]) -> Result<(), BackendError> {
+        self.through("answer", self.inner.broadcast().answer(to, bytes)).await
+    }
+}
+
+#[async_trait]
 impl Broker for Probe {
     fn home(&self) -> &str {
         Broker::home(&self.inner)
     }
 
     fn broadcast(&self) -> &dyn Broadcast {
-        self.inner.broadcast()
+        self
     }
 
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {
