@@ -4,6 +4,7 @@
 mod bounds;
 mod busy;
 mod console;
+mod control;
 mod dead;
 mod diary;
 mod example;
