@@ -61,6 +61,10 @@ impl Events {
         if !queue.groups.wants(&kind) {
             return;
         }
+        // One that could not be sent is replaced: nobody is served by the heartbeats of an hour ago.
+        if matches!(kind, EventKind::WorkerHeartbeat(_)) {
+            queue.waiting.retain(|event| !matches!(event.kind, EventKind::WorkerHeartbeat(_)));
+        }
         // Numbered where it is queued: its clock must rise from one event to the next.
         let clock = queue.clock.forward();
         let event = Event::new(&self.hostname, std::process::id().into(), clock, seconds(now), kind);

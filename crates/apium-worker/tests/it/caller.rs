@@ -77,6 +77,15 @@ impl Rig {
         value
     }
 
+    /// Asks for so many heartbeats, one after the other.
+    pub(crate) async fn ask_for_heartbeats(&self, count: usize) {
+        let answered = self.probe.calls("answer");
+        for _ in 0..count {
+            answers(&self.memory, request("heartbeat", &json!({}))).await;
+        }
+        assert!(self.probe.calls("answer") > answered);
+    }
+
     /// Hears all events from now on.
     pub(crate) async fn listener(&self) -> Listener {
         Listener(self.memory.broadcast().listen(&[Topic::Event("*".to_owned())]).await.unwrap())

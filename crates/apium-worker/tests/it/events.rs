@@ -210,3 +210,18 @@ async fn a_broker_that_takes_no_events_holds_up_no_task() {
     assert_eq!(told("the broker takes no events; the oldest are dropped"), 1);
     assert_eq!(told("the oldest were dropped meanwhile"), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_there_is_one_heartbeat_and_not_all_that_were_missed() {
+    let mut rig = Rig::new();
+    let gate = rig.probe.gate("say");
+    let mut listener = rig.listener().await;
+    rig.start();
+    assert_eq!(listener.message().await.0, "worker.online");
+    rig.ask_for_heartbeats(20).await;
+    gate.notify_one();
+    let beat = listener.events("worker-", 1).await.remove(0);
+    let now = rig.clock.now().as_duration().as_secs_f64();
+    let age = now - beat["timestamp"].as_f64().unwrap();
+    assert!(age < 5.0, "{age}");
+}
