@@ -48,3 +48,18 @@ def progress(self, until):
     while not os.path.exists(until):
         time.sleep(0.01)
     return "done"
+
+
+@app.task(name="mix.add")
+def mix_add(x, y):
+    return x + y
+
+
+@app.task(name="mix.total")
+def mix_total(numbers):
+    return sum(numbers)
+
+
+@app.task(name="mix.fail")
+def mix_fail(_value):
+    raise ValueError("no such luck")

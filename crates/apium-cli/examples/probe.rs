@@ -123,9 +123,26 @@ async fn clock() -> u64 {
     micros()
 }
 
+/// The steps of `interop/canvases.py`, which Python's workers know too.
+#[task(name = "mix.add")]
+async fn mix_add(x: i64, y: i64) -> i64 {
+    x + y
+}
+
+#[task(name = "mix.total")]
+async fn mix_total(numbers: Vec<i64>) -> i64 {
+    numbers.into_iter().sum()
+}
+
+#[task(name = "mix.fail")]
+async fn mix_fail(value: RawJson) -> Result<i64, TaskError> {
+    Err(TaskError::new("ValueError", format!("no such luck with {value}")))
+}
+
 fn main() -> std::process::ExitCode {
     let app = App::new("probe").state(Diary::open());
     let app = app.task(echo).task(greet).task(divide).task(note).task(hold).task(early).task(block).task(progress);
+    let app = app.task(mix_add).task(mix_total).task(mix_fail);
     apium_cli::main(app.task(flaky).task(stubborn).task(reject).task(quiet).task(spin).task(clock))
 }
 

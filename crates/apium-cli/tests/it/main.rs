@@ -13,6 +13,7 @@ mod idle;
 mod interop;
 mod listening;
 mod mixed;
+mod mixed_canvas;
 mod outage;
 mod peer;
 mod place;

@@ -23,7 +23,8 @@ async fn nested(value: serde_json::Value) -> String {
 }
 
 #[task(crate = apium_core, name = "c.fail")]
-async fn fail(#[default] _before: serde_json::Value) -> Result<i64, TaskError> {
+async fn fail(#[default] before: serde_json::Value) -> Result<i64, TaskError> {
+    drop(before);
     Err(TaskError::new("ValueError", "no such luck"))
 }
 
