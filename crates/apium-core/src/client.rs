@@ -13,6 +13,7 @@ use apium_protocol::{DeliveryInfo, Embed, ExceptionRecord, Headers, Message, Pro
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
+use serde::{Serialize, Serializer};
 
 use crate::broker::{Broker, Outgoing};
 use crate::clock;
@@ -50,6 +51,8 @@ pub struct Pending {
     client: Client,
     /// Of a group, its members.
     members: Option<Vec<Pending>>,
+    /// What it comes after, in Celery's words; null when nothing is known of that.
+    parent: RawJson,
 }
 
 /// What was sent from inside a task.
@@ -188,7 +191,7 @@ impl Client {
 
     /// The way to the result of a task sent earlier or by another.
     pub fn pending(&self, id: impl Into<String>) -> Pending {
-        Pending { id: id.into(), client: self.clone(), members: None }
+        Pending { id: id.into(), client: self.clone(), members: None, parent: RawJson::null() }
     }
 
     /// Calls a task off: one that waits will not run, one that runs is stopped. True when it had not ended.
@@ -230,7 +233,9 @@ impl Client {
     /// The way to a planned result: of one task, or of a group of them.
     fn pending_on(&self, result: &PlannedResult<'_>) -> Pending {
         let members = result.members().map(|members| members.iter().map(|member| self.pending_on(member)).collect());
-        Pending { members, ..self.pending(result.id()) }
+        // One too deep to be written is told without what it comes after.
+        let parent = result.parent().and_then(|parent| parent.to_json().ok()).unwrap_or_default();
+        Pending { members, parent, ..self.pending(result.id()) }
     }
 
     /// One message for each queue its exchange leads to: mostly one.
@@ -334,6 +339,13 @@ impl Pending {
     /// Deletes the stored result.
     pub async fn forget(&self) -> Result<(), BackendError> {
         self.client.results.forget(&self.id).await
+    }
+}
+
+/// Celery's tuple of a result, `[[id, parent], members]`, so that a task may give back the way to another's.
+impl Serialize for Pending {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        ((&self.id, &self.parent), &self.members).serialize(serializer)
     }
 }
 

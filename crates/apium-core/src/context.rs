@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use apium_protocol::canvas::Current;
-use apium_protocol::{Embed, ExceptionRecord, Headers, RawJson, ResultRecord};
+use apium_protocol::{Embed, ExceptionRecord, Headers, Properties, RawJson, ResultRecord};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +25,8 @@ pub struct Context(Arc<Attempt>);
 pub struct Attempt {
     /// The message's headers, unknown ones included.
     pub headers: Headers,
+    /// The message's properties, unknown ones included.
+    pub properties: Properties,
     /// The queue it was claimed from.
     pub queue: String,
     /// The worker's node name.
@@ -99,6 +101,16 @@ impl Context {
     /// The message's headers, custom ones in `other`.
     pub fn headers(&self) -> &Headers {
         &self.0.headers
+    }
+
+    /// The message's properties, custom ones in `other`.
+    pub fn properties(&self) -> &Properties {
+        &self.0.properties
+    }
+
+    /// The priority it was sent with.
+    pub fn priority(&self) -> Option<i64> {
+        self.0.properties.priority
     }
 
     /// Retries made before this attempt.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use apium_protocol::canvas;
 use apium_protocol::{ExceptionRecord, RawJson};
 
+use crate::retry::Retry;
 use crate::signature::Signature;
 
 /// A broker or result store could not do what it was asked; the sentence names it.
@@ -43,6 +44,10 @@ pub(crate) struct Extra {
     traceback: Option<String>,
     /// The canvas that takes the task's place.
     replacement: Option<canvas::Signature>,
+    /// How it is to be tried again.
+    retry: Option<Retry>,
+    /// A retry without an error of its own.
+    bare: bool,
 }
 
 /// What the worker does after an error.
@@ -109,6 +114,25 @@ impl TaskError {
         error
     }
 
+    /// Ends the attempt and tries again, though nothing went wrong (Celery's `self.retry()`). When no retries are left,
+    /// the task fails with `MaxRetriesExceededError`.
+    pub fn retry(retry: Retry) -> Self {
+        let mut bare =
+            Self::of(ExceptionRecord::new("celery.exceptions", "Retry", "Task can be retried"), Remedy::Fail);
+        bare.extra().bare = true;
+        bare.retry_with(retry)
+    }
+
+    /// How the task wants to be tried again, where it said more than when.
+    pub fn another_try(&self) -> Option<&Retry> {
+        self.extra.as_ref()?.retry.as_ref()
+    }
+
+    /// True of a retry that has no error of its own to tell.
+    pub fn is_bare_retry(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.bare)
+    }
+
     /// The canvas that takes the task's place, if there is one.
     pub fn into_replacement(self) -> Option<canvas::Signature> {
         self.extra?.replacement
@@ -137,6 +161,16 @@ impl TaskError {
         self
     }
 
+    /// Retry this one just so, while retries are left (Celery's `self.retry(exc=…)`).
+    pub fn retry_with(mut self, retry: Retry) -> Self {
+        if let Some(error) = &retry.broken {
+            return Self::new("TypeError", error.to_string()).fatal();
+        }
+        self.remedy = Remedy::Retry(None);
+        self.extra().retry = Some(retry);
+        self
+    }
+
     /// Adds a traceback text for the result record.
     pub fn with_traceback(mut self, text: impl Into<String>) -> Self {
         self.extra().traceback = Some(text.into());
@@ -159,9 +193,9 @@ impl TaskError {
         own.unwrap_or_else(|| format!("{self}\n"))
     }
 
-    /// The `result` field of a record that tells of this error.
+    /// The `result` field of a record that tells of this error; null when there is none to tell.
     pub fn to_result(&self) -> RawJson {
-        self.exception.to_json()
+        if self.is_bare_retry() { RawJson::null() } else { self.exception.to_json() }
     }
 
     fn extra(&mut self) -> &mut Extra {

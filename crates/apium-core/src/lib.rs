@@ -10,6 +10,7 @@ pub mod state;
 pub mod argument;
 pub mod context;
 pub mod error;
+pub mod retry;
 pub mod signature;
 pub mod task;
 
@@ -39,6 +40,7 @@ pub use dead::{DeadFilter, DeadLetter, DeadReason};
 pub use error::{BackendError, TaskError};
 pub use fleet::{Fleet, WorkerCard};
 pub use results::{Lookup, ResultStore, StoredResult};
+pub use retry::Retry;
 pub use routing::Routes;
 pub use signature::Signature;
 pub use state::TaskState;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use apium_protocol::canvas::{self, CanvasError};
 use apium_protocol::{JsonError, RawJson};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::client::{REMEMBER_HEADER, iso};
 
@@ -141,6 +141,16 @@ impl Signature {
         self
     }
 
+    /// Adds positional arguments.
+    pub fn args<T: Serialize>(self, values: impl IntoIterator<Item = T>) -> Self {
+        values.into_iter().fold(self, Self::arg)
+    }
+
+    /// Adds arguments by name.
+    pub fn kwargs<T: Serialize>(self, named: impl IntoIterator<Item = (String, T)>) -> Self {
+        named.into_iter().fold(self, |signature, (name, value)| signature.kwarg(name, value))
+    }
+
     /// Sets the arguments as they stand, e.g. from a command line.
     pub fn raw_arguments(mut self, args: Vec<RawJson>, kwargs: Vec<(String, RawJson)>) -> Self {
         (self.canvas.args, self.canvas.kwargs) = (args, kwargs);
@@ -273,6 +283,20 @@ impl Signature {
             Ok(canvas) => Self { broken, ..Self::from(canvas) },
             Err(error) => Self { broken: broken.or(Some(error)), ..Self::new("") },
         }
+    }
+}
+
+/// Written as Celery writes it, so that a task may give one back.
+impl Serialize for Signature {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+/// Read as Celery writes it, so that a task may take one.
+impl<'de> Deserialize<'de> for Signature {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::decode(&RawJson::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 

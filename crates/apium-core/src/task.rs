@@ -7,6 +7,7 @@ use std::time::Duration;
 use apium_protocol::RawJson;
 pub use futures_util::future::BoxFuture;
 
+use crate::argument::Parameter;
 use crate::context::Context;
 use crate::error::TaskError;
 
@@ -21,6 +22,11 @@ pub trait Task: Send + Sync + 'static {
     /// How it is retried, limited and acknowledged.
     fn options(&self) -> TaskOptions {
         TaskOptions::default()
+    }
+
+    /// What it takes, in order, where that is known: so that a retry with other arguments finds the one to replace.
+    fn parameters(&self) -> &'static [Parameter] {
+        &[]
     }
 
     /// Runs it once. Dropping the future at an await calls the attempt off.
@@ -49,6 +55,8 @@ pub struct TaskOptions {
     pub errback: bool,
     /// Retries after the first attempt, of errors that are to be retried. Default 3.
     pub max_retries: u32,
+    /// How long a retry waits that the task asks for without saying how long. `None`: the back-off.
+    pub default_retry_delay: Option<Duration>,
     /// Retry after every error that is not `fatal()` (Celery's `autoretry_for=(Exception,)`). Default false:
     /// only errors marked `retryable()` or `retry_in()` are.
     pub autoretry: bool,
@@ -91,6 +99,7 @@ impl Default for TaskOptions {
             queue: None,
             errback: false,
             max_retries: 3,
+            default_retry_delay: None,
             autoretry: false,
             retry_backoff: Duration::from_secs(1),
             retry_backoff_max: Duration::from_mins(10),

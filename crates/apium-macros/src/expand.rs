@@ -6,7 +6,7 @@ use syn::ext::IdentExt as _;
 use syn::{ItemFn, Path, ReturnType, Visibility};
 
 use crate::options::Options;
-use crate::parameter::{Parameter, last_segment, local};
+use crate::parameter::{Parameter, Source, last_segment, local};
 
 /// Writes the task.
 pub(crate) fn expand(options: &Options, mut function: ItemFn) -> syn::Result<TokenStream> {
@@ -23,7 +23,7 @@ pub(crate) fn expand(options: &Options, mut function: ItemFn) -> syn::Result<Tok
     let core = &options.core;
     let signature = signature(core, &visibility, &name, &parameters);
     let implementation = implementation(options, &name, &function, &parameters);
-    let declarations = parameters.iter().filter(|p| p.is_argument()).map(|p| p.declaration(core));
+    let declarations = arguments(&parameters).map(|(p, after_rest)| p.declaration(core, after_rest));
     let task_name = task_name(options, &name);
     Ok(quote! {
         #(#docs)*
@@ -62,17 +62,24 @@ fn task_name(options: &Options, function: &Ident) -> TokenStream {
     }
 }
 
+/// The arguments callers pass, each with whether it comes after the rest.
+fn arguments(parameters: &[Parameter]) -> impl Iterator<Item = (&Parameter, bool)> {
+    let rest = parameters.iter().position(|p| matches!(p.source, Source::Rest)).unwrap_or(parameters.len());
+    parameters.iter().enumerate().filter(|(_, p)| p.is_argument()).map(move |(place, p)| (p, place > rest))
+}
+
 fn signature(core: &Path, visibility: &Visibility, function: &Ident, parameters: &[Parameter]) -> TokenStream {
-    let arguments: Vec<_> = parameters.iter().filter(|p| p.is_argument()).collect();
-    let idents: Vec<_> = arguments.iter().map(|p| &p.ident).collect();
-    let types = arguments.iter().map(|p| &p.ty);
+    let idents = arguments(parameters).map(|(p, _)| &p.ident);
+    let types = arguments(parameters).map(|(p, _)| &p.ty);
+    let given = arguments(parameters).map(|(p, after_rest)| p.given(after_rest));
     let doc = format!("A call of `{function}` with these arguments, not yet sent.");
     quote! {
         #[doc = #doc]
         #[allow(dead_code, reason = "not every program that runs a task sends it")]
         #[allow(clippy::needless_pass_by_value, reason = "the types are the task's own")]
+        #[allow(clippy::used_underscore_binding, reason = "a task may take what it does not look at")]
         #visibility fn s(#(#idents: #types),*) -> #core::Signature {
-            #core::Signature::new(Self::task_name())#(.arg(#idents))*
+            #core::Signature::new(Self::task_name())#(#given)*
         }
     }
 }
@@ -111,6 +118,11 @@ fn implementation(options: &Options, name: &Ident, function: &ItemFn, parameters
                 #core::TaskOptions { #(#fields,)* ..::std::default::Default::default() }
             }
 
+            fn parameters(&self) -> &'static [#core::argument::Parameter] {
+                Self::PARAMETERS
+            }
+
+            #[allow(clippy::used_underscore_binding, reason = "a task may take what it does not look at")]
             fn call(&self, call: #core::Call) -> #core::task::BoxFuture<'static, #core::TaskResult> {
                 ::std::boxed::Box::pin(async move {
                     #[allow(unused_variables, reason = "not every task reads its context")]

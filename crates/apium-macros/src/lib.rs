@@ -19,14 +19,16 @@ use syn::{ItemFn, parse_macro_input};
 ///
 /// The function's parameters are the task's arguments: a caller passes them by position or by name.
 /// `Option<T>` may be left out, and so may one with `#[default(value)]`. Parameters of type `Context` or
-/// `State<T>`, or marked `#[context]`, come from the attempt instead. What does not fit is a `TypeError`.
+/// `State<T>`, or marked `#[context]`, come from the attempt instead. What does not fit is a `TypeError`. As in Python,
+/// one marked `#[args]` takes all further positional arguments (a `Vec<T>`), one marked `#[kwargs]` all further ones by
+/// name (a map from `String`), and what stands after `#[args]` is passed by name only.
 ///
 /// A function that is not `async` runs on the pool for blocking work. A return type named `Result` or
 /// `TaskResult` may fail; its error becomes the exception a Python caller sees.
 ///
-/// Options, by Celery's names: `name`, `queue`, `max_retries`, `autoretry`, `retry_backoff`,
+/// Options, by Celery's names: `name`, `queue`, `max_retries`, `default_retry_delay`, `autoretry`, `retry_backoff`,
 /// `retry_backoff_max`, `retry_jitter`, `acks_late`, `time_limit`, `soft_time_limit`, `track_started`,
-/// `ignore_result`, `result_expires`; times in seconds. `crate` names where `apium_core` is found.
+/// `ignore_result`, `result_expires`, `errback`; times in seconds. `crate` names where `apium_core` is found.
 ///
 /// The function's name becomes a type: `add::s(2, 2)` is a signature to send, `add::run(…)` calls the
 /// function directly, and `add` itself is what `App::task` takes. As with every unit type, no variable beside it

@@ -50,14 +50,14 @@ impl Options {
                 let span = seconds(meta)?;
                 self.fields.push(quote!(#field: #span));
             }
-            "time_limit" | "soft_time_limit" | "result_expires" => {
+            "default_retry_delay" | "time_limit" | "soft_time_limit" | "result_expires" => {
                 let span = seconds(meta)?;
                 self.fields.push(quote!(#field: ::std::option::Option::Some(#span)));
             }
             _ => {
                 return Err(meta.error(
-                    "unknown task option; known are name, queue, max_retries, autoretry, retry_backoff, \
-                     retry_backoff_max, retry_jitter, acks_late, time_limit, soft_time_limit, track_started, \
+                    "unknown task option; known are name, queue, max_retries, default_retry_delay, autoretry, \
+                     retry_backoff, retry_backoff_max, retry_jitter, acks_late, time_limit, soft_time_limit, track_started, \
                      ignore_result, result_expires, errback, crate",
                 ));
             }

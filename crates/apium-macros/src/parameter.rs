@@ -18,6 +18,10 @@ pub(crate) enum Source {
     Required,
     /// The message, else this expression.
     Default(TokenStream),
+    /// All further positional arguments.
+    Rest,
+    /// All further arguments by name.
+    RestNamed,
     /// The attempt's context.
     Context,
 }
@@ -50,11 +54,32 @@ impl Parameter {
         !matches!(self.source, Source::Context)
     }
 
-    /// The entry in the table of parameters.
-    pub(crate) fn declaration(&self, core: &Path) -> TokenStream {
+    /// The entry in the table of parameters; after the rest, arguments are passed by name only.
+    pub(crate) fn declaration(&self, core: &Path, after_rest: bool) -> TokenStream {
         let name = self.name();
-        let optional = matches!(self.source, Source::Default(_));
-        quote!(#core::argument::Parameter { name: #name, optional: #optional })
+        let optional = !matches!(self.source, Source::Required);
+        let kind = match self.source {
+            Source::Rest => quote!(Rest),
+            Source::RestNamed => quote!(RestNamed),
+            _ if after_rest => quote!(NamedOnly),
+            _ => quote!(Plain),
+        };
+        quote!(#core::argument::Parameter {
+            name: #name,
+            optional: #optional,
+            kind: #core::argument::ParameterKind::#kind,
+        })
+    }
+
+    /// `.arg(x)`: how a signature is given it.
+    pub(crate) fn given(&self, after_rest: bool) -> TokenStream {
+        let (ident, name) = (&self.ident, self.name());
+        match self.source {
+            Source::Rest => quote!(.args(#ident)),
+            Source::RestNamed => quote!(.kwargs(#ident)),
+            _ if after_rest => quote!(.kwarg(#name, #ident)),
+            _ => quote!(.arg(#ident)),
+        }
     }
 
     /// The name as Python writes it: `r#type` is `type`.
@@ -67,7 +92,7 @@ impl Parameter {
         let Self { ident, ty, source } = self;
         let (name, bound, context) = (self.name(), local("bound"), local("context"));
         match source {
-            Source::Required => quote!(let #ident: #ty = #bound.required(#name)?;),
+            Source::Required | Source::Rest | Source::RestNamed => quote!(let #ident: #ty = #bound.required(#name)?;),
             Source::Default(value) => quote! {
                 let #ident: #ty = match #bound.take(#name)? {
                     ::std::option::Option::Some(given) => given,
@@ -89,6 +114,12 @@ fn source(attributes: &[Attribute], ty: &Type) -> syn::Result<Source> {
         if attribute.path().is_ident("context") {
             return Ok(Source::Context);
         }
+        if attribute.path().is_ident("args") {
+            return Ok(Source::Rest);
+        }
+        if attribute.path().is_ident("kwargs") {
+            return Ok(Source::RestNamed);
+        }
         if attribute.path().is_ident("default") {
             return match &attribute.meta {
                 Meta::Path(_) => Ok(Source::Default(quote!(::std::default::Default::default()))),
@@ -108,7 +139,7 @@ fn source(attributes: &[Attribute], ty: &Type) -> syn::Result<Source> {
 }
 
 fn is_ours(attribute: &Attribute) -> bool {
-    attribute.path().is_ident("context") || attribute.path().is_ident("default")
+    ["args", "context", "default", "kwargs"].iter().any(|ours| attribute.path().is_ident(ours))
 }
 
 /// `Result` of `std::result::Result<A, B>`.

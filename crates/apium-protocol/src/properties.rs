@@ -76,6 +76,11 @@ impl Properties {
         Ok(())
     }
 
+    /// The properties as they stand in a message, so that a task may tell them.
+    pub fn to_json(&self) -> RawJson {
+        RawJson::parse(&self.write()).unwrap_or_default()
+    }
+
     pub(crate) fn write(&self) -> String {
         let mut object = ObjectWriter::new();
         object.optional("correlation_id", self.correlation_id.as_deref());

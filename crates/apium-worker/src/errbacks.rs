@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use apium_core::context::{Attempt, Failed, Workflow};
+use apium_core::protocol::Properties;
 use apium_core::protocol::canvas::Signature;
 use apium_core::{Call, Context, Settlement};
 use tokio_util::sync::CancellationToken;
@@ -42,6 +43,7 @@ pub(crate) async fn call(station: &Station, settlement: &Settlement, errbacks: V
 fn context(station: &Station, failed: Failed) -> Context {
     Context::new(Attempt {
         headers: failed.request.clone(),
+        properties: Properties::default(),
         queue: String::new(),
         worker: station.options.name.clone(),
         redelivered: false,

@@ -91,6 +91,7 @@ async fn acknowledge_early(station: &Station, job: &mut Job) -> bool {
 fn context(station: &Station, job: &Job) -> Context {
     Context::new(Attempt {
         headers: job.headers.clone(),
+        properties: job.properties.clone(),
         queue: job.delivery.receipt.queue.clone(),
         worker: station.options.name.clone(),
         redelivered: job.delivery.redelivered,
@@ -143,10 +144,9 @@ async fn perform(station: &Station, job: &Job, call: Result<Call, TaskError>, li
 
 /// What an ending means for this task: its error may be one to retry, and retries may be left.
 fn classify(station: &Station, job: &Job, ending: Ending) -> Outcome {
-    let retries = job.headers.retries;
     match ending {
         Ending::Returned(Ok(value)) => Outcome::Success(value),
-        Ending::Returned(Err(error)) => retry::decide(&job.options, retries, error, station.now()),
+        Ending::Returned(Err(error)) => retry::decide(&job.options, &job.headers, error, station.now()),
         Ending::Panicked(text) => Outcome::Failure(TaskError::exception("rust", "Panic", text)),
         Ending::SoftLimit => Outcome::Failure(limits::soft_limit_exceeded()),
         Ending::HardLimit(limit) => Outcome::Failure(limits::time_limit_exceeded(limit)),

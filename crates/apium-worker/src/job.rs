@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use apium_core::protocol::{Embed, Headers, Payload, RawJson};
+use apium_core::protocol::{Embed, Headers, Payload, Properties, RawJson};
 use apium_core::{Delivery, Task, TaskOptions};
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +12,7 @@ use crate::outcome::Subject;
 pub(crate) struct Job {
     pub(crate) delivery: Delivery,
     pub(crate) headers: Headers,
+    pub(crate) properties: Properties,
     /// Taken when the attempt begins: what is large should be there once, as the task has it.
     pub(crate) payload: Payload,
     /// What is to follow the task.
@@ -57,6 +58,7 @@ impl Job {
             embed: &self.embed,
             children: &self.children,
             options: &self.options,
+            parameters: self.task.parameters(),
             call_off: Some(&self.call_off),
             acknowledged: self.acknowledged,
         }

@@ -60,9 +60,10 @@ pub(crate) fn judge(station: &Station, delivery: Delivery) -> Judgement {
     let options = station.bounds.of(&message.headers.task, task.options());
     let call_off = CallOff::default();
     // The body is in the payload now, and in the delivery's own bytes.
-    let headers = message.headers;
+    let (headers, properties) = (message.headers, message.properties);
     let (embed, children) = (payload.embed.clone(), Vec::new());
-    let job = Job { delivery, headers, payload, embed, children, task, options, call_off, acknowledged: false };
+    let acknowledged = false;
+    let job = Job { delivery, headers, properties, payload, embed, children, task, options, call_off, acknowledged };
     Judgement::Run(Box::new(job))
 }
 

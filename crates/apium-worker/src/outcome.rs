@@ -4,11 +4,12 @@
 
 use std::time::Duration;
 
+use apium_core::argument::Parameter;
 use apium_core::client::{REMEMBER_HEADER, fresh_id, iso};
 use apium_core::protocol::canvas;
 use apium_core::protocol::{Embed, ExceptionRecord, Headers, Message, RawJson, ResultRecord};
 use apium_core::{
-    DeadLetter, DeadReason, Delivery, Disposition, Outgoing, Settlement, StoredResult, TaskError, TaskOptions,
+    DeadLetter, DeadReason, Delivery, Disposition, Outgoing, Retry, Settlement, StoredResult, TaskError, TaskOptions,
     TaskState,
 };
 use jiff::Timestamp;
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use crate::errbacks;
 use crate::job::CallOff;
 use crate::judge::Verdict;
+use crate::retry;
 use crate::settler::Answer;
 use crate::station::Station;
 use crate::workflow::{self, Aside, Causes};
@@ -67,6 +69,8 @@ pub(crate) struct Subject<'a> {
     /// What it has sent itself.
     pub(crate) children: &'a [RawJson],
     pub(crate) options: &'a TaskOptions,
+    /// What the task takes, as far as is known.
+    pub(crate) parameters: &'a [Parameter],
     /// Of an attempt: tells that it is over whatever comes.
     pub(crate) call_off: Option<&'a CallOff>,
     /// True when the message is gone already: there is nothing to acknowledge, nothing to give back.
@@ -149,7 +153,8 @@ fn record(station: &Station, subject: Subject<'_>, outcome: Outcome, causes: Cau
         Outcome::Success(value) => (Disposition::Ack, told(TaskState::Success, value), None),
         Outcome::Failure(error) => (Disposition::Ack, Some(failed(station, subject, &error)), None),
         Outcome::Retry { error, due, delay } => {
-            (Disposition::Ack, Some(retrying(station, subject, &error, delay)), again(subject, due))
+            let again = again(subject, &error, due, station.now());
+            (Disposition::Ack, Some(retrying(station, subject, &error, delay)), again)
         }
         Outcome::Dead(reason, error) => {
             let letter = letter(station, subject, reason, &error);
@@ -201,6 +206,7 @@ pub(crate) async fn without_attempt(station: &Station, verdict: Verdict) {
         embed: &embed,
         children: &[],
         options,
+        parameters: &[],
         call_off: None,
         acknowledged: false,
     };
@@ -264,12 +270,28 @@ fn revoked(why: &str) -> RawJson {
     ExceptionRecord::new("celery.exceptions", "TaskRevokedError", why).to_json()
 }
 
-/// The same call once more, later: the body is not touched, everything unknown is kept (Celery's `Task.retry`).
-fn again(subject: Subject<'_>, due: Timestamp) -> Option<Outgoing> {
+/// The call once more, later: everything unknown is kept, and the body too unless the task names other arguments
+/// (Celery's `Task.retry`).
+fn again(subject: Subject<'_>, error: &TaskError, due: Timestamp, now: Timestamp) -> Option<Outgoing> {
     let mut message = Message::decode(&subject.delivery.bytes).ok()?;
-    if message.protocol == 1 {
-        // Protocol 1 keeps retries and ETA in the body, where we would not reach them.
-        message = Message::new(message.headers.clone(), &message.payload().ok()?, message.properties);
+    let retry = error.another_try();
+    let other = retry.filter(|retry| retry.args().is_some() || retry.kwargs().is_some());
+    // Protocol 1 keeps retries and ETA in the body, where we would not reach them.
+    if message.protocol == 1 || other.is_some() {
+        let mut payload = message.payload().ok()?;
+        if let Some(retry) = other {
+            let (args, kwargs) = (payload.args.elements().ok()?, payload.kwargs.members().ok()?);
+            let (args, kwargs) = retry::arguments(retry, subject.parameters, args, kwargs);
+            (payload.args, payload.kwargs) = (RawJson::array(&args), RawJson::object(&kwargs));
+            message.headers.argsrepr = None;
+            message.headers.kwargsrepr = None;
+        }
+        message = Message::new(message.headers.clone(), &payload, message.properties);
+    }
+    if let Some(expiry) = retry.and_then(Retry::expiry) {
+        let expires = retry::moment(expiry, now);
+        message.headers.expires = Some(iso(expires));
+        message.properties.expiration = Some(expires.duration_since(now).as_millis().max(0).to_string());
     }
     let headers = &mut message.headers;
     headers.retries = headers.retries.saturating_add(1);

@@ -99,7 +99,7 @@ pub(crate) async fn follow(station: &Station, subject: Subject<'_>, outcome: Out
             Err(Obstacle::Canvas(_)) if failed => return Some((outcome, Causes::default())),
             Err(Obstacle::Canvas(error)) => {
                 tracing::error!(id = subject.headers.id, %error, "what follows the task cannot be sent: the task fails");
-                outcome = Outcome::Failure(TaskError::new("ValueError", error.to_string()));
+                outcome = Outcome::Failure(misfit(replaced, &error));
             }
         }
     }
@@ -330,6 +330,16 @@ impl Workflow<'_> {
 
     fn store(&mut self, record: &ResultRecord) {
         self.causes.results.push(StoredResult::of(record, self.station.options.result_expires));
+    }
+}
+
+/// A canvas that cannot be sent, as the exception Celery raises for it.
+fn misfit(replaced: bool, error: &CanvasError) -> TaskError {
+    let improper = |sentence| TaskError::exception("celery.exceptions", "ImproperlyConfigured", sentence);
+    match error {
+        CanvasError::EmptyChain if replaced => improper("Cannot replace with an empty chain"),
+        CanvasError::ReplacementInChord => improper("A signature replacing a task must not be part of a chord"),
+        _ => TaskError::new("ValueError", error.to_string()),
     }
 }
 

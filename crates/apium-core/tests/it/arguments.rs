@@ -1,13 +1,17 @@
 //! Arguments bind as Python's do, and misfits are told in Python's words.
 
-use apium_core::argument::{Bound, Parameter};
+use apium_core::argument::{Bound, Parameter, ParameterKind};
 use apium_core::protocol::RawJson;
 
-const XY: &[Parameter] = &[Parameter { name: "x", optional: false }, Parameter { name: "y", optional: true }];
-const ABC: &[Parameter] = &[
-    Parameter { name: "a", optional: false },
-    Parameter { name: "b", optional: false },
-    Parameter { name: "c", optional: false },
+const XY: &[Parameter] = &[Parameter::plain("x", false), Parameter::plain("y", true)];
+const ABC: &[Parameter] = &[Parameter::plain("a", false), Parameter::plain("b", false), Parameter::plain("c", false)];
+
+/// `def f(x, *rest, y, **named)`.
+const REST: &[Parameter] = &[
+    Parameter::plain("x", false),
+    Parameter { name: "rest", optional: true, kind: ParameterKind::Rest },
+    Parameter { name: "y", optional: false, kind: ParameterKind::NamedOnly },
+    Parameter { name: "named", optional: true, kind: ParameterKind::RestNamed },
 ];
 
 fn json(text: &str) -> RawJson {
@@ -48,4 +52,20 @@ fn a_value_of_another_type_is_a_type_error_naming_the_argument() {
     let error = bound.required::<i64>("x").unwrap_err();
     assert_eq!(error.record().exc_type, "TypeError");
     assert!(error.record().message().starts_with("f() argument 'x': "), "{error}");
+}
+
+#[test]
+fn the_rest_of_the_arguments_is_gathered() {
+    let named = |name: &str, value: &str| (name.to_owned(), json(value));
+    let args = ["1", "2", "[3]"].map(json).to_vec();
+    let mut bound = Bound::bind("f", REST, args, vec![named("y", "4"), named("z", "5"), named("rest", "6")]).unwrap();
+    assert_eq!(bound.required::<i64>("x").unwrap(), 1);
+    assert_eq!(bound.required::<RawJson>("rest").unwrap().as_str(), "[2, [3]]");
+    assert_eq!(bound.required::<i64>("y").unwrap(), 4);
+    let others = bound.required::<std::collections::BTreeMap<String, i64>>("named").unwrap();
+    assert_eq!(others.into_iter().collect::<Vec<_>>(), [("rest".to_owned(), 6), ("z".to_owned(), 5)]);
+    let mut bound = Bound::bind("f", REST, vec![json("1")], vec![named("y", "4")]).unwrap();
+    assert_eq!(bound.required::<Vec<i64>>("rest").unwrap(), [] as [i64; 0]);
+    assert_eq!(refused(REST, &["1", "2"], &[]), "f() missing 1 required keyword-only argument: 'y'");
+    assert_eq!(refused(REST, &[], &[("y", "1")]), "f() missing 1 required positional argument: 'x'");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use apium_core::client::value_of;
 use apium_core::context::{Attempt, States, Workflow};
 use apium_core::memory::Memory;
-use apium_core::protocol::{ExceptionRecord, Headers, Message, RawJson, ResultRecord};
+use apium_core::protocol::{ExceptionRecord, Headers, Message, Properties, RawJson, ResultRecord};
 use apium_core::{
     Broker, Claim, Client, Context, Lookup, ResultError, ResultStore, Routes, SendError, Signature, StoredResult,
 };
@@ -112,6 +112,7 @@ async fn a_task_sent_from_a_task_is_its_child() {
     let memory = Memory::default();
     let context = Context::new(Attempt {
         headers: Headers { root_id: Some("root".to_owned()), ..Headers::new("app.parent", "parent") },
+        properties: Properties::default(),
         queue: "celery".to_owned(),
         worker: "w@h".to_owned(),
         redelivered: false,

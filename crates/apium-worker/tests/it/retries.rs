@@ -195,3 +195,29 @@ async fn an_ignored_attempt_stores_nothing() {
     assert_eq!(rig.depth().await, (0, 0, 0));
     rig.dead(0).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn another_try_may_have_other_arguments() {
+    let rig = Rig::started();
+    let told = rig.outcome(&Signature::new("t.again").kwarg("x", 1).kwarg("y", 2).kwarg("how", "args")).await;
+    assert_eq!(told.result.as_str(), "[2, 3, \"args\", 1]");
+    let told = rig.outcome(&Signature::new("t.again").arg(1).arg(2).arg("kwargs")).await;
+    assert_eq!(told.result.as_str(), "[2, 2, \"kwargs\", 1]");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_try_may_be_the_last_and_expire() {
+    let rig = Rig::started();
+    let told = rig.outcome(&Signature::new("t.again").arg(1).arg(2).arg("never")).await;
+    assert_told(
+        &told,
+        "FAILURE",
+        "celery.exceptions",
+        "MaxRetriesExceededError",
+        &format!("Can't retry t.again[{}] args:(1, 2, 'never') kwargs:{{}}", told.task_id),
+    );
+    let pending = rig.send(&Signature::new("t.again").arg(1).arg(2).arg("too late")).await;
+    rig.stage.reached("attempt 0").await;
+    let told = rig.record(pending.id()).await;
+    assert_told(&told, "REVOKED", "celery.exceptions", "TaskRevokedError", "expired");
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use apium_core::protocol::RawJson;
 use apium_core::task::BoxFuture;
-use apium_core::{Call, Context, Registry, State, Task, TaskError, TaskOptions, TaskResult};
+use apium_core::{Call, Context, Registry, Retry, State, Task, TaskError, TaskOptions, TaskResult};
 use apium_macros::task;
 use serde_json::json;
 
@@ -23,6 +23,7 @@ pub(crate) fn all() -> Registry {
     registry.register(ByHand);
     registry.register(PanicsEarly);
     registry.register(end);
+    registry.register(again);
     registry.register(auto);
     registry.register(steady);
     registry.register(jittery);
@@ -46,6 +47,26 @@ pub(crate) async fn add(x: i64, #[default(1)] y: i64, z: Option<i64>) -> i64 {
 
 #[task(crate = apium_core, name = "t.nothing")]
 pub(crate) async fn nothing() {}
+
+/// Asks to be tried again, each time in another way.
+#[task(crate = apium_core, name = "t.again")]
+pub(crate) async fn again(
+    stage: State<Stage>,
+    context: Context,
+    x: i64,
+    y: i64,
+    how: String,
+) -> Result<(i64, i64, String, u32), TaskError> {
+    stage.note(format!("attempt {}", context.retries()));
+    let retry = Retry::new();
+    let retry = match how.as_str() {
+        "args" => retry.arg(x + 1).arg(y + 1).countdown(Duration::ZERO),
+        "kwargs" => retry.kwarg("x", x + 1),
+        "never" => retry.max_retries(0),
+        _ => retry.countdown(Duration::from_secs(10)).expires_in(Duration::from_secs(5)),
+    };
+    if context.retries() == 0 { Err(TaskError::retry(retry)) } else { Ok((x, y, how, context.retries())) }
+}
 
 /// What an attempt knows of itself.
 #[task(crate = apium_core, name = "t.request")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use apium_core::client::{REMEMBER_HEADER, iso};
 use apium_core::context::{Attempt, States, Workflow};
 use apium_core::memory::Memory;
-use apium_core::protocol::{Headers, Message, RawJson, ResultRecord};
+use apium_core::protocol::{Headers, Message, Properties, RawJson, ResultRecord};
 use apium_core::{
     Broker, Call, Claim, Client, Clock, Context, Delivery, Registry, ResultStore, Routes, Settlement, StoredResult,
     TaskError, TaskResult, TestClock,
@@ -158,6 +158,7 @@ pub(crate) fn settings(variables: &[(&str, &str)]) -> Result<OsintSettings, Stri
 pub(crate) fn context(client: &Client, osint: Osint, headers: Headers, soft_limit: CancellationToken) -> Context {
     Context::new(Attempt {
         headers,
+        properties: Properties::default(),
         queue: QUEUE.to_owned(),
         worker: "celery@prueba".to_owned(),
         redelivered: false,
