@@ -167,7 +167,8 @@ impl Workflow<'_> {
         let knows = |errback: &Signature| is_new_style(self.station, errback);
         let failure = canvas::on_failure(self.headers, self.embed, &knows, &mut sender(&mut fresh_id))?;
         self.fail_others(failure.failed, exception).await?;
-        self.call(failure.errbacks, self.headers.clone(), exception).await
+        self.call(failure.errbacks, self.headers.clone(), exception).await?;
+        Ok(())
     }
 
     async fn fail_others(&mut self, failed: Vec<FailedTask>, exception: &ExceptionRecord) -> Result<(), Obstacle> {
@@ -188,20 +189,21 @@ impl Workflow<'_> {
         Ok(())
     }
 
-    /// Some errbacks are called by the worker itself, the others sent.
+    /// Some errbacks are called by the worker itself, the others sent; what they are then is given back.
     async fn call(
         &mut self,
         errbacks: Errbacks,
         request: Headers,
         exception: &ExceptionRecord,
-    ) -> Result<(), Obstacle> {
+    ) -> Result<RawJson, Obstacle> {
         let traceback = TaskError::from_exception(exception.clone()).traceback();
         for errback in errbacks.called {
             let failed =
                 Failed { request: request.clone(), exception: exception.clone(), traceback: traceback.clone() };
             self.causes.aside.errbacks.push((errback, failed));
         }
-        self.send(&errbacks.plan).await
+        self.send(&errbacks.plan).await?;
+        Ok(errbacks.plan.children_json()?)
     }
 
     /// Tells the chord this task is a part of, if it is one.
@@ -307,8 +309,9 @@ impl Workflow<'_> {
         for body in bodies {
             let exception = if body.original { original } else { error };
             let request = Headers { root_id: self.headers.root_id.clone(), ..Headers::new("", &body.id) };
-            self.call(body.errbacks, request, exception).await?;
-            let record = self.failure(&body.id, exception);
+            // As in Celery, the errbacks are found through the body that they were called for.
+            let children = self.call(body.errbacks, request, exception).await?;
+            let record = ResultRecord { children, ..self.failure(&body.id, exception) };
             self.store(&record);
         }
         self.causes.aside.revoked.extend(revoke);

@@ -110,9 +110,9 @@ async fn add_chord_to_chord(context: Context, nums: Vec<Value>, val: Value) -> R
 #[task(name = "t.integration.tasks.second_order_replace1")]
 async fn second_order_replace1(redis: State<Redis>, #[default] state: bool) -> Result<(), TaskError> {
     if state {
-        return redis.push("redis-echo", &"Out A".into()).await;
+        return redis.push("redis-echo", &RawJson::string("Out A")).await;
     }
-    redis.push("redis-echo", &"In A".into()).await?;
+    redis.push("redis-echo", &RawJson::string("In A")).await?;
     let inner = Signature::new(second_order_replace2::task_name());
     let after = Signature::new(second_order_replace1::task_name()).kwarg("state", true).immutable();
     Err(TaskError::replace(chain([inner, after])))
@@ -121,9 +121,9 @@ async fn second_order_replace1(redis: State<Redis>, #[default] state: bool) -> R
 #[task(name = "t.integration.tasks.second_order_replace2")]
 async fn second_order_replace2(redis: State<Redis>, #[default] state: bool) -> Result<(), TaskError> {
     if state {
-        return redis.push("redis-echo", &"Out B".into()).await;
+        return redis.push("redis-echo", &RawJson::string("Out B")).await;
     }
-    redis.push("redis-echo", &"In B".into()).await?;
+    redis.push("redis-echo", &RawJson::string("In B")).await?;
     let inner = Signature::new(redis_echo::task_name()).arg("In/Out C");
     let after = Signature::new(second_order_replace2::task_name()).kwarg("state", true).immutable();
     Err(TaskError::replace(chain([inner, after])))

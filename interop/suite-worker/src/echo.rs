@@ -2,8 +2,10 @@
 
 use apium::core::Registry;
 use apium::core::context::Failed;
+use apium::core::protocol::RawJson;
+use apium::core::protocol::tagged::Bytes;
 use apium::prelude::*;
-use serde_json::Value;
+use serde_json::{Number, Value};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
@@ -28,7 +30,7 @@ pub(crate) fn register(registry: &mut Registry) {
 #[task(name = "t.integration.tasks.redis_echo")]
 pub(crate) async fn redis_echo(
     redis: State<Redis>,
-    message: Value,
+    message: RawJson,
     #[default("redis-echo".to_owned())] redis_key: String,
 ) -> Result<(), TaskError> {
     redis.push(&redis_key, &message).await
@@ -38,10 +40,10 @@ pub(crate) async fn redis_echo(
 async fn redis_echo_group_id(
     redis: State<Redis>,
     context: Context,
-    _before: Value,
+    _before: RawJson,
     #[default("redis-group-ids".to_owned())] redis_key: String,
 ) -> Result<(), TaskError> {
-    redis.push(&redis_key, &Value::from(context.group())).await
+    redis.push(&redis_key, &RawJson::from(&context.group())?).await
 }
 
 #[task(name = "t.integration.tasks.redis_count")]
@@ -60,7 +62,7 @@ async fn sum_and_record(
     redis_key: String,
 ) -> Result<Value, TaskError> {
     let sum = sum(&values)?;
-    redis.push(&redis_key, &Value::from(context.task_id())).await?;
+    redis.push(&redis_key, &RawJson::string(context.task_id())).await?;
     Ok(sum)
 }
 
@@ -77,12 +79,12 @@ async fn errback_new_style(redis: State<Redis>, failed: Failed) -> Result<String
 }
 
 #[task(name = "t.integration.tasks.errback_old_style_with_args")]
-async fn errback_old_style_with_args(redis: State<Redis>, request_id: String, label: Value) -> Result<(), TaskError> {
+async fn errback_old_style_with_args(redis: State<Redis>, request_id: String, label: RawJson) -> Result<(), TaskError> {
     redis.push(&request_id, &label).await
 }
 
 #[task(name = "t.integration.tasks.errback_new_style_with_args", errback)]
-async fn errback_new_style_with_args(redis: State<Redis>, failed: Failed, label: Value) -> Result<(), TaskError> {
+async fn errback_new_style_with_args(redis: State<Redis>, failed: Failed, label: RawJson) -> Result<(), TaskError> {
     redis.push(&failed.request.id, &label).await
 }
 
@@ -91,29 +93,34 @@ impl Redis {
         Self { address: format!("{host}:{port}") }
     }
 
-    /// Appends a text or a number to a list.
-    pub(crate) async fn push(&self, key: &str, value: &Value) -> Result<(), TaskError> {
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Number(number) => number.to_string(),
-            other => {
-                let sentence = format!("Invalid input: {other}. Convert to a bytes, string, int or float first.");
+    /// Appends a text, bytes or a number to a list.
+    pub(crate) async fn push(&self, key: &str, value: &RawJson) -> Result<(), TaskError> {
+        let bytes = match (value.to::<Bytes>(), value.to::<Number>()) {
+            (Ok(Bytes(bytes)), _) => bytes,
+            (_, Ok(number)) => number.to_string().into_bytes(),
+            _ => {
+                let sentence =
+                    format!("Invalid input: {}. Convert to a bytes, string, int or float first.", value.as_str());
                 return Err(TaskError::exception("redis.exceptions", "DataError", sentence));
             }
         };
-        self.command(&["RPUSH", key, &text]).await
+        self.command(&[b"RPUSH", key.as_bytes(), &bytes]).await
     }
 
     /// Adds one to a number.
     async fn count(&self, key: &str) -> Result<(), TaskError> {
-        self.command(&["INCR", key]).await
+        self.command(&[b"INCR", key.as_bytes()]).await
     }
 
-    async fn command(&self, words: &[&str]) -> Result<(), TaskError> {
-        let lines: Vec<_> = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
-        let request = format!("*{}\r\n{}", words.len(), lines.concat());
+    async fn command(&self, words: &[&[u8]]) -> Result<(), TaskError> {
+        let mut request = format!("*{}\r\n", words.len()).into_bytes();
+        for word in words {
+            request.extend(format!("${}\r\n", word.len()).bytes());
+            request.extend(*word);
+            request.extend(b"\r\n");
+        }
         let mut stream = BufReader::new(TcpStream::connect(&self.address).await?);
-        stream.write_all(request.as_bytes()).await?;
+        stream.write_all(&request).await?;
         let mut reply = String::new();
         stream.read_line(&mut reply).await?;
         match reply.strip_prefix(':') {

@@ -38,6 +38,11 @@ async fn called(stage: State<Stage>, failed: Failed, label: String) {
     stage.note(format!("{label}: {} of {}", failed.exception.message(), failed.request.task));
 }
 
+#[task(crate = apium_core, name = "c.vanish")]
+async fn vanish() -> Result<i64, TaskError> {
+    Err(TaskError::replace(chain([])))
+}
+
 #[task(crate = apium_core, name = "c.replaced")]
 async fn replaced(x: i64) -> Result<i64, TaskError> {
     Err(TaskError::replace(add::s(x, 1, None).then(Signature::new("t.add").arg(100))))
@@ -68,6 +73,7 @@ fn rig() -> Rig {
     rig.registry.register(note);
     rig.registry.register(called);
     rig.registry.register(replaced);
+    rig.registry.register(vanish);
     rig.registry.register(all);
     rig.registry.register(grows);
     rig.registry.register(parent);
@@ -157,6 +163,26 @@ async fn a_part_that_fails_fails_the_chord() {
     let within =
         chord([add::s(1, 1, None).then(fail::s(serde_json::Value::Null).immutable()).then(plus(1))], body_of());
     assert_eq!(failure(&rig, &within).await.0, "ChordError");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_errbacks_of_a_chord_are_found_through_its_body() {
+    let rig = rig();
+    let body = Signature::new("c.total").link_error(&Signature::new("c.note").kwarg("label", "old "));
+    let pending = rig.send(&chord([add::s(1, 1, None), Signature::new("c.fail")], body)).await;
+    let record = pending.record(PATIENCE).await.unwrap();
+    rig.stage.reached(&format!("old \"{}\"", pending.id())).await;
+    let children: Vec<serde_json::Value> = record.children.to().unwrap();
+    assert_eq!(children.len(), 1, "{children:?}");
+    let errback = children[0][1][0][0][0].as_str().unwrap();
+    assert_eq!(rig.record(errback).await.status, "SUCCESS");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_cannot_be_replaced_by_nothing() {
+    let rig = rig();
+    let told = failure(&rig, &Signature::new("c.vanish")).await;
+    assert_eq!(told, ("ImproperlyConfigured".to_owned(), "Cannot replace with an empty chain".to_owned()));
 }
 
 fn body_of() -> Signature {
