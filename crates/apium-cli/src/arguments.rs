@@ -8,6 +8,7 @@ use apium::holds_login;
 use clap::error::ContextValue;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use crate::commands::remote;
 use crate::failure::{Failure, USAGE};
 use crate::settings::{self, HUNDRED_YEARS, Kind, Scope, Setting};
 use crate::stderr::say;
@@ -55,7 +56,7 @@ fn command(name: &str, table: &[Setting]) -> Command {
                 .hide_env_values(true)
                 .help("The settings file [default: ./apium.toml, if there]"),
         )
-        .arg(switch("json", "Print JSON, for machines").global(true))
+        .arg(switch("json", "Print JSON, for machines").short('j').global(true))
         .subcommands([
             with(
                 Command::new("up").about("Serve the API and work, in one process"),
@@ -74,11 +75,12 @@ fn command(name: &str, table: &[Setting]) -> Command {
             with(purge(), &[]),
             routes(with),
             dead(with),
-            Command::new("settings")
-                .about("Show every setting and where its value comes from")
-                .args(flags_of(table, &[Scope::All, Scope::Listen, Scope::Work, Scope::Services]))
-                .arg(switch("manual", "Print the manual page of settings")),
         ])
+        .subcommands(remote::commands(|command| with(command, &[])))
+        .subcommands([Command::new("settings")
+            .about("Show every setting and where its value comes from")
+            .args(flags_of(table, &[Scope::All, Scope::Listen, Scope::Work, Scope::Services]))
+            .arg(switch("manual", "Print the manual page of settings"))])
 }
 
 /// The value a flag of a setting has in these matches, if the command knows it.
@@ -127,6 +129,7 @@ fn flags_of(table: &[Setting], scopes: &[Scope]) -> Vec<Arg> {
                 .help(format!("{}{range}{default} [env: {env}]", setting.help))
                 // So that a wrong number is refused as one, and not as a flag nobody knows.
                 .allow_negative_numbers(true);
+            let arg = if setting.kind.is_switch() { arg.num_args(0..=1).default_missing_value("true") } else { arg };
             match setting.short {
                 Some(short) => arg.short(short),
                 None => arg,

@@ -4,6 +4,7 @@ mod call;
 mod dead;
 mod greeting;
 mod queues;
+pub(crate) mod remote;
 mod roles;
 mod routes;
 
@@ -91,6 +92,10 @@ fn start(
             "dead list" => dead::list(invocation).await,
             "dead show" => dead::show(invocation).await,
             "dead replay" => dead::replay(invocation).await,
+            "status" => remote::status(invocation).await,
+            "events" => remote::events(invocation).await,
+            other if other.starts_with("inspect ") => remote::inspect(invocation, &other["inspect ".len()..]).await,
+            other if other.starts_with("control ") => remote::control(invocation, &other["control ".len()..]).await,
             other => Err(Failure::new(format!("{other} is not a command"))),
         }
     });

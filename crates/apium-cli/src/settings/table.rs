@@ -79,6 +79,13 @@ pub(crate) enum Kind {
     Servers,
 }
 
+impl Kind {
+    /// Whether the flag alone, without a value, means `true`.
+    pub(crate) fn is_switch(self) -> bool {
+        matches!(self, Self::Switch | Self::Word(["true", "false"]))
+    }
+}
+
 /// The longest time a setting may name, in seconds: beyond it dates run out.
 pub(crate) const HUNDRED_YEARS: f64 = 3_153_600_000.0;
 
@@ -267,6 +274,56 @@ const ENGINE: &[Setting] = &[
         default: Some("false"),
         value: "true|false",
         help: "Store the state STARTED when an attempt begins",
+        scope: Scope::Work,
+        kind: Kind::Switch,
+    },
+    Setting {
+        key: "task_events",
+        short: Some('E'),
+        env: &["APIUM_TASK_EVENTS", "CELERY_WORKER_SEND_TASK_EVENTS"],
+        default: Some("false"),
+        value: "true|false",
+        help: "Send events of tasks from the start, not only once remote control has asked for them",
+        scope: Scope::Work,
+        kind: Kind::Switch,
+    },
+    Setting {
+        key: "enable_remote_control",
+        short: None,
+        env: &["APIUM_ENABLE_REMOTE_CONTROL", "CELERY_WORKER_ENABLE_REMOTE_CONTROL"],
+        default: Some("true"),
+        value: "true|false",
+        help: "Obey and answer remote control: apium inspect and control, Celery's own, Flower",
+        scope: Scope::Work,
+        kind: Kind::Switch,
+    },
+    Setting {
+        key: "without_gossip",
+        short: None,
+        env: &["APIUM_WITHOUT_GOSSIP"],
+        default: Some("false"),
+        value: "true|false",
+        help: "Do not listen to the events of other workers",
+        scope: Scope::Work,
+        kind: Kind::Switch,
+    },
+    Setting {
+        key: "without_mingle",
+        short: None,
+        env: &["APIUM_WITHOUT_MINGLE"],
+        default: Some("false"),
+        value: "true|false",
+        help: "Do not ask other workers at the start what was revoked",
+        scope: Scope::Work,
+        kind: Kind::Switch,
+    },
+    Setting {
+        key: "without_heartbeat",
+        short: None,
+        env: &["APIUM_WITHOUT_HEARTBEAT"],
+        default: Some("false"),
+        value: "true|false",
+        help: "Send no events of this worker's coming, living and going; Flower does not see it then",
         scope: Scope::Work,
         kind: Kind::Switch,
     },

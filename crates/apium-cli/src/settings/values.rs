@@ -106,8 +106,13 @@ impl Settings {
                 .unwrap_or(defaults.concurrency.max(4)),
             lease: self.seconds("lease").unwrap_or(defaults.lease),
             result_expires: Some(expires).filter(|span| !span.is_zero()),
-            track_started: matches!(self.text("track_started"), Some("true" | "1")),
+            track_started: self.switch("track_started"),
             stop_timeout: self.stop_timeout(),
+            task_events: self.switch("task_events"),
+            enable_remote_control: self.switch("enable_remote_control"),
+            without_gossip: self.switch("without_gossip"),
+            without_mingle: self.switch("without_mingle"),
+            without_heartbeat: self.switch("without_heartbeat"),
             ..defaults
         }
     }
@@ -146,6 +151,10 @@ impl Settings {
     /// The manual page of all settings.
     pub(crate) fn manual(&self) -> String {
         manual(&self.table)
+    }
+
+    fn switch(&self, key: &str) -> bool {
+        matches!(self.text(key), Some("true" | "1"))
     }
 
     fn seconds(&self, key: &str) -> Option<Duration> {

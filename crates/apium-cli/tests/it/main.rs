@@ -19,6 +19,7 @@ mod peer;
 mod place;
 mod poll;
 mod refusals;
+mod remote;
 mod routes;
 mod running;
 mod scanning;

@@ -61,6 +61,11 @@ impl Running {
         self.err.so_far()
     }
 
+    /// What it printed up to now.
+    pub(crate) fn stdout(&self) -> String {
+        self.out.so_far()
+    }
+
     /// Waits until it has said this on standard error.
     pub(crate) fn until_says(&mut self, words: &str) {
         until(words, || {

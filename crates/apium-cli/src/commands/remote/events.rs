@@ -1,0 +1,146 @@
+//! `events`: what workers and clients tell of themselves and of tasks, a line an event, as `celery events --dump`.
+
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use apium::Stop;
+use apium_core::broadcast::{Broadcast, Topic};
+use apium_protocol::RawJson;
+use apium_protocol::control::Command;
+use apium_protocol::event::{Event, EventMessage};
+use jiff::{SignedDuration, Timestamp, Unit};
+
+use super::asking::Question;
+use super::showing::{short, strict, tame};
+use crate::commands::Invocation;
+use crate::failure::Failure;
+use crate::output;
+use crate::signals;
+use crate::stderr::say;
+
+/// How long is listened at one stretch; it costs nothing to listen on.
+const STRETCH: Duration = Duration::from_mins(5);
+
+/// How long is waited before a lost connection is made anew.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Of how many tasks the name and the arguments are known when their later events come, as in Celery.
+const KNOWN: usize = 4095;
+
+/// The tasks that were seen to be sent or received, each as it is shown.
+#[derive(Default)]
+struct Tasks {
+    shown: HashMap<String, String>,
+    order: VecDeque<String>,
+}
+
+/// Prints events until told to stop.
+pub(crate) async fn events(invocation: Invocation) -> Result<ExitCode, Failure> {
+    let stop = Stop::new();
+    signals::listen(stop.clone())?;
+    let backend = invocation.open().await?;
+    let listening = async {
+        let mut tasks = Tasks::default();
+        loop {
+            let Err(failure) = listen(backend.broker.broadcast(), invocation.json, &mut tasks).await;
+            // Standard output is gone for good, the broker is not.
+            let Lost::Connection(failure) = failure else { return failure.into_failure() };
+            say(&format!("{failure}; listening anew"));
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    tokio::select! {
+        () = stop.requested() => Ok(ExitCode::SUCCESS),
+        failure = listening => Err(failure),
+    }
+}
+
+/// Why nothing more is printed.
+enum Lost {
+    Connection(Failure),
+    Output(Failure),
+}
+
+async fn listen(broadcast: &dyn Broadcast, json: bool, tasks: &mut Tasks) -> Result<Infallible, Lost> {
+    let lost = |error: apium::BackendError| Lost::Connection(error.into());
+    let mut ear = broadcast.listen(&[Topic::Event("*".to_owned())]).await.map_err(lost)?;
+    // Workers tell of tasks only when someone has asked them to.
+    let everyone = Question { broadcast, destination: &[], patience: Duration::ZERO };
+    everyone.tell(&Command::EnableEvents).await.map_err(Lost::Connection)?;
+    say("listening for events; Ctrl-C stops.");
+    loop {
+        let Some(heard) = ear.next(STRETCH).await.map_err(lost)? else { continue };
+        let Ok(message) = EventMessage::decode(&heard.bytes) else {
+            tracing::debug!("an event cannot be read and is passed over");
+            continue;
+        };
+        for event in &message.events {
+            let line = if json { strict(&event.to_json()).as_str().to_owned() } else { tasks.line(event) };
+            output::line(&line).map_err(Lost::Output)?;
+        }
+    }
+}
+
+impl Lost {
+    fn into_failure(self) -> Failure {
+        match self {
+            Self::Connection(failure) | Self::Output(failure) => failure,
+        }
+    }
+}
+
+impl Tasks {
+    /// `HOST [TIME] WHAT: TASK FIELDS`
+    fn line(&mut self, event: &Event) -> String {
+        let mut fields = event.to_json().members().unwrap_or_default();
+        fields.retain(|(name, _)| !["hostname", "timestamp", "type"].contains(&name.as_str()));
+        let kind = event.kind.name();
+        let task = if event.kind.group() == "task" { self.task(kind, &mut fields) + " " } else { String::new() };
+        fields.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{}={}", tame(name), short(value))).collect();
+        let colon = if fields.is_empty() { "" } else { ":" };
+        let what = match kind {
+            "worker-offline" => "shutdown".to_owned(),
+            "worker-online" => "started".to_owned(),
+            "worker-heartbeat" => "heartbeat".to_owned(),
+            other => tame(&other.to_lowercase().replace('-', " ")),
+        };
+        format!("{} [{}] {what}{colon} {task}{}", tame(&event.hostname), time(event.timestamp), fields.join(", "))
+    }
+
+    /// Takes out of the fields what tells the task, or remembers it from an earlier event.
+    fn task(&mut self, kind: &str, fields: &mut Vec<(String, RawJson)>) -> String {
+        let mut taken = |name: &str| {
+            let at = fields.iter().position(|(known, _)| known == name);
+            at.map_or_else(|| "None".to_owned(), |at| short(&fields.remove(at).1))
+        };
+        let id = taken("uuid");
+        if !["task-received", "task-sent"].contains(&kind) {
+            // Who came too late for its name has at least its id.
+            return self.shown.get(&id).cloned().unwrap_or(id);
+        }
+        let shown = format!("{}({id}) args={} kwargs={}", taken("name"), taken("args"), taken("kwargs"));
+        if self.shown.insert(id.clone(), shown.clone()).is_none() {
+            self.order.push_back(id);
+        }
+        if self.order.len() > KNOWN
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.shown.remove(&oldest);
+        }
+        shown
+    }
+}
+
+/// `2026-11-22 17:08:03.123456+00:00`
+fn time(seconds: f64) -> String {
+    let since = SignedDuration::try_from_secs_f64(seconds).ok();
+    let moment = since.and_then(|since| Timestamp::from_duration(since).ok());
+    // What is not even a microsecond came of writing the time as a fraction.
+    match moment.and_then(|moment| moment.round(Unit::Microsecond).ok()) {
+        Some(moment) => moment.strftime("%Y-%m-%d %H:%M:%S.%6f+00:00").to_string(),
+        None => seconds.to_string(),
+    }
+}

@@ -1,0 +1,73 @@
+//! Remote control from the command line, under Celery's own names: `inspect`, `control`, `status` and `events`, for
+//! Apium and Python workers alike.
+
+mod asking;
+mod events;
+mod line;
+mod orders;
+mod showing;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use apium_protocol::RawJson;
+use apium_protocol::control::Command;
+
+use super::Invocation;
+use crate::arguments;
+use crate::failure::Failure;
+use crate::output;
+use crate::stderr::say;
+use asking::{Answered, Question};
+
+pub(crate) use events::events;
+pub(crate) use line::commands;
+
+/// What Celery exits with when no worker answers (sysexits' EX_UNAVAILABLE).
+const UNAVAILABLE: u8 = 69;
+
+/// How long answers are waited for when nothing else is said, as in Celery.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Asks workers something and shows each one's answer.
+pub(crate) async fn inspect(invocation: Invocation, order: &str) -> Result<ExitCode, Failure> {
+    let command = orders::command(order, &invocation.matches)?;
+    show(&invocation, &command, true, true).await
+}
+
+/// Tells workers to do something and shows each one's answer.
+pub(crate) async fn control(invocation: Invocation, order: &str) -> Result<ExitCode, Failure> {
+    let command = orders::command(order, &invocation.matches)?;
+    show(&invocation, &command, true, false).await
+}
+
+/// Shows which workers are there.
+pub(crate) async fn status(invocation: Invocation) -> Result<ExitCode, Failure> {
+    show(&invocation, &Command::Ping, false, true).await
+}
+
+/// `bodies`: show what was answered, not only by whom; `count`: say at the end how many answered.
+async fn show(invocation: &Invocation, command: &Command, bodies: bool, count: bool) -> Result<ExitCode, Failure> {
+    let destination = arguments::names("destination", invocation.words("destination"))?;
+    let patience = arguments::seconds(&invocation.matches, "timeout")?.unwrap_or(PATIENCE);
+    let backend = invocation.look().await?;
+    let question = Question { broadcast: backend.broker.broadcast(), destination: &destination, patience };
+    let answers = question.put(command, |node, value| {
+        if invocation.json { Ok(()) } else { output::line(&showing::answer(node, value, bodies)) }
+    });
+    let answers = answers.await?;
+    if answers.is_empty() {
+        // Celery's sentence, which scripts look for.
+        say("error: No nodes replied within time constraint");
+        return Ok(ExitCode::from(UNAVAILABLE));
+    }
+    if invocation.json {
+        let members: Vec<_> =
+            answers.into_iter().map(|Answered { node, value }| (node, showing::strict(&value))).collect();
+        output::line(RawJson::object(&members).as_str())?;
+    } else if count {
+        let nodes = if answers.len() == 1 { "node" } else { "nodes" };
+        output::line(&format!("\n{} {nodes} online.", answers.len()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
