@@ -140,8 +140,11 @@ fn python_workers_take_it_for_one_of_theirs() {
     let mut theirs = Running::start(command);
     theirs.until_says("ready.");
     assert!(theirs.stderr().contains("mingle: sync with 1 nodes"), "{}", theirs.stderr());
-    let revoked = console.value("app.control.inspect(timeout=2).revoked()");
-    assert_eq!(revoked.matches("['old']").count(), 2, "{revoked}");
+    // A worker that has just said it is ready may not listen to commands yet.
+    until("both to know what was revoked", || {
+        let revoked = console.value("app.control.inspect(timeout=2).revoked()");
+        (revoked.matches("['old']").count() == 2).then_some(())
+    });
     theirs.until_says("ours@");
     assert_eq!(ours.stop().code, Some(0));
     theirs.until_says("left");

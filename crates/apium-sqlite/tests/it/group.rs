@@ -101,8 +101,10 @@ async fn a_claim_that_was_answered_but_never_heard_takes_nothing() {
     broker.publish(&[message("q", "a")]).await.unwrap();
     let queues = ["q".to_owned()];
     let asked = Claim { queues: &queues, max: 1, lease: LEASE };
+    let lock = hold(&file);
     let mut claiming = Box::pin(broker.claim(&asked));
-    assert!(begins(&mut claiming).await, "nothing is answered before it is asked");
+    assert!(begins(&mut claiming).await, "nothing is answered while another has the lock");
+    lock.execute_batch("COMMIT").unwrap();
     // The writer answers one after the other: it has answered the claim, and nobody has looked.
     broker.publish(&[message("other", "a")]).await.unwrap();
     assert_eq!(ready(&broker, "q").await, 0);
