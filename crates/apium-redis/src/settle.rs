@@ -101,7 +101,8 @@ impl RedisBackend {
         self.add_causes(script, &settlement.results, &settlement.send);
         script.arg(settlement.chords.len());
         for chord in &settlement.chords {
-            script.arg(&chord.token).arg(DONE.as_secs()).key(keys::chord(&chord.group, 'c'));
+            let failed = !chord.results.is_empty();
+            script.arg(&chord.token).arg(DONE.as_secs()).arg(u8::from(failed)).key(keys::chord(&chord.group, 'c'));
             for suffix in ['j', 't', 's', 'd'] {
                 script.key(keys::chord(&chord.group, suffix));
             }

@@ -10,6 +10,7 @@ pub(crate) fn beside(mut registry: Registry) -> Registry {
     let known = registry.clone();
     let over = |name, spread| Over { name, spread, known: known.clone() };
     add(&mut registry, Accumulate);
+    add(&mut registry, BackendCleanup);
     add(&mut registry, over("celery.map", false));
     add(&mut registry, over("celery.starmap", true));
     registry
@@ -36,6 +37,20 @@ impl Task for Accumulate {
             let at: usize = index.to()?;
             call.args.get(at).cloned().ok_or_else(|| TaskError::new("IndexError", "tuple index out of range"))
         })
+    }
+}
+
+/// `celery.backend_cleanup`, which Celery's beat sends every day: there is nothing to clean up, because what has expired
+/// goes by itself in every store.
+struct BackendCleanup;
+
+impl Task for BackendCleanup {
+    fn name(&self) -> &'static str {
+        "celery.backend_cleanup"
+    }
+
+    fn call(&self, _call: Call) -> BoxFuture<'static, TaskResult> {
+        Box::pin(async { Ok(RawJson::null()) })
     }
 }
 

@@ -145,16 +145,18 @@ for i = 1, tonumber(arg()) do
     if token then redis.call('SET', token, '1', 'EX', 600) end
   end
 
-  -- Chords of which this was the last part: the body is sent while the claim is held, as chord_end.lua ends it.
+  -- Chords of which this was the last part: the body is sent while the claim is held, as chord_end.lua ends it. The
+  -- parts of one that failed are kept, as Celery keeps them: who looks into the failure finds there what went well.
   for _ = 1, tonumber(arg()) do
-    local claim, done, ender = arg(), arg(), key()
+    local claim, done, failed, ender = arg(), arg(), arg(), key()
     local parts, added, size, counted = key(), key(), key(), key()
     local ours = held and redis.call('GET', ender) == claim
     store_results(ours)
     local body = read_messages()
     if ours then
       send_messages(body)
-      redis.call('DEL', parts, added, size, counted)
+      redis.call('DEL', size)
+      if failed == '0' then redis.call('DEL', parts, added, counted) end
       redis.call('SET', ender, 'done', 'EX', done)
     end
   end

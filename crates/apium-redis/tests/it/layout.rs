@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use apium_core::chords::{ChordEnd, ChordPart};
 use apium_core::results::StoredResult;
-use apium_core::{Broker, Claim, Delivery, Disposition, Outgoing, ResultStore, Settled, Settlement};
+use apium_core::{Broker, Claim, Delivery, Disposition, Outgoing, ResultStore, Settled, Settlement, TaskState};
 use apium_protocol::{RawJson, ResultRecord};
 use apium_redis::RedisBackend;
 use futures_util::StreamExt;
@@ -211,6 +212,29 @@ async fn results_are_stored_and_told_as_celery_does() {
     let for_ever = StoredResult { task_id: "j".to_owned(), expires: None, ..result };
     assert!(backend.store(&for_ever).await.unwrap());
     assert_eq!(peer.run::<i64>(&["TTL", "celery-task-meta-j"]).await, -1);
+}
+
+/// As Celery leaves it: the parts of a chord that failed tell what went well, one that went well is forgotten.
+#[tokio::test]
+async fn the_parts_of_a_failed_chord_are_kept() {
+    let server = Server::start().await;
+    let (backend, mut peer) = (server.backend().await, server.peer().await);
+    for (group, results) in [("good", Vec::new()), ("bad", vec![ResultRecord::new("b", "FAILURE", RawJson::null())])] {
+        backend.chords().announce(group, 1, HOUR).await.unwrap();
+        let part = ChordPart { task_id: "a".to_owned(), state: TaskState::Success, result: RawJson::null() };
+        backend.chords().count(group, Some(0), &part, "token", HOUR).await.unwrap();
+        let results = results.iter().map(|record| StoredResult::of(record, Some(HOUR))).collect();
+        let end = ChordEnd { group: group.to_owned(), token: "token".to_owned(), send: Vec::new(), results };
+        backend.publish(&[outgoing("q", MESSAGE)]).await.unwrap();
+        let receipt = claim(&backend, "q").await.remove(0).receipt;
+        let settlement = Settlement { chords: vec![end], ..Settlement::ack(receipt) };
+        assert_eq!(backend.settle(vec![settlement]).await.unwrap(), [Settled::Done]);
+    }
+    let left = async |peer: &mut Peer, key: &str| peer.run::<i64>(&["EXISTS", key]).await == 1;
+    assert!(left(&mut peer, "celery-taskset-meta-bad.j").await);
+    for gone in ["bad.s", "good.j", "good.s", "good.d"] {
+        assert!(!left(&mut peer, &format!("celery-taskset-meta-{gone}")).await, "{gone}");
+    }
 }
 
 #[tokio::test]

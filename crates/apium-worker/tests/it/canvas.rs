@@ -248,3 +248,9 @@ async fn a_canvas_that_is_none_is_a_failure() {
     rig.publish(Message::new(headers, &payload, apium_core::protocol::Properties::default()).encode()).await;
     assert_eq!(rig.record("odd").await.status, "FAILURE");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_cleanup_that_celery_beat_asks_for_is_done_at_once() {
+    let rig = rig();
+    assert_eq!(value(&rig, &Signature::new("celery.backend_cleanup")).await, json!(null));
+}
