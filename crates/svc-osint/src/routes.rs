@@ -33,7 +33,7 @@ use crate::settings::UPLOAD_ROOM;
 use crate::tasks::perform_osint_scan;
 use crate::turns::Turns;
 use crate::view;
-use upload::{FORM_OVERHEAD, Room, Upload};
+use upload::{ARRIVAL, FORM_OVERHEAD, Room, Upload, too_slow};
 
 /// How long an id is remembered, so that an expired scan can be told from one that never was.
 const REMEMBER: Duration = Duration::from_hours(7 * 24);
@@ -279,7 +279,7 @@ async fn upload(
     })?;
     let key = idempotency_key(&headers)?;
     let place = api.room.enter(&headers).await?;
-    let upload = Upload::read(form, &headers, place).await?;
+    let upload = tokio::time::timeout(ARRIVAL, Upload::read(form, &headers, place)).await.map_err(|_| too_slow())??;
     let (target, collector_type) = (upload.name.clone(), upload.collector_type.clone());
     let id = key.map(|key| keyed_id(["apium osint upload", &key, &target, &collector_type, &upload.digest]));
     let (task_id, state) = api.enqueue_file(upload, id).await?;

@@ -29,6 +29,10 @@ use crate::tasks::perform_osint_scan;
 pub(crate) const FORM_OVERHEAD: usize = 64 << 10;
 /// How long an upload waits for room before its client is told to come back.
 const PATIENCE: Duration = Duration::from_secs(25);
+
+/// How long a form may take to arrive once it has its room: a few slow clients must not shut the others out. The largest
+/// file comes in that time at 700 kbit/s.
+pub(crate) const ARRIVAL: Duration = Duration::from_mins(2);
 /// When that client may come back, in seconds.
 const COME_BACK: HeaderValue = HeaderValue::from_static("10");
 /// The collector that takes files, when the form names none.
@@ -187,6 +191,13 @@ async fn collector(mut field: Field<'_>) -> Result<&'static str, ApiError> {
 
 fn announced(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// 408: the form did not arrive in [`ARRIVAL`].
+pub(crate) fn too_slow() -> ApiError {
+    let sentence =
+        "El fichero ha tardado más de dos minutos en llegar; vuelva a intentarlo con una conexión más rápida.";
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, "upload_too_slow", sentence)
 }
 
 fn busy() -> ApiError {

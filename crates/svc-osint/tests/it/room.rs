@@ -114,3 +114,20 @@ fn the_room_is_the_operators_decision() {
         assert!(sentence.starts_with("OSINT_UPLOAD_ROOM must be a whole number of MiB"), "{sentence}");
     }
 }
+
+/// It sends something now and then, and so is never idle: its room is taken back all the same.
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_drips_for_too_long_loses_its_room() {
+    let bench = bench(11);
+    let (pieces, slow) = dripping();
+    let slow = begun(&bench.router, &pieces, slow).await;
+    let began = tokio::time::Instant::now();
+    let mut drip = tokio::time::interval(std::time::Duration::from_secs(10));
+    while pieces.try_send(".").is_ok() || !pieces.is_closed() {
+        drip.tick().await;
+    }
+    let answer = slow.await.unwrap();
+    assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
+    assert!((120..=130).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert_eq!(bench.send(announcing(1_000)).await.status, StatusCode::ACCEPTED);
+}
