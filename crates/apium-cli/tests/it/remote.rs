@@ -132,7 +132,8 @@ fn both_kinds_of_workers_obey() {
     let told = control(&["revoke_by_stamped_headers", "customer=7"]);
     assert!(told[&we]["ok"].as_str().unwrap().contains("flagged as revoked"), "{told}");
 
-    apium(&place, &["control", "shutdown", "-t", "20", "-d", &we]);
+    let said = apium(&place, &["control", "shutdown", "-t", "20", "-d", &we]);
+    assert_eq!(said, format!("->  {we}: OK"), "nobody answers to it, but it was there");
     until("our worker to end", || ours.has_ended().then_some(()));
     assert_eq!(ours.ended().code, Some(0));
     apium(&place, &["inspect", "ping", "-t", "20", "-d", &they]);
@@ -189,17 +190,18 @@ fn events_tell_the_life_of_a_task_on_redis() {
     let place = Place::on(&server.url());
     let python = Python::with_celery("5.7");
     let _theirs = python.worker(&server.url(), "theirs", "{}");
-    events_tell_the_life_of_a_task(&place, || {
+    events_tell_the_life_of_a_task(&place, |events| {
         apium(&place, &["call", "app.echo", "-a", "[\"a\\nb\"]", "--queue", "theirs", "--task-id", "other", "--wait"]);
+        until("Python's event", || events.stdout().contains("task succeeded: app.echo(other) args=").then_some(()));
     });
 }
 
 #[test]
 fn events_tell_the_life_of_a_task_on_the_embedded_store() {
-    events_tell_the_life_of_a_task(&Place::new(), || {});
+    events_tell_the_life_of_a_task(&Place::new(), |_| {});
 }
 
-fn events_tell_the_life_of_a_task(place: &Place, also: impl Fn()) {
+fn events_tell_the_life_of_a_task(place: &Place, also: impl Fn(&Running)) {
     let we = node("ours");
     // Before any worker: there is no store yet.
     let from_the_start = listener(place, &[]);
@@ -212,7 +214,7 @@ fn events_tell_the_life_of_a_task(place: &Place, also: impl Fn()) {
     });
     apium(place, &["call", "probe.greet", "-a", "[\"Ada\"]", "--task-id", "good", "--wait"]);
     apium(place, &["call", "probe.quiet", "--task-id", "last"]);
-    also();
+    also(&plain);
     until("the last event", || {
         (plain.stdout().matches("task succeeded: probe.quiet(last)").count() == 1).then_some(())
     });
@@ -237,6 +239,21 @@ fn events_tell_the_life_of_a_task(place: &Place, also: impl Fn()) {
         listener.signal(Signal::SIGINT);
         assert_eq!(listener.ended().code, Some(0));
     }
+}
+
+#[test]
+fn events_go_on_when_the_broker_was_away() {
+    let mut server = Server::start();
+    let place = Place::on(&server.url());
+    let mut events = listener(&place, &[]);
+    server.kill();
+    events.until_says("; listening anew");
+    server.start_again();
+    until("it to listen again", || (events.stderr().matches("listening for events").count() == 2).then_some(()));
+    let _ours = our_worker(&place, &[]);
+    until("a worker to be seen", || events.stdout().contains("] started: ").then_some(()));
+    assert_eq!(events.stderr().matches("; listening anew").count(), 1, "{}", events.stderr());
+    assert_eq!(events.stop().code, Some(0));
 }
 
 #[test]
@@ -274,7 +291,10 @@ fn what_cannot_be_asked_is_exit_code_2() {
         (&["control", "rate_limit", "a", "-1"], "RATE must be a number of starts a second"),
         (&["control", "pool_grow", "0"], "N must be a whole number from 1 to 10000, not \"0\""),
         (&["control", "time_limit", "a", "soon"], "SOFT must be a number of seconds"),
-        (&["control", "revoke_by_stamped_headers", "a"], "KEY=VALUE must be KEY=VALUE, not \"a\""),
+        (
+            &["control", "revoke_by_stamped_headers", "a"],
+            "KEY=VALUE must be a header and its value, as in customer=7, not \"a\"",
+        ),
         (&["inspect", "ping", "-t", "long"], "--timeout must be a number of seconds"),
         (&["inspect", "ping", "-d", "a\nb"], "the destination must be a plain name"),
         (&["inspect", "conf", "perhaps"], "WITH_DEFAULTS must be true or false"),

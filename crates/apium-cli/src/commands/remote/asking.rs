@@ -28,20 +28,21 @@ pub(super) struct Answered {
 }
 
 impl Question<'_> {
-    /// Puts a command and returns the answers, each of which is also told as it comes.
+    /// Puts a command and returns the answers, each of which is also told as it comes. To what is never answered, such
+    /// as a shutdown, the value is null.
     pub(super) async fn put(
         &self,
         command: &Command,
-        tell: impl FnMut(&str, &RawJson) -> Result<(), Failure>,
+        mut tell: impl FnMut(&str, &RawJson) -> Result<(), Failure>,
     ) -> Result<Vec<Answered>, Failure> {
         if command.is_answered() {
             return self.gather(command, tell).await;
         }
         // Nobody answers to it: who is there is asked before. It is said to all that are meant, though, since a
         // Python worker that is busy hears it later.
-        let answers = self.gather(&Command::Ping, tell).await?;
+        let answers = self.gather(&Command::Ping, |node, _| tell(node, &RawJson::null())).await?;
         self.tell(command).await?;
-        Ok(answers)
+        Ok(answers.into_iter().map(|answered| Answered { value: RawJson::null(), ..answered }).collect())
     }
 
     /// Says a command and wants no answer.

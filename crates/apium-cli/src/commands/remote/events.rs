@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use apium::Stop;
+use apium::{BackendError, Stop};
 use apium_core::broadcast::{Broadcast, Topic};
 use apium_protocol::RawJson;
 use apium_protocol::control::Command;
@@ -36,18 +36,37 @@ struct Tasks {
     order: VecDeque<String>,
 }
 
+/// Listens and prints.
+struct Listener {
+    json: bool,
+    tasks: Tasks,
+    /// Whether the connection is lost, and it was told.
+    cut_off: bool,
+}
+
+/// Why nothing more is printed.
+enum Lost {
+    Connection(Failure),
+    Output(Failure),
+}
+
 /// Prints events until told to stop.
 pub(crate) async fn events(invocation: Invocation) -> Result<ExitCode, Failure> {
     let stop = Stop::new();
     signals::listen(stop.clone())?;
     let backend = invocation.open().await?;
     let listening = async {
-        let mut tasks = Tasks::default();
+        let mut listener = Listener { json: invocation.json, tasks: Tasks::default(), cut_off: false };
         loop {
-            let Err(failure) = listen(backend.broker.broadcast(), invocation.json, &mut tasks).await;
-            // Standard output is gone for good, the broker is not.
-            let Lost::Connection(failure) = failure else { return failure.into_failure() };
-            say(&format!("{failure}; listening anew"));
+            match listener.listen(backend.broker.broadcast()).await {
+                // Standard output is gone for good, the broker is not.
+                Err(Lost::Output(failure)) => return failure,
+                Err(Lost::Connection(failure)) if !listener.cut_off => {
+                    listener.cut_off = true;
+                    say(&format!("{failure}; listening anew"));
+                }
+                Err(Lost::Connection(_)) => {}
+            }
             tokio::time::sleep(PAUSE).await;
         }
     };
@@ -57,37 +76,35 @@ pub(crate) async fn events(invocation: Invocation) -> Result<ExitCode, Failure> 
     }
 }
 
-/// Why nothing more is printed.
-enum Lost {
-    Connection(Failure),
-    Output(Failure),
-}
-
-async fn listen(broadcast: &dyn Broadcast, json: bool, tasks: &mut Tasks) -> Result<Infallible, Lost> {
-    let lost = |error: apium::BackendError| Lost::Connection(error.into());
-    let mut ear = broadcast.listen(&[Topic::Event("*".to_owned())]).await.map_err(lost)?;
-    // Workers tell of tasks only when someone has asked them to.
-    let everyone = Question { broadcast, destination: &[], patience: Duration::ZERO };
-    everyone.tell(&Command::EnableEvents).await.map_err(Lost::Connection)?;
-    say("listening for events; Ctrl-C stops.");
-    loop {
-        let Some(heard) = ear.next(STRETCH).await.map_err(lost)? else { continue };
-        let Ok(message) = EventMessage::decode(&heard.bytes) else {
-            tracing::debug!("an event cannot be read and is passed over");
-            continue;
-        };
-        for event in &message.events {
-            let line = if json { strict(&event.to_json()).as_str().to_owned() } else { tasks.line(event) };
-            output::line(&line).map_err(Lost::Output)?;
+impl Listener {
+    /// Listens until the connection is lost.
+    async fn listen(&mut self, broadcast: &dyn Broadcast) -> Result<Infallible, Lost> {
+        let lost = |error: BackendError| Lost::Connection(error.into());
+        let mut ear = broadcast.listen(&[Topic::Event("*".to_owned())]).await.map_err(lost)?;
+        // Workers tell of tasks only when someone has asked them to.
+        let everyone = Question { broadcast, destination: &[], patience: Duration::ZERO };
+        everyone.tell(&Command::EnableEvents).await.map_err(Lost::Connection)?;
+        self.cut_off = false;
+        say("listening for events; Ctrl-C stops.");
+        loop {
+            if let Some(heard) = ear.next(STRETCH).await.map_err(lost)? {
+                self.print(&heard.bytes).map_err(Lost::Output)?;
+            }
         }
     }
-}
 
-impl Lost {
-    fn into_failure(self) -> Failure {
-        match self {
-            Self::Connection(failure) | Self::Output(failure) => failure,
-        }
+    fn print(&mut self, message: &[u8]) -> Result<(), Failure> {
+        let Ok(message) = EventMessage::decode(message) else {
+            tracing::debug!("an event cannot be read and is passed over");
+            return Ok(());
+        };
+        message.events.iter().try_for_each(|event| {
+            if self.json {
+                output::line(strict(&event.to_json()).as_str())
+            } else {
+                output::line(&self.tasks.line(event))
+            }
+        })
     }
 }
 

@@ -54,7 +54,10 @@ fn command(order: &Order) -> Command {
 }
 
 fn argument(argument: &Argument) -> Arg {
-    let arg =
-        Arg::new(argument.name).value_name(argument.shown).required(argument.required).allow_negative_numbers(true);
+    let arg = Arg::new(argument.name)
+        .value_name(argument.shown)
+        .required(argument.required)
+        .help(argument.takes.help())
+        .allow_negative_numbers(true);
     if argument.several { arg.num_args(1..) } else { arg }
 }

@@ -38,7 +38,7 @@ pub(crate) async fn inspect(invocation: Invocation, order: &str) -> Result<ExitC
 /// Tells workers to do something and shows each one's answer.
 pub(crate) async fn control(invocation: Invocation, order: &str) -> Result<ExitCode, Failure> {
     let command = orders::command(order, &invocation.matches)?;
-    show(&invocation, &command, true, false).await
+    show(&invocation, &command, command.is_answered(), false).await
 }
 
 /// Shows which workers are there.

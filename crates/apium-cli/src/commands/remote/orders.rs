@@ -46,6 +46,10 @@ const RANGE: Takes = Takes::Plain(Kind::Count { least: 0, most: 10_000 });
 const SECONDS: Takes = Takes::Plain(Kind::Seconds { least: 0.0, most: HUNDRED_YEARS });
 const SWITCH: Takes = Takes::Plain(Kind::Switch);
 
+const RATE: &str = "a number of starts a second, or one like 10/s, 10/m or 10/h, or 0 for no limit";
+const SIGNAL: &str = "a signal, such as SIGTERM or 15";
+const STAMP: &str = "a header and its value, as in customer=7";
+
 /// What asks.
 pub(super) const INSPECT: &[Order] = &[
     order("active", "The tasks that run", &[]),
@@ -135,6 +139,18 @@ pub(super) fn command(name: &str, matches: &ArgMatches) -> Result<Command, Failu
     Command::parse(name, &RawJson::object(&members)).map_err(refused)
 }
 
+impl Takes {
+    /// What is said of it in the help.
+    pub(super) fn help(self) -> String {
+        match self {
+            Self::Plain(kind) => kind.range().map(|range| format!("[{range}]")).unwrap_or_default(),
+            Self::Rate => RATE.to_owned(),
+            Self::Signal => SIGNAL.to_owned(),
+            Self::Stamp => STAMP.to_owned(),
+        }
+    }
+}
+
 impl Argument {
     /// A word as it is sent.
     fn value(&self, word: &str) -> Result<RawJson, Failure> {
@@ -156,17 +172,17 @@ impl Argument {
                 let off = word.parse::<f64>() == Ok(0.0);
                 match limit {
                     Ok(limit) if limit.is_some() || off => Ok(rate),
-                    _ => Err(must("a number of starts a second, or one like 10/s, 10/m or 10/h, or 0 for no limit")),
+                    _ => Err(must(RATE)),
                 }
             }
             Takes::Signal => {
                 let signal =
                     word.parse::<i64>().map_or_else(|_| RawJson::string(&word.to_uppercase()), |_| number::<i64>(word));
-                Signal::parse(&signal).map(|_| signal).map_err(|_| must("a signal, such as SIGTERM or 15"))
+                Signal::parse(&signal).map(|_| signal).map_err(|_| must(SIGNAL))
             }
             Takes::Stamp => match word.split_once('=') {
                 Some((key, _)) if !key.is_empty() => Ok(RawJson::string(word)),
-                _ => Err(must("KEY=VALUE")),
+                _ => Err(must(STAMP)),
             },
         }
     }
