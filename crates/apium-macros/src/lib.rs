@@ -26,9 +26,10 @@ use syn::{ItemFn, parse_macro_input};
 /// A function that is not `async` runs on the pool for blocking work. A return type named `Result` or
 /// `TaskResult` may fail; its error becomes the exception a Python caller sees.
 ///
-/// Options, by Celery's names: `name`, `queue`, `max_retries`, `default_retry_delay`, `autoretry`, `retry_backoff`,
-/// `retry_backoff_max`, `retry_jitter`, `acks_late`, `time_limit`, `soft_time_limit`, `track_started`,
-/// `ignore_result`, `result_expires`, `errback`; times in seconds. `crate` names where `apium_core` is found.
+/// Options, by Celery's names: `name`, `queue`, `expires` (of calls made with `s`), `max_retries`,
+/// `default_retry_delay`, `autoretry`, `retry_backoff`, `retry_backoff_max`, `retry_jitter`, `acks_late`, `time_limit`,
+/// `soft_time_limit`, `track_started`, `ignore_result`, `result_expires`, `errback`; times in seconds. `crate` names
+/// where `apium_core` is found.
 ///
 /// The function's name becomes a type: `add::s(2, 2)` is a signature to send, `add::run(…)` calls the
 /// function directly, and `add` itself is what `App::task` takes. As with every unit type, no variable beside it

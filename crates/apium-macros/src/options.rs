@@ -12,6 +12,8 @@ pub(crate) struct Options {
     pub(crate) name: Option<LitStr>,
     /// Where `apium_core` is found.
     pub(crate) core: Path,
+    /// How long after its sending a call made by `s` is still begun.
+    pub(crate) expires: Option<TokenStream>,
     /// `field: value` for the task's options.
     pub(crate) fields: Vec<TokenStream>,
 }
@@ -19,7 +21,7 @@ pub(crate) struct Options {
 impl Options {
     /// Reads the attribute; an unknown option is an error that lists the known ones.
     pub(crate) fn parse(attribute: TokenStream) -> syn::Result<Self> {
-        let mut options = Self { name: None, core: parse_quote!(::apium::core), fields: Vec::new() };
+        let mut options = Self { name: None, core: parse_quote!(::apium::core), expires: None, fields: Vec::new() };
         syn::meta::parser(|meta| options.option(&meta)).parse2(attribute)?;
         Ok(options)
     }
@@ -30,6 +32,7 @@ impl Options {
         match key.as_str() {
             "name" => self.name = Some(meta.value()?.parse()?),
             "crate" => self.core = meta.value()?.call(Path::parse_mod_style)?,
+            "expires" => self.expires = Some(seconds(meta)?),
             "queue" => {
                 let queue: LitStr = meta.value()?.parse()?;
                 self.fields.push(quote!(queue: ::std::option::Option::Some(::std::string::String::from(#queue))));
@@ -56,7 +59,7 @@ impl Options {
             }
             _ => {
                 return Err(meta.error(
-                    "unknown task option; known are name, queue, max_retries, default_retry_delay, autoretry, \
+                    "unknown task option; known are name, queue, expires, max_retries, default_retry_delay, autoretry, \
                      retry_backoff, retry_backoff_max, retry_jitter, acks_late, time_limit, soft_time_limit, track_started, \
                      ignore_result, result_expires, errback, crate",
                 ));

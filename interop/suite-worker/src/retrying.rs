@@ -87,7 +87,7 @@ async fn retry_with_kwargs_after_args(context: Context, foo: i64, bar: i64) -> R
     }
 }
 
-#[task(name = "t.integration.tasks.retry_once", max_retries = 1)]
+#[task(name = "t.integration.tasks.retry_once", expires = 120, max_retries = 1)]
 async fn retry_once(
     context: Context,
     #[args] _args: Vec<RawJson>,

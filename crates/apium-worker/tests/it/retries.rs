@@ -206,6 +206,15 @@ async fn another_try_may_have_other_arguments() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_may_say_how_long_its_calls_are_good_for() {
+    let rig = Rig::new();
+    rig.send(&tasks::brief::s()).await;
+    let (_, message) = rig.take_message().await;
+    let expires = message.headers.expires.as_deref().and_then(parse_iso).unwrap();
+    assert!(expires <= after(jiff::Timestamp::now(), Duration::from_secs(5)), "{expires}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_try_may_be_the_last_and_expire() {
     let rig = Rig::started();
     let told = rig.outcome(&Signature::new("t.again").arg(1).arg(2).arg("never")).await;

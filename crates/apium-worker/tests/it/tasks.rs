@@ -15,6 +15,7 @@ pub(crate) fn all() -> Registry {
     let mut registry = Registry::default();
     registry.register(add);
     registry.register(nothing);
+    registry.register(brief);
     registry.register(request);
     registry.register(unnamed);
     registry.register(odd_names);
@@ -44,6 +45,9 @@ pub(crate) fn all() -> Registry {
 pub(crate) async fn add(x: i64, #[default(1)] y: i64, z: Option<i64>) -> i64 {
     x + y + z.unwrap_or_default()
 }
+
+#[task(crate = apium_core, name = "t.brief", expires = 5)]
+pub(crate) async fn brief() {}
 
 #[task(crate = apium_core, name = "t.nothing")]
 pub(crate) async fn nothing() {}
