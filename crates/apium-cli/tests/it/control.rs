@@ -40,7 +40,7 @@ fn celerys_command_line_inspects_it() {
         (&["revoked"], &["- empty -"]),
         (&["query_task", "long"], &["\"active\""]),
         (&["stats"], &["\"max-concurrency\": 3", "\"probe.hold\": 1", "\"transport\": \"redis\"", "\"maxrss\""]),
-        (&["report"], &["software -> apium:"]),
+        (&["report"], &["apium:"]),
         (&["conf"], &["\"worker_concurrency\": 3"]),
         (&["memsample"], &["MB"]),
         (&["clock"], &["\"clock\""]),

@@ -63,7 +63,7 @@ fn both_kinds_of_workers_answer() {
     assert_eq!(said, format!("->  {ours}: OK\n\n1 node online."));
 
     for (node, queue, task, software) in
-        [(&ours, "ours", "probe.echo", "software -> apium:"), (&theirs, "theirs", "app.add", "software -> celery:")]
+        [(&ours, "ours", "probe.echo", ") apium:"), (&theirs, "theirs", "app.add", "software -> celery:")]
     {
         let ask = |command: &[&str]| asked(&place, node, &[&["inspect"], command].concat());
         let stats = ask(&["stats"]);

@@ -33,7 +33,7 @@ pub(super) fn inspect(station: &Station, command: Command) -> RawJson {
         Command::ActiveQueues => written(&station.queues.shown()),
         Command::QueryTask { ids } => query(station, &ids),
         Command::Stats => written(&stats::stats(station)),
-        Command::Conf { with_defaults } => settings::shown(station, with_defaults),
+        Command::Conf { .. } => settings::shown(station),
         Command::Report => Answer::Report(settings::report(station)).to_json(),
         Command::Objgraph { .. } => Answer::NoObjgraph.to_json(),
         Command::Hello { from_node, revoked } => hello(station, &from_node, revoked),

@@ -1,6 +1,7 @@
 //! The settings as a worker shows them, by Celery's names where it has one.
 
 use std::fmt::Write as _;
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use apium_core::protocol::RawJson;
@@ -11,16 +12,10 @@ use crate::events::system;
 use crate::options::WorkerOptions;
 use crate::station::Station;
 
-/// The reply to conf: what is set otherwise than by default, or all.
-pub(super) fn shown(station: &Station, with_defaults: bool) -> RawJson {
+/// The reply to conf: everything, asked for defaults or not. There is little of it, and Celery's tools look for names
+/// that a Python worker shows because they are set.
+pub(super) fn shown(station: &Station) -> RawJson {
     let mut settings = settings(&station.options);
-    let usual = self::settings(&WorkerOptions::default());
-    if !with_defaults {
-        // The number of slots differs from machine to machine even when nobody has set it.
-        let said = |name: &str| name == "worker_concurrency";
-        let changed = |name: &str, value: &RawJson| usual.iter().all(|(other, usual)| name != other || value != usual);
-        settings.retain(|(name, value)| said(name) || changed(name, value));
-    }
     let place = |name: &str, home: &str| (name.to_owned(), RawJson::string(home));
     settings.push(place("broker_url", station.broker().home()));
     settings.push(place("result_backend", station.client.results().home()));
@@ -31,12 +26,12 @@ pub(super) fn shown(station: &Station, with_defaults: bool) -> RawJson {
 pub(super) fn report(station: &Station) -> String {
     let (broker, results) = (station.broker().home(), station.client.results().home());
     let mut text = format!(
-        "\nsoftware -> apium:{} rust\nplatform -> system:{} arch:{}\nsettings -> transport:{broker} results:{results}\n\n",
+        "\nsoftware -> celery:5.7 (its protocol) apium:{} rust\nplatform -> system:{} arch:{}\nsettings -> transport:{broker} results:{results}\n\n",
         env!("CARGO_PKG_VERSION"),
         system(),
         std::env::consts::ARCH,
     );
-    for (name, value) in shown(station, true).members().unwrap_or_default() {
+    for (name, value) in shown(station).members().unwrap_or_default() {
         // Nothing can fail that is written into a text.
         let _ = writeln!(text, "{name}: {value}");
     }
@@ -58,6 +53,11 @@ fn settings(options: &WorkerOptions) -> Vec<(String, RawJson)> {
         setting("worker_enable_remote_control", &options.enable_remote_control),
         setting("worker_send_task_events", &options.task_events),
         setting("worker_soft_shutdown_timeout", &seconds(options.stop_timeout)),
+        // Fixed here; Celery's tools look for them.
+        setting("broker_heartbeat", &0),
+        setting("worker_hijack_root_logger", &false),
+        setting("worker_log_color", &std::io::stderr().is_terminal()),
+        setting("deprecated_settings", &None::<bool>),
         setting("apium_lease", &seconds(options.lease)),
         setting("apium_poll_interval", &seconds(options.poll_interval)),
         setting("apium_queues", &options.queues),

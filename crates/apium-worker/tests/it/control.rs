@@ -115,12 +115,17 @@ async fn it_says_what_it_is_and_what_it_knows() {
     assert!(stats["rusage"]["maxrss"].as_i64().unwrap() > 0);
     let clock = |value: serde_json::Value| value["clock"].as_u64().unwrap();
     assert!(clock(rig.ask("clock", json!({})).await) < clock(rig.ask("clock", json!({})).await));
-    assert!(rig.ask("report", json!({})).await["ok"].as_str().unwrap().starts_with("\nsoftware -> apium:"));
+    assert!(
+        rig.ask("report", json!({})).await["ok"]
+            .as_str()
+            .unwrap()
+            .starts_with("\nsoftware -> celery:5.7 (its protocol) apium:")
+    );
     assert!(rig.ask("memsample", json!({})).await.as_str().unwrap().ends_with("MB"));
     assert!(rig.ask("memdump", json!({})).await["ok"].as_str().unwrap().contains("rss (end)"));
     let conf = rig.ask("conf", json!({})).await;
-    assert_eq!((&conf["worker_concurrency"], conf.get("timezone")), (&json!(2), None));
-    assert_eq!(rig.ask("conf", json!({"with_defaults": true})).await["timezone"], json!("UTC"));
+    assert_eq!((&conf["worker_concurrency"], &conf["timezone"]), (&json!(2), &json!("UTC")));
+    assert_eq!(conf["worker_hijack_root_logger"], json!(false), "what is fixed is told too");
 }
 
 #[tokio::test(start_paused = true)]
