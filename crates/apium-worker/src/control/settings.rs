@@ -58,6 +58,8 @@ fn settings(options: &WorkerOptions) -> Vec<(String, RawJson)> {
         setting("worker_hijack_root_logger", &false),
         setting("worker_log_color", &std::io::stderr().is_terminal()),
         setting("deprecated_settings", &None::<bool>),
+        // Tasks are compiled in, no module is loaded for them.
+        setting("include", &[""; 0]),
         setting("apium_lease", &seconds(options.lease)),
         setting("apium_poll_interval", &seconds(options.poll_interval)),
         setting("apium_queues", &options.queues),
