@@ -4,20 +4,18 @@
 //! [`crate::broker`].
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use apium_protocol::canvas::{
     self, Act, Call, CanvasError, Current, Plan, PlannedMessage, PlannedResult, SavedGroup, Sender,
 };
 use apium_protocol::{DeliveryInfo, Embed, ExceptionRecord, Headers, Message, Properties, RawJson, ResultRecord};
-use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
-use serde::{Serialize, Serializer};
 
 use crate::broker::{Broker, Outgoing};
 use crate::clock;
 use crate::error::BackendError;
+pub use crate::pending::{Pending, ResultError, value_of};
 use crate::results::{Lookup, ResultStore, StoredResult};
 use crate::routing::{Destination, Route, RouteError, Routes};
 use crate::signature::Signature;
@@ -42,17 +40,6 @@ pub struct Client {
     results: Arc<dyn ResultStore>,
     routes: Arc<Routes>,
     origin: Arc<str>,
-}
-
-/// A task that was sent: its id, and the way to its result.
-#[derive(Clone)]
-pub struct Pending {
-    id: String,
-    client: Client,
-    /// Of a group, its members.
-    members: Option<Vec<Pending>>,
-    /// What it comes after, in Celery's words; null when nothing is known of that.
-    parent: RawJson,
 }
 
 /// What was sent from inside a task.
@@ -90,31 +77,6 @@ pub enum SendError {
         routing_key: String,
     },
     /// The broker or the result store could not be used.
-    #[error(transparent)]
-    Backend(#[from] BackendError),
-}
-
-/// Why there is no value to read.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum ResultError {
-    /// The task failed; the exception as its worker told it.
-    #[error("the task failed with {}: {}", .exception.exc_type, .exception.message())]
-    Failed {
-        /// Type, module and message.
-        exception: Box<ExceptionRecord>,
-        /// The traceback text, if one was stored.
-        traceback: Option<String>,
-    },
-    /// The task was called off.
-    #[error("the task was revoked: {0}")]
-    Revoked(String),
-    /// No result came in time; the task may still end.
-    #[error("no result within {0:?}")]
-    TimedOut(Duration),
-    /// The value is not of the type asked for.
-    #[error("the result is not what was expected: {0}")]
-    Unexpected(String),
-    /// The store could not be asked.
     #[error(transparent)]
     Backend(#[from] BackendError),
 }
@@ -287,82 +249,6 @@ impl Client {
             ..Properties::default()
         };
         Ok(Message::new(headers, &planned.to_payload(), properties).encode())
-    }
-}
-
-impl Pending {
-    /// The task's id.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// What is stored now.
-    pub async fn lookup(&self) -> Result<Lookup, BackendError> {
-        self.client.results.lookup(&self.id).await
-    }
-
-    /// The record in a ready state, or `TimedOut`.
-    pub async fn record(&self, at_most: Duration) -> Result<ResultRecord, ResultError> {
-        self.client.results.wait(&self.id, at_most).await?.ok_or(ResultError::TimedOut(at_most))
-    }
-
-    /// The task's value, or why there is none; of a group the list of its members' values.
-    pub async fn get<T: DeserializeOwned>(&self, at_most: Duration) -> Result<T, ResultError> {
-        let value = self.value(at_most).await?;
-        value.to::<T>().map_err(|error| ResultError::Unexpected(error.to_string()))
-    }
-
-    /// Of a group, its members; of a task, none.
-    pub fn members(&self) -> &[Pending] {
-        self.members.as_deref().unwrap_or_default()
-    }
-
-    fn value(&self, at_most: Duration) -> BoxFuture<'_, Result<RawJson, ResultError>> {
-        Box::pin(async move {
-            let Some(members) = &self.members else {
-                return value_of(&self.record(at_most).await?).cloned();
-            };
-            let until = Instant::now() + at_most;
-            let mut values = Vec::with_capacity(members.len());
-            for member in members {
-                values.push(member.value(until.saturating_duration_since(Instant::now())).await?);
-            }
-            Ok(RawJson::array(&values))
-        })
-    }
-
-    /// Calls the task off; see [`Client::revoke`].
-    pub async fn revoke(&self) -> Result<bool, BackendError> {
-        self.client.revoke(&self.id).await
-    }
-
-    /// Deletes the stored result.
-    pub async fn forget(&self) -> Result<(), BackendError> {
-        self.client.results.forget(&self.id).await
-    }
-}
-
-/// Celery's tuple of a result, `[[id, parent], members]`, so that a task may give back the way to another's.
-impl Serialize for Pending {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        ((&self.id, &self.parent), &self.members).serialize(serializer)
-    }
-}
-
-/// The value of a record in a ready state, or the error it tells of.
-pub fn value_of(record: &ResultRecord) -> Result<&RawJson, ResultError> {
-    let told = || ExceptionRecord::from_result(&record.result);
-    match TaskState::from_name(&record.status) {
-        TaskState::Failure => {
-            let exception =
-                told().unwrap_or_else(|| ExceptionRecord::new("builtins", "Exception", record.result.as_str()));
-            Err(ResultError::Failed { exception: Box::new(exception), traceback: record.traceback.clone() })
-        }
-        TaskState::Revoked => Err(ResultError::Revoked(told().map_or_else(|| "revoked".to_owned(), |e| e.message()))),
-        TaskState::Success => Ok(&record.result),
-        TaskState::Pending | TaskState::Started | TaskState::Retry | TaskState::Custom(_) => {
-            Err(ResultError::Unexpected(format!("the task is still {}", record.status)))
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The words of the house and the promises between its rooms.
 //!
 //! Read in this order: [`state`] (where a task may stand), [`signature`] and [`task`] (what is sent,
-//! what is run), [`client`] (who sends), [`routing`] (where to), [`broker`], [`results`], [`chords`], [`fleet`] and
+//! what is run), [`client`] (who sends), [`pending`] (what comes back), [`routing`] (where to), [`broker`], [`results`], [`chords`], [`fleet`] and
 //! [`dead`] (the ports every backend keeps), [`memory`] (the ports kept in memory), `conformance` (the suites every
 //! port obeys).
 
@@ -15,6 +15,7 @@ pub mod signature;
 pub mod task;
 
 pub mod client;
+pub mod pending;
 pub mod routing;
 
 pub mod broadcast;
@@ -33,12 +34,13 @@ pub mod conformance;
 pub use apium_protocol as protocol;
 
 pub use broker::{Broker, Claim, Delivery, Disposition, Outgoing, Receipt, Settled, Settlement};
-pub use client::{Client, Pending, ResultError, SendError};
+pub use client::{Client, SendError};
 pub use clock::{Clock, SystemClock, TestClock};
 pub use context::{Context, FromContext, State};
 pub use dead::{DeadFilter, DeadLetter, DeadReason};
 pub use error::{BackendError, TaskError};
 pub use fleet::{Fleet, WorkerCard};
+pub use pending::{Pending, ResultError};
 pub use results::{Lookup, ResultStore, StoredResult};
 pub use retry::Retry;
 pub use routing::Routes;
