@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apium_protocol::RawJson;
+pub use apium_protocol::control::Rate;
 pub use futures_util::future::BoxFuture;
 
 use crate::argument::Parameter;
@@ -76,8 +77,17 @@ pub struct TaskOptions {
     pub track_started: Option<bool>,
     /// Store no result. Default false.
     pub ignore_result: bool,
+    /// How often each worker starts it at most, as Celery's `rate_limit`. `None`: the worker's setting decides (no
+    /// limit). What is over it waits in the store, and holds up no other task of its queue.
+    pub rate_limit: Option<Rate>,
     /// How long its results are kept. `None`: the worker's setting decides (one day).
     pub result_expires: Option<Duration>,
+}
+
+/// A limit in Celery's notation: starts a second, or with `/s`, `/m` or `/h` behind the number (`10/m`). `None` when it
+/// is none.
+pub fn rate_limit(text: &str) -> Option<Rate> {
+    Rate::parse(&RawJson::string(text)).ok().filter(|rate| rate.per_second().is_some())
 }
 
 /// Runs blocking work on the pool kept for it, so that it never holds up the runtime. It cannot be cut
@@ -109,6 +119,7 @@ impl Default for TaskOptions {
             soft_time_limit: None,
             track_started: None,
             ignore_result: false,
+            rate_limit: None,
             result_expires: None,
         }
     }

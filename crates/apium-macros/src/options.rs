@@ -41,6 +41,11 @@ impl Options {
                 let value: Expr = meta.value()?.parse()?;
                 self.fields.push(quote!(max_retries: #value));
             }
+            "rate_limit" => {
+                let rate = rate(meta)?;
+                let core = &self.core;
+                self.fields.push(quote!(rate_limit: #core::task::rate_limit(#rate)));
+            }
             "autoretry" | "errback" | "retry_jitter" | "acks_late" | "ignore_result" => {
                 let value = flag(meta)?;
                 self.fields.push(quote!(#field: #value));
@@ -61,7 +66,7 @@ impl Options {
                 return Err(meta.error(
                     "unknown task option; known are name, queue, expires, max_retries, default_retry_delay, autoretry, \
                      retry_backoff, retry_backoff_max, retry_jitter, acks_late, time_limit, soft_time_limit, track_started, \
-                     ignore_result, result_expires, errback, crate",
+                     ignore_result, result_expires, rate_limit, errback, crate",
                 ));
             }
         }
@@ -72,6 +77,18 @@ impl Options {
 /// `autoretry` alone means true.
 fn flag(meta: &ParseNestedMeta<'_>) -> syn::Result<Expr> {
     if meta.input.peek(syn::Token![=]) { meta.value()?.parse() } else { Ok(parse_quote!(true)) }
+}
+
+/// Celery's notation, held to here, where it can be mended.
+fn rate(meta: &ParseNestedMeta<'_>) -> syn::Result<LitStr> {
+    let text: LitStr = meta.value()?.parse()?;
+    let written = text.value();
+    let (count, unit) = written.split_once('/').unwrap_or((&written, "s"));
+    let count = count.parse::<f64>().is_ok_and(|count| count.is_finite() && count > 0.0);
+    if count && ["s", "m", "h"].contains(&unit) {
+        return Ok(text);
+    }
+    Err(syn::Error::new_spanned(text, "expected a rate limit, such as \"10/s\", \"100/m\" or \"1/h\""))
 }
 
 fn seconds(meta: &ParseNestedMeta<'_>) -> syn::Result<TokenStream> {

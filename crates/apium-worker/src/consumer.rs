@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apium_core::protocol::control::ActiveQueue;
+use apium_core::routing::QueueCycle;
 use apium_core::{BackendError, Claim, Delivery};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -35,22 +36,22 @@ type Changes = watch::Receiver<Vec<ActiveQueue>>;
 pub(crate) async fn run(station: &Arc<Station>, attempts: &TaskTracker, stop: &Stop) {
     let mut trouble = Backoff::reconnecting();
     let mut changes = station.queues.watch();
-    let mut queues = queues::names(&changes.borrow_and_update());
+    let mut cycle = cycle(station, &mut changes);
     while let Some(free) = free_slots(&station.slots, stop).await {
-        if changes.has_changed().unwrap_or(false) || queues.is_empty() {
-            queues = queues::names(&changes.borrow_and_update());
+        if changes.has_changed().unwrap_or(false) {
+            cycle = self::cycle(station, &mut changes);
         }
-        if queues.is_empty() {
+        if cycle.queues().is_empty() {
             drop(free);
-            idle(station, &queues, &mut changes, stop, &mut trouble).await;
+            idle(station, &cycle, &mut changes, stop, &mut trouble).await;
             continue;
         }
-        let claimed = claim(station, &queues, free.len(), stop).await;
-        next_first(&mut queues);
+        let claimed = claim(station, cycle.queues(), free.len(), stop).await;
+        cycle.turn();
         match claimed {
             Ok(deliveries) if deliveries.is_empty() => {
                 drop(free);
-                idle(station, &queues, &mut changes, stop, &mut trouble).await;
+                idle(station, &cycle, &mut changes, stop, &mut trouble).await;
             }
             Ok(deliveries) => {
                 trouble.over();
@@ -66,11 +67,9 @@ pub(crate) async fn run(station: &Arc<Station>, attempts: &TaskTracker, stop: &S
     }
 }
 
-/// Each queue comes first in its turn, as in Celery: behind one that never empties the others would starve.
-fn next_first(queues: &mut [String]) {
-    if !queues.is_empty() {
-        queues.rotate_left(1);
-    }
+/// The queues as they are now, in the order to look at them.
+fn cycle(station: &Station, changes: &mut Changes) -> QueueCycle {
+    QueueCycle::new(station.options.queue_order, queues::names(&changes.borrow_and_update()))
 }
 
 /// Waits for at least one free slot and takes what is free, up to a claim's worth; `None` once a stop is asked for.
@@ -126,11 +125,11 @@ fn hand_on(station: &Arc<Station>, attempts: &TaskTracker, delivery: Delivery, s
 }
 
 /// Waits for a message, or for another set of queues to wait on.
-async fn idle(station: &Station, queues: &[String], changes: &mut Changes, stop: &Stop, trouble: &mut Backoff) {
+async fn idle(station: &Station, cycle: &QueueCycle, changes: &mut Changes, stop: &Stop, trouble: &mut Backoff) {
     let message = async {
-        match queues {
+        match cycle.queues() {
             [] => std::future::pending().await,
-            _ => station.broker().wait(queues, station.options.poll_interval).await,
+            queues => station.broker().wait(queues, station.options.poll_interval).await,
         }
     };
     let woken = tokio::select! {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use apium_core::client::hostname;
+use apium_core::routing::QueueOrder;
+use apium_core::task::Rate;
 use tokio::sync::Semaphore;
 
 /// Renewed every third of it, a shorter lease would keep the broker busy with nothing else.
@@ -17,7 +19,7 @@ const SHORTEST_POLL: Duration = Duration::from_millis(10);
 pub struct WorkerOptions {
     /// The node name. Default `celery@<host>`.
     pub name: String,
-    /// The queues to consume; each is looked at first in its turn. Default `celery`.
+    /// The queues to consume, looked at in the order that `queue_order` names. Default `celery`.
     pub queues: Vec<String>,
     /// Attempts at once, at least one. Default: the number of cores.
     pub concurrency: usize,
@@ -33,6 +35,11 @@ pub struct WorkerOptions {
     /// The longest an idle worker sleeps before it looks again, should a wake-up get lost. At least 10 ms.
     /// Default 5 s.
     pub poll_interval: Duration,
+    /// How often a task without a `rate_limit` of its own is started at most, each for itself (Celery's
+    /// `task_default_rate_limit`). Default: no limit.
+    pub default_rate_limit: Option<Rate>,
+    /// In which order the queues are looked at. Default: each first in its turn.
+    pub queue_order: QueueOrder,
     /// Send events of tasks from the start (Celery's `-E`), and go on whatever remote control says. Default false: only
     /// once `enable_events` asks for them.
     pub task_events: bool,
@@ -70,6 +77,8 @@ impl Default for WorkerOptions {
             track_started: false,
             stop_timeout: Duration::from_secs(30),
             poll_interval: Duration::from_secs(5),
+            default_rate_limit: None,
+            queue_order: QueueOrder::default(),
             task_events: false,
             enable_remote_control: true,
             without_gossip: false,

@@ -1,4 +1,4 @@
-//! Rate limits: how often a task may be started here, as remote control has set it.
+//! Rate limits: how often a task may be started here, as it says itself or remote control has set it.
 //!
 //! A bucket that holds one token, as Celery's. A message that finds none is given the next one that is free, and goes
 //! back into the store until then: it takes no slot and holds up no other task of its queue.
@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use apium_core::protocol::control::Rate;
+use apium_core::Registry;
+use apium_core::task::Rate;
 use tokio::time::Instant;
 
 /// Messages that are remembered with their token; beyond that each waits for one when it comes back.
@@ -40,6 +41,17 @@ struct Bucket {
 }
 
 impl Rates {
+    /// The limits that the tasks bring along; `default` for those that bring none.
+    pub(crate) fn of_tasks(registry: &Registry, default: Option<&Rate>) -> Self {
+        let rates = Self::default();
+        for (name, task) in registry.iter() {
+            if let Some(rate) = task.options().rate_limit.or_else(|| default.cloned()) {
+                rates.set(name, rate);
+            }
+        }
+        rates
+    }
+
     /// Sets the limit of a task; everyone who waits stands in line anew.
     pub(crate) fn set(&self, task: &str, rate: Rate) {
         let mut buckets = self.open();

@@ -46,15 +46,16 @@ impl Worker {
         let vitals = Arc::new(Vitals::default());
         let (settler, settling) = Settler::new(client.broker().clone(), client.results().clone(), vitals.clone());
         let options = options.within_bounds();
+        let registry = builtins::beside(registry);
         let station = Station {
             slots: Slots::new(options.concurrency),
             queues: Queues::new(&options.queues),
             events: Events::new(&options.name, options.task_events),
             put_off: PutOff::default(),
-            rates: Rates::default(),
+            rates: Rates::of_tasks(&registry, options.default_rate_limit.as_ref()),
             bounds: Bounds::default(),
             options,
-            registry: builtins::beside(registry),
+            registry,
             states,
             client,
             clock: Arc::new(SystemClock),

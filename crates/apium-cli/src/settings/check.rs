@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use apium::{holds_login, redact};
+use apium_core::task::rate_limit;
 use axum::http::HeaderValue;
 
 use super::level;
@@ -53,6 +54,7 @@ impl Kind {
             Self::Routes => routing::rules(text).map(drop),
             Self::Queues => routing::queues(text).map(drop),
             Self::Switch => hold(matches!(text, "true" | "false" | "1" | "0"), "true or false", text),
+            Self::Rate => hold(rate_limit(text).is_some(), "a rate limit, such as 10/s, 100/m or 1/h", text),
             Self::Word(words) => hold(words.contains(&text), &words.join(" or "), text),
             Self::Address => hold(is_address(text), "HOST:PORT, such as 127.0.0.1:8000", text),
             Self::Addresses => list::<IpAddr>(text, "IP addresses"),

@@ -1,5 +1,6 @@
 //! The table of settings: the engine's, and after them what each service declares.
 
+use apium_core::routing::QueueOrder;
 use svc_osint::settings::Declaration;
 
 use crate::services::Service;
@@ -67,6 +68,8 @@ pub(crate) enum Kind {
     Queues,
     /// `true` or `false`.
     Switch,
+    /// A rate limit in Celery's notation.
+    Rate,
     /// One of these words.
     Word(&'static [&'static str]),
     /// `HOST:PORT`.
@@ -326,6 +329,26 @@ const ENGINE: &[Setting] = &[
         help: "Send no events of this worker's coming, living and going; Flower does not see it then",
         scope: Scope::Work,
         kind: Kind::Switch,
+    },
+    Setting {
+        key: "task_default_rate_limit",
+        short: None,
+        env: &["APIUM_TASK_DEFAULT_RATE_LIMIT", "CELERY_TASK_DEFAULT_RATE_LIMIT"],
+        default: None,
+        value: "RATE",
+        help: "How often this worker starts each task at most that has no limit of its own: 10/s, 100/m or 1/h. Default: no limit",
+        scope: Scope::Work,
+        kind: Kind::Rate,
+    },
+    Setting {
+        key: "queue_order_strategy",
+        short: None,
+        env: &["APIUM_QUEUE_ORDER_STRATEGY"],
+        default: Some("round_robin"),
+        value: "ORDER",
+        help: "In which order the queues are looked at: round_robin (each first in its turn), priority (as given: a later one is served while the earlier ones are empty) or sorted (the same by the alphabet)",
+        scope: Scope::Work,
+        kind: Kind::Word(QueueOrder::WORDS),
     },
     Setting {
         key: "lease",

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use apium::{BackendSettings, WorkerOptions, is_memory, redact};
 use apium_core::client::hostname;
+use apium_core::task::rate_limit;
 use tracing_subscriber::EnvFilter;
 
 use super::check::quoted;
@@ -113,6 +114,8 @@ impl Settings {
             without_gossip: self.switch("without_gossip"),
             without_mingle: self.switch("without_mingle"),
             without_heartbeat: self.switch("without_heartbeat"),
+            default_rate_limit: self.text("task_default_rate_limit").and_then(rate_limit),
+            queue_order: self.text("queue_order_strategy").and_then(|word| word.parse().ok()).unwrap_or_default(),
             ..defaults
         }
     }

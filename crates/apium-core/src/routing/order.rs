@@ -5,7 +5,7 @@ use std::str::FromStr;
 /// The order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum QueueOrder {
-    /// The queue that was just served goes last, so that none is starved. The default.
+    /// Each comes first in its turn, so that none is starved. The default.
     #[default]
     RoundRobin,
     /// As the worker was given them: a later one is served only while the earlier ones are empty.
@@ -14,8 +14,7 @@ pub enum QueueOrder {
     Sorted,
 }
 
-/// The queues of one worker, in the order to look at them next. A worker that claims several messages at once tells
-/// each queue it got some from.
+/// The queues of one worker, in the order to look at them next.
 #[derive(Debug, Clone)]
 pub struct QueueCycle {
     order: QueueOrder,
@@ -41,13 +40,18 @@ impl QueueCycle {
         &self.queues
     }
 
-    /// Tells that a message came from this queue.
-    pub fn served(&mut self, queue: &str) {
-        let at = self.queues.iter().position(|known| known == queue);
-        if let (QueueOrder::RoundRobin, Some(at)) = (self.order, at) {
-            self.queues[at..].rotate_left(1);
+    /// Tells that the queues were looked at. One claim may take from several of them, so that the turn goes by looks and
+    /// not, as in Celery, by the message that was found.
+    pub fn turn(&mut self) {
+        if self.order == QueueOrder::RoundRobin && !self.queues.is_empty() {
+            self.queues.rotate_left(1);
         }
     }
+}
+
+impl QueueOrder {
+    /// Celery's words, the default first.
+    pub const WORDS: &'static [&'static str] = &["round_robin", "priority", "sorted"];
 }
 
 impl FromStr for QueueOrder {

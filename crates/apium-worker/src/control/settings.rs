@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use apium_core::protocol::RawJson;
 use apium_core::protocol::control::conf;
+use apium_core::task::Rate;
 use serde::Serialize;
 
 use crate::events::system;
@@ -49,6 +50,7 @@ fn settings(options: &WorkerOptions) -> Vec<(String, RawJson)> {
         setting("task_acks_late", &true),
         setting("task_track_started", &options.track_started),
         setting("result_expires", &options.result_expires.map(seconds)),
+        setting("task_default_rate_limit", &options.default_rate_limit.as_ref().map(Rate::as_given)),
         setting("worker_concurrency", &options.concurrency),
         setting("worker_enable_remote_control", &options.enable_remote_control),
         setting("worker_send_task_events", &options.task_events),

@@ -1,6 +1,7 @@
 //! The plain life of a task: claimed, run, its result stored, its message gone.
 
 use apium_core::protocol::RawJson;
+use apium_core::routing::QueueOrder;
 use apium_core::{Signature, Task};
 
 use crate::kit::{Rig, assert_told};
@@ -151,4 +152,27 @@ async fn no_queue_starves_behind_another() {
     rig.stopped().await;
     let order: String = rig.stage.notes().iter().filter_map(|note| note.strip_suffix(" ended")).collect();
     assert_eq!(order, format!("abcac{}", "a".repeat(18)), "an empty queue's turn goes to the next");
+}
+
+/// The names of what ran, of `a`, `b` and `c` in the first queue and `x`, `y` and `z` in the second.
+async fn order(queue_order: QueueOrder) -> String {
+    let mut rig = Rig::new();
+    rig.options.queues = ["second", "first"].map(str::to_owned).to_vec();
+    rig.options.concurrency = 1;
+    rig.options.queue_order = queue_order;
+    for (queue, names) in [("first", "abc"), ("second", "xyz")] {
+        for name in names.chars() {
+            rig.send(&tasks::noted::s(name.to_string()).queue(queue)).await;
+        }
+    }
+    rig.start();
+    rig.stage.count(6).await;
+    rig.stage.notes().concat()
+}
+
+#[tokio::test(start_paused = true)]
+async fn queues_are_looked_at_in_the_order_asked_for() {
+    assert_eq!(order(QueueOrder::RoundRobin).await, "xaybzc");
+    assert_eq!(order(QueueOrder::Priority).await, "xyzabc");
+    assert_eq!(order(QueueOrder::Sorted).await, "abcxyz");
 }

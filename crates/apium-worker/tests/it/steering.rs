@@ -157,6 +157,32 @@ async fn a_rate_limit_holds_back_its_own_task_only() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_brings_its_rate_limit_along() {
+    let rig = Rig::controlled().await;
+    let items = rig.ask("registered", json!({})).await;
+    assert!(items.as_array().unwrap().contains(&json!("t.seldom [rate_limit=10/m]")), "{items}");
+    let began = Instant::now();
+    for name in ["a", "b"] {
+        rig.send(&tasks::seldom::s(name.to_owned())).await;
+    }
+    assert_eq!(rig.outcome(&tasks::add::s(1, 1, None)).await.status, "SUCCESS");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    rig.stage.count(2).await;
+    assert!((5.9..7.0).contains(&began.elapsed().as_secs_f64()), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_default_rate_limit_is_for_tasks_without_their_own() {
+    let mut rig = Rig::new();
+    rig.options.default_rate_limit = apium_core::task::rate_limit("1/h");
+    rig.start_controlled().await;
+    let items = rig.ask("registered", json!({})).await;
+    for shown in ["t.add [rate_limit=1/h]", "t.seldom [rate_limit=10/m]"] {
+        assert!(items.as_array().unwrap().contains(&json!(shown)), "{items}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_rate_limit_held_back_comes_soon_when_it_is_lifted() {
     let rig = Rig::controlled().await;
     rig.ask("rate_limit", json!({"task_name": "t.end", "rate_limit": "1/h"})).await;

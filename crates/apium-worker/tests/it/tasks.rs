@@ -29,6 +29,8 @@ pub(crate) fn all() -> Registry {
     registry.register(steady);
     registry.register(jittery);
     registry.register(hold);
+    registry.register(noted);
+    registry.register(seldom);
     registry.register(early);
     registry.register(early_end);
     registry.register(heedful);
@@ -202,6 +204,16 @@ impl Drop for Curtain {
 pub(crate) async fn hold(name: String, stage: State<Stage>) -> String {
     on_cue(&name, &stage).await;
     name
+}
+
+#[task(crate = apium_core, name = "t.noted")]
+pub(crate) async fn noted(name: String, stage: State<Stage>) {
+    stage.note(name);
+}
+
+#[task(crate = apium_core, name = "t.seldom", rate_limit = "10/m")]
+pub(crate) async fn seldom(name: String, stage: State<Stage>) {
+    stage.note(name);
 }
 
 #[task(crate = apium_core, name = "t.early", acks_late = false)]
