@@ -5,12 +5,15 @@ use apium_core::protocol::canvas::Signature;
 use apium_core::task::BoxFuture;
 use apium_core::{Call, Registry, Task, TaskError, TaskResult};
 
+use crate::chord_unlock::ChordUnlock;
+
 /// The same tasks and Celery's own; one that the program has registered under such a name stays.
 pub(crate) fn beside(mut registry: Registry) -> Registry {
     let known = registry.clone();
     let over = |name, spread| Over { name, spread, known: known.clone() };
     add(&mut registry, Accumulate);
     add(&mut registry, BackendCleanup);
+    add(&mut registry, ChordUnlock);
     add(&mut registry, over("celery.map", false));
     add(&mut registry, over("celery.starmap", true));
     registry

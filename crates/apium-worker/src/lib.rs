@@ -5,6 +5,7 @@
 //! `events`) and one file a policy (`retry`, `limits`, `rates`).
 
 mod builtins;
+mod chord_unlock;
 mod consumer;
 mod errbacks;
 mod executor;

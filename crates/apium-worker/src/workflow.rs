@@ -16,6 +16,7 @@ use apium_core::protocol::{Embed, ExceptionRecord, Headers, RawJson, ResultRecor
 use apium_core::{BackendError, DeadReason, Lookup, Outgoing, SendError, StoredResult, TaskError, TaskState};
 use futures_util::future::BoxFuture;
 
+use crate::chord_unlock::{self, Unlocked};
 use crate::job::Reason;
 use crate::outcome::{Outcome, Subject};
 use crate::retry::Backoff;
@@ -64,7 +65,8 @@ enum Obstacle {
 /// the outcome. `None` when the attempt is over before that: nothing is to be written.
 pub(crate) async fn follow(station: &Station, subject: Subject<'_>, outcome: Outcome) -> Option<(Outcome, Causes)> {
     let replaced = matches!(outcome, Outcome::Replaced(_));
-    if !replaced && !leads_on(subject.embed) {
+    let unlocks = subject.headers.task == chord_unlock::NAME;
+    if !replaced && !unlocks && !leads_on(subject.embed) {
         return Some((outcome, Causes::default()));
     }
     let (token, mut outcome) = (fresh_id(), outcome);
@@ -136,6 +138,9 @@ impl Workflow<'_> {
     async fn follow(mut self, outcome: &Outcome) -> Result<Causes, Obstacle> {
         match outcome {
             Outcome::Success(value) => {
+                if self.headers.task == chord_unlock::NAME {
+                    self.unlock(value.to()?).await?;
+                }
                 let plan = canvas::on_success(self.headers, self.embed, value, &mut sender(&mut fresh_id))?;
                 self.causes.children = plan.children_json()?.elements()?;
                 self.send(&plan).await?;
@@ -212,6 +217,24 @@ impl Workflow<'_> {
         let place = self.headers.group_index.and_then(|index| u64::try_from(index).ok());
         let part = ChordPart { task_id: self.headers.id.clone(), state, result };
         self.part(&group, place, &self.embed.chord.clone(), part).await
+    }
+
+    /// Counts every part of a chord that nobody has counted: all of them have ended.
+    async fn unlock(&mut self, unlocked: Unlocked) -> Result<(), Obstacle> {
+        let Unlocked { group, body, parts } = unlocked;
+        let saved = SavedGroup::decode(&parts)?;
+        let results = self.station.client.results();
+        results.chords().save_group(&group, &SavedGroup::record(&parts), Some(KEEP_CHORD)).await?;
+        results.chords().announce(&group, saved.tasks().len() as u64, KEEP_CHORD).await?;
+        for (place, id) in (0..).zip(saved.tasks()) {
+            // What was there a moment ago and has expired since is a part that failed.
+            let (state, result) = match results.lookup(id).await? {
+                Lookup::Stored(record) => (TaskState::from_name(&record.status), record.result),
+                _ => (TaskState::Failure, ExceptionRecord::new("builtins", "KeyError", "its result is gone").to_json()),
+            };
+            self.part(&group, Some(place), &body, ChordPart { task_id: id.to_owned(), state, result }).await?;
+        }
+        Ok(())
     }
 
     /// Counts a part; whoever counts the last one sends the body. Boxed, because the end of one chord may be the end

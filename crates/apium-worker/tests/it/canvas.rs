@@ -9,7 +9,7 @@ use apium_core::{Claim, Context, Lookup, Outgoing, ResultError, Signature, State
 use apium_macros::task;
 use serde_json::json;
 
-use crate::kit::{PATIENCE, Rig, Stage};
+use crate::kit::{PATIENCE, Rig, Stage, assert_told};
 use crate::tasks::add;
 
 #[task(crate = apium_core, name = "c.total")]
@@ -253,4 +253,37 @@ async fn a_canvas_that_is_none_is_a_failure() {
 async fn a_cleanup_that_celery_beat_asks_for_is_done_at_once() {
     let rig = rig();
     assert_eq!(value(&rig, &Signature::new("celery.backend_cleanup")).await, json!(null));
+}
+
+/// The message of a peer whose result store counts no parts (Celery's `fallback_chord_unlock`).
+fn unlocking(group: &str, body: &str, parts: &[&str]) -> Signature {
+    let parts: Vec<_> = parts.iter().map(|id| json!([[id, null], null])).collect();
+    let body = json!({
+        "task": "c.total", "args": [], "kwargs": {}, "options": {"task_id": body},
+        "subtask_type": null, "immutable": false,
+    });
+    Signature::new("celery.chord_unlock").arg(group).arg(body).kwarg("result", parts)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chord_that_nobody_counts_is_looked_after() {
+    let rig = rig();
+    rig.send(&unlocking("g", "body", &["a", "b"])).await;
+    rig.send(&add::s(1, 1, None).task_id("a")).await;
+    rig.probe.settled(2).await;
+    assert_eq!(rig.status("body").await, None, "b has not ended");
+    rig.send(&add::s(2, 2, None).task_id("b")).await;
+    let record = rig.record("body").await;
+    assert_eq!((record.status.as_str(), record.result.as_str()), ("SUCCESS", "6"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chord_that_nobody_counts_may_fail() {
+    let rig = rig();
+    rig.send(&add::s(1, 1, None).task_id("a")).await;
+    rig.send(&Signature::new("c.fail").task_id("b")).await;
+    rig.send(&unlocking("g", "body", &["a", "b"])).await;
+    let record = rig.record("body").await;
+    let why = "Dependency b raised ValueError('no such luck')";
+    assert_told(&record, "FAILURE", "celery.exceptions", "ChordError", why);
 }
