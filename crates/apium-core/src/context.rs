@@ -37,6 +37,8 @@ pub struct Attempt {
     pub client: Client,
     /// How long a stored state is kept.
     pub result_expires: Option<Duration>,
+    /// What the records of this attempt tell besides (see [`apium_protocol::Extended`]); mostly nothing.
+    pub extended: Vec<(String, RawJson)>,
     /// Whether states are to be stored at all.
     pub ignore_result: bool,
     /// The program's own state.
@@ -186,6 +188,7 @@ impl Context {
         let mut record = ResultRecord::new(self.task_id(), state, meta);
         record.group_id.clone_from(&self.0.headers.group);
         record.parent_id.clone_from(&self.0.headers.parent_id);
+        record.other.clone_from(&self.0.extended);
         self.client().results().store(&StoredResult::of(&record, self.0.result_expires)).await?;
         Ok(())
     }

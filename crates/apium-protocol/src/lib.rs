@@ -7,6 +7,7 @@ pub mod control;
 mod error;
 pub mod event;
 mod exception;
+mod extended;
 mod headers;
 mod json;
 mod message;
@@ -20,6 +21,7 @@ pub mod tagged;
 
 pub use error::{DecodeError, Subject};
 pub use exception::ExceptionRecord;
+pub use extended::Extended;
 pub use headers::Headers;
 pub use json::JsonError;
 pub use message::Message;

@@ -49,6 +49,7 @@ fn context(station: &Station, failed: Failed) -> Context {
         redelivered: false,
         client: station.client.clone(),
         result_expires: station.options.result_expires,
+        extended: Vec::new(),
         ignore_result: true,
         states: station.states.clone(),
         soft_limit: CancellationToken::new(),

@@ -11,6 +11,7 @@ use apium_core::{Call, Context, Settlement, TaskError};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use crate::extended;
 use crate::job::{Job, Reason};
 use crate::leases::Hold;
 use crate::limits::{self, Ending, Limits};
@@ -97,6 +98,7 @@ fn context(station: &Station, job: &Job) -> Context {
         redelivered: job.delivery.redelivered,
         client: station.client.clone(),
         result_expires: job.options.result_expires.or(station.options.result_expires),
+        extended: extended::fields(station, job.subject()),
         ignore_result: job.subject().ignores_result(),
         states: station.states.clone(),
         soft_limit: CancellationToken::new(),

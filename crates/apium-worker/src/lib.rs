@@ -9,6 +9,7 @@ mod chord_unlock;
 mod consumer;
 mod errbacks;
 mod executor;
+mod extended;
 mod outcome;
 
 mod judge;

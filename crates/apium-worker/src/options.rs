@@ -28,6 +28,9 @@ pub struct WorkerOptions {
     pub lease: Duration,
     /// How long results are kept; `None`: for ever. Default one day.
     pub result_expires: Option<Duration>,
+    /// Tell in each result the task's name, its arguments, the worker, the retries and the queue (Celery's
+    /// `result_extended`). Default false.
+    pub result_extended: bool,
     /// Store STARTED when an attempt begins. Default false.
     pub track_started: bool,
     /// How long a warm stop waits for what runs before it is given back. Default 30 s.
@@ -74,6 +77,7 @@ impl Default for WorkerOptions {
             concurrency: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             lease: Duration::from_secs(30),
             result_expires: Some(Duration::from_hours(24)),
+            result_extended: false,
             track_started: false,
             stop_timeout: Duration::from_secs(30),
             poll_interval: Duration::from_secs(5),

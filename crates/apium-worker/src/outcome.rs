@@ -16,6 +16,7 @@ use jiff::Timestamp;
 
 use crate::errbacks;
 use crate::job::CallOff;
+use crate::extended;
 use crate::judge::Verdict;
 use crate::retry;
 use crate::settler::Answer;
@@ -258,6 +259,7 @@ fn failed(station: &Station, subject: Subject<'_>, error: &TaskError) -> ResultR
     let mut record = record_of(station, subject, &TaskState::Failure, error.to_result());
     record.traceback = Some(error.traceback());
     record
+    record.other = extended::fields(station, subject);
 }
 
 fn retrying(station: &Station, subject: Subject<'_>, error: &TaskError, delay: Duration) -> ResultRecord {

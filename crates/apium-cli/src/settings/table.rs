@@ -271,6 +271,16 @@ const ENGINE: &[Setting] = &[
         kind: Kind::Seconds { least: 0.0, most: HUNDRED_YEARS },
     },
     Setting {
+        key: "result_extended",
+        short: None,
+        env: &["APIUM_RESULT_EXTENDED", "CELERY_RESULT_EXTENDED"],
+        default: Some("false"),
+        value: "true|false",
+        help: "Tell in each result the task's name, its arguments, the worker, the retries and the queue",
+        scope: Scope::Work,
+        kind: Kind::Switch,
+    },
+    Setting {
         key: "track_started",
         short: None,
         env: &["APIUM_TRACK_STARTED", "CELERY_TASK_TRACK_STARTED"],

@@ -107,6 +107,7 @@ impl Settings {
                 .unwrap_or(defaults.concurrency.max(4)),
             lease: self.seconds("lease").unwrap_or(defaults.lease),
             result_expires: Some(expires).filter(|span| !span.is_zero()),
+            result_extended: self.switch("result_extended"),
             track_started: self.switch("track_started"),
             stop_timeout: self.stop_timeout(),
             task_events: self.switch("task_events"),

@@ -118,6 +118,7 @@ async fn a_task_sent_from_a_task_is_its_child() {
         redelivered: false,
         client: client(&memory),
         result_expires: None,
+        extended: Vec::new(),
         ignore_result: false,
         states: States::default(),
         soft_limit: tokio_util::sync::CancellationToken::new(),

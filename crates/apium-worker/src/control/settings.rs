@@ -48,6 +48,7 @@ fn settings(options: &WorkerOptions) -> Vec<(String, RawJson)> {
         setting("task_serializer", &"json"),
         setting("result_serializer", &"json"),
         setting("task_acks_late", &true),
+        setting("result_extended", &options.result_extended),
         setting("task_track_started", &options.track_started),
         setting("result_expires", &options.result_expires.map(seconds)),
         setting("task_default_rate_limit", &options.default_rate_limit.as_ref().map(Rate::as_given)),

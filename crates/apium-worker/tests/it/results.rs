@@ -157,3 +157,22 @@ async fn a_group_stands_in_the_record() {
     rig.publish(Message::new(headers, &Payload::default(), Properties::default()).encode()).await;
     assert_eq!(rig.record("a").await.group_id.as_deref(), Some("g"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn extended_results_tell_the_call() {
+    let mut rig = Rig::new();
+    rig.options.result_extended = true;
+    rig.start();
+    let signature = tasks::progress::s().stamp("mid", "z");
+    let pending = rig.send(&signature).await;
+    rig.stage.reached("half").await;
+    let expected = r#"{"name": "t.progress", "args": [], "kwargs": {}, "worker": "w@test", "retries": 0, "queue": "celery", "stamped_headers": ["mid"], "mid": "z"}"#;
+    let fields =
+        |record: &apium_core::protocol::ResultRecord| apium_core::protocol::RawJson::object(&record.other).to_string();
+    assert_eq!(fields(&stored(&rig, pending.id()).await), expected, "a state of its own too");
+    rig.stage.cue();
+    let record = rig.record(pending.id()).await;
+    assert_eq!(fields(&record), expected);
+    let extended = record.extended().unwrap();
+    assert_eq!((extended.worker.as_deref(), extended.retries), (Some("w@test"), Some(0)));
+}

@@ -164,6 +164,7 @@ pub(crate) fn context(client: &Client, osint: Osint, headers: Headers, soft_limi
         redelivered: false,
         client: client.clone(),
         result_expires: Some(Duration::from_hours(1)),
+        extended: Vec::new(),
         ignore_result: false,
         states: States::default().with(osint),
         soft_limit,
