@@ -13,7 +13,10 @@ use apium_protocol::{RawJson, ResultRecord};
 use super::{Subject, message};
 use crate::broker::{Claim, Settled, Settlement};
 use crate::chords::{CLAIM, ChordClaim, ChordEnd, ChordPart, Counted};
+use crate::client::Client;
 use crate::results::{Lookup, StoredResult};
+use crate::routing::Routes;
+use crate::signature::{Signature, chain, group};
 use crate::state::TaskState;
 
 const KEEP: Duration = Duration::from_hours(24);
@@ -167,6 +170,26 @@ pub async fn keeps_groups(subject: &Subject) {
     assert_eq!(subject.results.chords().group("g").await.unwrap(), Some(record));
     subject.results.chords().forget_group("g").await.unwrap();
     assert_eq!(subject.results.chords().group("g").await.unwrap(), None);
+}
+
+pub async fn a_saved_group_is_found_again(subject: &Subject) {
+    let client = Client::new(subject.broker.clone(), subject.results.clone(), Routes::default());
+    let step = |id: &str| Signature::new("app.step").task_id(id);
+    let sent = client.send(&chain([step("before"), group([step("a"), step("b")])])).await.unwrap();
+    assert!(client.restore_group(sent.id()).await.unwrap().is_none(), "nobody has kept it");
+    sent.save(Some(KEEP)).await.unwrap();
+    let found = client.restore_group(sent.id()).await.unwrap().expect("the group");
+    assert_eq!(RawJson::from(&found).unwrap(), RawJson::from(&sent).unwrap(), "and what it came after");
+    for id in ["a", "b"] {
+        let record = ResultRecord::new(id, "SUCCESS", RawJson::string(id));
+        subject.results.store(&StoredResult::of(&record, Some(KEEP))).await.unwrap();
+    }
+    assert_eq!(found.get::<Vec<String>>(KEEP).await.unwrap(), ["a", "b"]);
+    found.forget().await.unwrap();
+    assert_eq!(found.completed_count().await.unwrap(), 0);
+    assert!(client.restore_group(sent.id()).await.unwrap().is_some(), "its members are known all the same");
+    client.delete_group(sent.id()).await.unwrap();
+    assert!(client.restore_group(sent.id()).await.unwrap().is_none());
 }
 
 pub async fn counts_many(subject: &Subject) {

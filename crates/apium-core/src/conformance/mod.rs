@@ -44,11 +44,11 @@ macro_rules! conformance_tests {
             keeps_dead_letters, replays_the_original_bytes, settles_without_a_receipt, claims_many_at_once);
         $crate::conformance_tests!(@suite results $make:
             unknown_until_stored, stores_and_reads_back, success_is_final, failure_gives_way, revoke_does_not_touch_what_began,
-            waits_for_a_ready_state, wait_times_out, expires, remembers_and_forgets);
+            waits_for_a_ready_state, wait_times_out, expires, remembers_and_forgets, keeps_a_record_whole, many_are_waited_for);
         $crate::conformance_tests!(@suite chords $make:
             the_last_part_completes, parts_may_end_before_the_size_is_told, a_part_counts_once,
             parts_of_one_place_all_count, a_part_may_add_further_parts, one_claims_the_body, a_group_may_be_used_again,
-            the_body_is_sent_with_the_settlement, a_claim_that_was_lost_sends_nothing, keeps_groups, counts_many);
+            the_body_is_sent_with_the_settlement, a_claim_that_was_lost_sends_nothing, keeps_groups, a_saved_group_is_found_again, counts_many);
         $crate::conformance_tests!(@suite broadcast $make:
             all_who_listen_hear_it, only_the_topics_asked_for_are_heard, a_star_covers_what_begins_so,
             nothing_is_heard_from_before, a_wait_ends_in_time, a_wait_is_ended_by_what_is_said,

@@ -8,10 +8,13 @@
 
 use std::time::Duration;
 
-use apium_protocol::{RawJson, ResultRecord};
+use apium_protocol::{Extended, Headers, RawJson, ResultRecord};
 
 use super::Subject;
+use crate::client::Client;
 use crate::results::{Lookup, StoredResult};
+use crate::routing::Routes;
+use crate::signature::{Signature, group};
 use crate::state::Overwrite;
 
 const KEEP: Duration = Duration::from_mins(1);
@@ -84,6 +87,55 @@ pub async fn waits_for_a_ready_state(subject: &Subject) {
     assert_eq!(record.unwrap().expect("a record").result.as_str(), "3");
     assert!(waited.elapsed() < SOON / 2, "{:?}", waited.elapsed());
     assert!(subject.results.wait("a", SOON).await.unwrap().is_some(), "one that is ready already is read at once");
+}
+
+pub async fn keeps_a_record_whole(subject: &Subject) {
+    let json = |text: &str| RawJson::parse(text).unwrap();
+    let extended = Extended {
+        name: Some("app.add".to_owned()),
+        args: json("[1, NaN]"),
+        kwargs: json(r#"{"é": null}"#),
+        worker: Some("w@host".to_owned()),
+        retries: Some(2),
+        queue: Some("celery".to_owned()),
+    };
+    let headers = Headers {
+        stamped_headers: Some(vec!["mid".to_owned()]),
+        stamps: json(r#"{"mid": "z"}"#),
+        ..Headers::new("app.add", "a")
+    };
+    let record = ResultRecord {
+        traceback: Some("Traceback…\n  File \"é\"".to_owned()),
+        children: json(r#"[[["b", [["a", null], null]], null], [["g", null], [[["c", null], null]]]]"#),
+        date_done: Some("2026-11-22T15:12:14.034619+00:00".to_owned()),
+        group_id: Some("g".to_owned()),
+        parent_id: Some("p".to_owned()),
+        other: extended.to_members(&headers),
+        ..ResultRecord::new("a", "FAILURE", json(r#"{"exc_type": "E", "exc_message": [], "exc_module": "m"}"#))
+    };
+    assert!(subject.results.store(&StoredResult::of(&record, Some(KEEP))).await.unwrap());
+    let Lookup::Stored(found) = subject.results.lookup("a").await.unwrap() else { panic!("not stored") };
+    assert_eq!((*found).extended(), Some(extended));
+    assert_eq!(*found, record);
+}
+
+pub async fn many_are_waited_for(subject: &Subject) {
+    let client = Client::new(subject.broker.clone(), subject.results.clone(), Routes::default());
+    let members = (0..1000).map(|n| Signature::new("app.n").task_id(n.to_string()));
+    let pending = client.send(&group(members)).await.unwrap();
+    let store = async |id: &str, status: &str, value: &str| {
+        assert!(subject.results.store(&result(id, status, value)).await.unwrap());
+    };
+    let (values, ()) = tokio::join!(pending.get::<Vec<usize>>(SOON * 6), async {
+        for n in (0..1000).rev() {
+            store(&n.to_string(), "SUCCESS", &n.to_string()).await;
+        }
+    });
+    assert_eq!(values.unwrap(), (0..1000).collect::<Vec<_>>());
+    subject.results.forget("1").await.unwrap();
+    subject.results.forget("999").await.unwrap();
+    let (failed, ()) = tokio::join!(pending.get::<Vec<usize>>(SOON * 6), store("999", "FAILURE", "{}"));
+    assert!(matches!(failed, Err(crate::ResultError::Failed { .. })), "though another has not ended: {failed:?}");
 }
 
 pub async fn wait_times_out(subject: &Subject) {

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod memory;
+mod pending;
 mod queue_order;
 mod routes;
 mod routes_check;
