@@ -258,8 +258,8 @@ fn record_of(station: &Station, subject: Subject<'_>, state: &TaskState, value: 
 fn failed(station: &Station, subject: Subject<'_>, error: &TaskError) -> ResultRecord {
     let mut record = record_of(station, subject, &TaskState::Failure, error.to_result());
     record.traceback = Some(error.traceback());
-    record
     record.other = extended::fields(station, subject);
+    record
 }
 
 fn retrying(station: &Station, subject: Subject<'_>, error: &TaskError, delay: Duration) -> ResultRecord {
