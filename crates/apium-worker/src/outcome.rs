@@ -252,13 +252,13 @@ fn record_of(station: &Station, subject: Subject<'_>, state: &TaskState, value: 
     record.group_id.clone_from(&subject.headers.group);
     record.parent_id.clone_from(&subject.headers.parent_id);
     record.date_done = state.is_ready().then(|| iso(station.now()));
+    record.other = extended::fields(station, subject);
     record
 }
 
 fn failed(station: &Station, subject: Subject<'_>, error: &TaskError) -> ResultRecord {
     let mut record = record_of(station, subject, &TaskState::Failure, error.to_result());
     record.traceback = Some(error.traceback());
-    record.other = extended::fields(station, subject);
     record
 }
 
