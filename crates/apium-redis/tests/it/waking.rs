@@ -87,22 +87,22 @@ async fn a_due_moment_wakes_by_itself() {
 }
 
 #[tokio::test]
-async fn many_wait_for_results_on_one_connection() {
+async fn thousands_wait_for_results_on_one_connection() {
     let server = Server::start().await;
     let (backend, mut peer) = (server.backend().await, server.peer().await);
-    let waiters: Vec<_> = (0..100)
+    let waiters: Vec<_> = (0..3000)
         .map(|n| {
             let backend = backend.clone();
             tokio::spawn(async move { ResultStore::wait(&backend, &format!("id-{n}"), LONG).await.unwrap() })
         })
         .collect();
     let deadline = Instant::now() + LONG;
-    while number(&mut peer, "tracking_total_keys").await < 100 {
+    while number(&mut peer, "tracking_total_keys").await < 3000 {
         assert!(Instant::now() < deadline, "the waiters never looked");
     }
     // The peer, and three of the backend: commands, settlements, waiting.
     assert!(number(&mut peer, "connected_clients").await <= 4);
-    for n in 0..100 {
+    for n in 0..3000 {
         let record = ResultRecord::new(format!("id-{n}"), "SUCCESS", RawJson::from(&n).unwrap());
         backend.store(&StoredResult::of(&record, None)).await.unwrap();
     }
