@@ -4,20 +4,22 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use xtask::shell::{Done, Failure};
-use xtask::{fuzz, lint, setup, suite, tidy};
+use xtask::{fuzz, interop, lint, setup, suite, tidy};
 
 const MANUAL: &str = "\
 The workshop of Apium.
 
 Usage: cargo xtask <chore> [words]
 
-  ci              lint, then test: what has to pass before a change is in
+  ci              lint, test and interop: what has to pass before a change is in
   fmt             format every crate
   lint            formatting, tidy, clippy and documentation, each with warnings as errors
   tidy            the habits of the house: arrows, measures, words, links, licences
   test [words]    set the machine up, then run every test; words go to the test runner:
                   cargo xtask test -- -E 'package(apium-redis)'   (with cargo-nextest)
                   cargo xtask test -- settle                      (names holding `settle`)
+  interop [--all] Celery's own tests against our worker: a slice of them; with --all the whole suite on
+                  every Celery series, mixed clusters for long, and Flower in a browser
   docs            build the documentation, broken links are errors
   setup           install what the tests need: servers (apt-get, as root) and one Python
                   environment per Celery version
@@ -44,18 +46,19 @@ fn main() -> ExitCode {
 }
 
 fn perform(chore: &str, words: &[String], root: &Path) -> Done {
-    if chore != "test" && chore != "fuzz" && !words.is_empty() {
+    if !["test", "interop", "fuzz"].contains(&chore) && !words.is_empty() {
         return Err(Failure::usage(format!(
             "`{chore}` takes no further words, but was given `{}`; see `cargo xtask help`.",
             words.join(" ")
         )));
     }
     match chore {
-        "ci" => lint::lint(root).and_then(|()| suite::test(root, &[])),
+        "ci" => lint::lint(root).and_then(|()| suite::test(root, &[])).and_then(|()| interop::interop(root, &[])),
         "fmt" => lint::format(root),
         "lint" => lint::lint(root),
         "tidy" => tidy::tidy(root),
         "test" => suite::test(root, words),
+        "interop" => interop::interop(root, words),
         "docs" => lint::docs(root),
         "setup" => setup::setup(root).map(drop),
         "fuzz" => fuzz::fuzz(root, words),

@@ -38,7 +38,7 @@ fn run_all(root: &Path, machine: &Machine, words: &[String]) -> Done {
 }
 
 /// Tells the tests where their servers and Python peers are.
-fn told<'a>(command: &'a mut Command, machine: &Machine) -> &'a mut Command {
+pub(crate) fn told<'a>(command: &'a mut Command, machine: &Machine) -> &'a mut Command {
     command.env("APIUM_REDIS_SERVER", &machine.redis_server).env("PATH", path_with_system_folders());
     for (version, python) in &machine.pythons {
         let variable = format!("APIUM_PYTHON_{}", version.replace('.', "_"));

@@ -10,12 +10,10 @@ const LISTS: &str = "interop/requirements";
 
 /// Makes the environments that are missing or stale; returns series (`5.7`) and interpreter, oldest first.
 ///
-/// They live under `.venvs`, or where `APIUM_VENVS` says.
-///
 /// # Errors
 /// When the lists cannot be read or an environment cannot be made (most often: no way to PyPI).
 pub fn ensure(root: &Path, python: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
-    let home = std::env::var_os("APIUM_VENVS").map_or_else(|| root.join(".venvs"), PathBuf::from);
+    let home = home(root);
     fs::create_dir_all(&home).map_err(|error| cannot("make the folder", &home, &error))?;
     let _turn = take_turn(&home)?;
     let mut made = Vec::new();
@@ -25,6 +23,11 @@ pub fn ensure(root: &Path, python: &Path) -> Result<Vec<(String, PathBuf)>, Fail
         made.push((series, folder.join("bin/python")));
     }
     Ok(made)
+}
+
+/// Where they live: in `.venvs`, or where `APIUM_VENVS` says.
+pub fn home(root: &Path) -> PathBuf {
+    std::env::var_os("APIUM_VENVS").map_or_else(|| root.join(".venvs"), PathBuf::from)
 }
 
 /// Makes one environment, unless it was made from exactly this list and its interpreter still exists.

@@ -130,7 +130,9 @@ async fn mix_add(x: i64, y: i64) -> i64 {
 }
 
 #[task(name = "mix.total")]
-async fn mix_total(numbers: Vec<i64>) -> i64 {
+async fn mix_total(diary: State<Diary>, context: Context, numbers: Vec<i64>) -> i64 {
+    diary.begin(&context);
+    diary.end(&context);
     numbers.into_iter().sum()
 }
 

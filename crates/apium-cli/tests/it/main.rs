@@ -3,6 +3,7 @@
 
 mod bounds;
 mod busy;
+mod chord_storm;
 mod console;
 mod control;
 mod dead;
@@ -27,6 +28,7 @@ mod secrets;
 mod sending;
 mod server;
 mod settings;
+mod size;
 mod stopping;
 mod storm;
 mod storming;

@@ -1,20 +1,28 @@
 //! Random canvases of a real Celery client, each step run by whoever is free: Python workers or ours.
 
+use std::time::Duration;
+
 use crate::peer::{Python, our_worker};
 use crate::place::Place;
 use crate::running::Running;
 use crate::server::Server;
+use crate::size::size;
 
-/// Enough to meet every kind of step in every other; `python canvases.py 5000` runs more.
-const CANVASES: &str = "80";
+/// Enough to meet every kind of step in every other.
+const CANVASES: usize = 80;
 
 /// Chosen once, so that a run can be compared with the one before.
 const SEED: &str = "20261122";
 
+/// For as many as anybody asks for.
+const AT_MOST: Duration = Duration::from_mins(25);
+
 fn run(server: &Server) {
     let python = Python::with_celery("5.7");
-    let ended = Running::start(python.command(&server.url(), &["canvases.py", CANVASES, SEED, "30"])).ended();
-    assert!(ended.stdout.contains(&format!("{CANVASES} right, 0 wrong")), "{}", ended.stdout);
+    let canvases = size("APIUM_CANVASES", CANVASES).to_string();
+    let running = Running::start(python.command(&server.url(), &["canvases.py", &canvases, SEED, "30"]));
+    let ended = running.ended_within(AT_MOST);
+    assert!(ended.stdout.contains(&format!("{canvases} right, 0 wrong")), "{}", ended.stdout);
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::io::{BufRead as _, BufReader, Lines, Read};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::poll::until;
+use crate::poll::{SOON, until, until_within};
 
 /// The exit code of a command line or a setting that cannot be used.
 const REFUSED: i32 = 2;
@@ -97,8 +98,14 @@ impl Running {
     }
 
     /// Waits for its end.
-    pub(crate) fn ended(mut self) -> Ended {
-        let status = until(&format!("the end of {}", self.name), || self.child.try_wait().unwrap());
+    pub(crate) fn ended(self) -> Ended {
+        self.ended_within(SOON)
+    }
+
+    /// Waits for its end, at most this long.
+    pub(crate) fn ended_within(mut self, at_most: Duration) -> Ended {
+        let end = format!("the end of {}", self.name);
+        let status = until_within(at_most, &end, || self.child.try_wait().unwrap());
         Ended { code: status.code(), stdout: self.out.all(), stderr: self.err.all() }
     }
 }
