@@ -17,6 +17,9 @@ pub enum BackendError {
     /// It holds something that cannot be right, or refuses the call for good.
     #[error("{0}")]
     Broken(String),
+    /// It runs what is sent, and was asked to tell: a task failed for good with this.
+    #[error("the task failed with {0}")]
+    TaskFailed(Box<TaskError>),
 }
 
 impl BackendError {

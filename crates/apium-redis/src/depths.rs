@@ -68,7 +68,7 @@ impl RedisBackend {
             let purged = self.inner.link.script(&script).await;
             let (now, left): (u64, u64) = purged.map_err(|error| match error {
                 BackendError::Broken(why) => BackendError::Broken(format!("queue `{queue}` cannot be purged: {why}")),
-                BackendError::Unavailable(_) => error,
+                error => error,
             })?;
             gone += now;
             if left == 0 {

@@ -103,25 +103,30 @@ async fn claim(station: &Station, queues: &[String], max: usize, stop: &Stop) ->
 fn hand_on(station: &Arc<Station>, attempts: &TaskTracker, delivery: Delivery, slot: Slot) {
     let station = station.clone();
     attempts.spawn(async move {
-        // A task's own panic is an outcome; one out here leaves a delivery that nobody settles.
-        let handling = async {
-            match judge(&station, delivery) {
-                Judgement::Run(job) => {
-                    narration::taken(&station, &job);
-                    executor::attempt(&station, *job).await;
-                }
-                Judgement::Settle(verdict) => {
-                    let told = narration::not_run(&station, &verdict);
-                    outcome::without_attempt(&station, *verdict).await;
-                    if let Some(kind) = told {
-                        station.say(kind);
-                    }
-                }
-            }
-        };
-        station.alarm.guard("the handling of a delivery", handling).await;
+        handle(&station, delivery).await;
         drop(slot);
     });
+}
+
+/// Judges a delivery, and sees it to its settlement.
+pub(crate) async fn handle(station: &Station, delivery: Delivery) {
+    let handling = async {
+        match judge(station, delivery) {
+            Judgement::Run(job) => {
+                narration::taken(station, &job);
+                executor::attempt(station, *job).await;
+            }
+            Judgement::Settle(verdict) => {
+                let told = narration::not_run(station, &verdict);
+                outcome::without_attempt(station, *verdict).await;
+                if let Some(kind) = told {
+                    station.say(kind);
+                }
+            }
+        }
+    };
+    // A task's own panic is an outcome; one out here leaves a delivery that nobody settles.
+    station.alarm.guard("the handling of a delivery", handling).await;
 }
 
 /// Waits for a message, or for another set of queues to wait on.

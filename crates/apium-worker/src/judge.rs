@@ -51,7 +51,7 @@ pub(crate) fn judge(station: &Station, delivery: Delivery) -> Judgement {
     if station.revoked.reaches(&message.headers) {
         return settle(delivery, message.headers, Outcome::Revoked("revoked"));
     }
-    if let Some(due) = eta.filter(|due| *due > now) {
+    if let Some(due) = eta.filter(|due| *due > now && station.at_once.is_none()) {
         return settle(delivery, message.headers, Outcome::Deferred(due));
     }
     if let Some(delay) = station.rates.wait(&message.headers.task, &message.headers.id) {

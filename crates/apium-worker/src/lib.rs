@@ -29,6 +29,7 @@ mod recovery;
 mod revoked;
 mod settler;
 
+mod inline;
 mod job;
 mod options;
 mod queues;
@@ -41,6 +42,7 @@ mod worker;
 mod workflow;
 
 pub use alarm::WorkerError;
+pub use inline::Inline;
 pub use options::WorkerOptions;
 pub use stop::Stop;
 pub use vitals::Vitals;

@@ -149,6 +149,9 @@ pub(crate) async fn conclude(station: &Station, subject: Subject<'_>, outcome: O
 
 /// The table, and what goes on beside the settlement. `None`: nothing is to be written.
 fn record(station: &Station, subject: Subject<'_>, outcome: Outcome, causes: Causes) -> Option<(Settlement, Aside)> {
+    if let Some(at_once) = &station.at_once {
+        at_once.note(&outcome);
+    }
     let told = |state: TaskState, value| Some(record_of(station, subject, &state, value));
     let (disposition, record, send) = match outcome {
         Outcome::Success(value) => (Disposition::Ack, told(TaskState::Success, value), None),

@@ -121,7 +121,7 @@ pub(crate) async fn run(station: Arc<Station>, mut cursor: u64, end: Cancellatio
 }
 
 /// Remembered first, called off second: an attempt that begins in between looks in what is remembered.
-fn revoke(station: &Station, id: &str) {
+pub(crate) fn revoke(station: &Station, id: &str) {
     station.revoked.insert(id.to_owned());
     station.leases.call_off(id, Reason::Revoked);
 }

@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 
 use crate::alarm::Alarm;
 use crate::events::Events;
+use crate::inline::AtOnce;
 use crate::leases::Leases;
 use crate::limits::Bounds;
 use crate::options::WorkerOptions;
@@ -41,6 +42,8 @@ pub(crate) struct Station {
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) alarm: Alarm,
     pub(crate) task_runtime: Option<Handle>,
+    /// Where what is sent is run at once (see [`crate::inline`]).
+    pub(crate) at_once: Option<AtOnce>,
 }
 
 impl Station {

@@ -65,6 +65,7 @@ impl Worker {
             vitals,
             alarm: Alarm::default(),
             task_runtime: None,
+            at_once: None,
         };
         Self { station, settling }
     }

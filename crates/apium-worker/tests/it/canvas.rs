@@ -5,7 +5,7 @@ use std::time::Duration;
 use apium_core::context::Failed;
 use apium_core::protocol::{Message, Payload, RawJson};
 use apium_core::signature::{chain, chord, group};
-use apium_core::{Claim, Context, Lookup, Outgoing, ResultError, Signature, State, TaskError};
+use apium_core::{Claim, Context, Lookup, Outgoing, Registry, ResultError, Signature, State, TaskError};
 use apium_macros::task;
 use serde_json::json;
 
@@ -67,18 +67,23 @@ async fn parent(context: Context) -> Result<String, TaskError> {
 
 fn rig() -> Rig {
     let mut rig = Rig::new();
-    rig.registry.register(total);
-    rig.registry.register(nested);
-    rig.registry.register(fail);
-    rig.registry.register(note);
-    rig.registry.register(called);
-    rig.registry.register(replaced);
-    rig.registry.register(vanish);
-    rig.registry.register(all);
-    rig.registry.register(grows);
-    rig.registry.register(parent);
+    register(&mut rig.registry);
     rig.start();
     rig
+}
+
+/// Every task of this file.
+pub(crate) fn register(registry: &mut Registry) {
+    registry.register(total);
+    registry.register(nested);
+    registry.register(fail);
+    registry.register(note);
+    registry.register(called);
+    registry.register(replaced);
+    registry.register(vanish);
+    registry.register(all);
+    registry.register(grows);
+    registry.register(parent);
 }
 
 fn plus(y: i64) -> Signature {

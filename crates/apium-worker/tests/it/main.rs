@@ -5,6 +5,7 @@ mod caller;
 mod kit;
 mod probe;
 mod tasks;
+mod twin;
 
 mod breaking;
 mod canvas;
@@ -13,6 +14,7 @@ mod early;
 mod events;
 mod faults;
 mod gossip;
+mod inline;
 mod leases;
 mod limits;
 mod logs;
