@@ -9,9 +9,10 @@ use std::time::Duration;
 use apium_protocol::canvas::{
     self, Act, Call, CanvasError, Current, Plan, PlannedMessage, PlannedResult, SavedGroup, Sender,
 };
-use apium_protocol::{DeliveryInfo, Embed, ExceptionRecord, Headers, Message, Properties, RawJson, ResultRecord};
+use apium_protocol::{DeliveryInfo, Embed, ExceptionRecord, Headers, Properties, RawJson, ResultRecord};
 use jiff::Timestamp;
 
+use crate::bodies::{Asked, Bodies, PlainBodies};
 use crate::broker::{Broker, Outgoing};
 use crate::clock;
 use crate::error::BackendError;
@@ -39,6 +40,7 @@ pub struct Client {
     broker: Arc<dyn Broker>,
     results: Arc<dyn ResultStore>,
     routes: Arc<Routes>,
+    bodies: Arc<dyn Bodies>,
     origin: Arc<str>,
 }
 
@@ -59,6 +61,14 @@ pub enum SendError {
         task: String,
         /// What does not fit.
         error: CanvasError,
+    },
+    /// The serializer or compression is not known, or what is sent does not fit into it.
+    #[error("{task} was not sent: {reason}")]
+    Unpackable {
+        /// The task.
+        task: String,
+        /// What is wrong.
+        reason: String,
     },
     /// The routes lead nowhere.
     #[error(transparent)]
@@ -82,10 +92,15 @@ pub enum SendError {
 }
 
 impl Client {
-    /// A client that sends to `broker` and reads from `results`.
+    /// A client that sends to `broker` and reads from `results`; its bodies are plain JSON.
     pub fn new(broker: Arc<dyn Broker>, results: Arc<dyn ResultStore>, routes: Routes) -> Self {
         let origin = format!("gen{}@{}", std::process::id(), hostname()).into();
-        Self { broker, results, routes: Arc::new(routes), origin }
+        Self { broker, results, routes: Arc::new(routes), bodies: Arc::new(PlainBodies), origin }
+    }
+
+    /// The same with bodies packed and opened by `bodies`.
+    pub fn with_bodies(self, bodies: Arc<dyn Bodies>) -> Self {
+        Self { bodies, ..self }
     }
 
     /// Sends a signature; when this returns, its messages are in their queues.
@@ -192,6 +207,11 @@ impl Client {
         &self.routes
     }
 
+    /// How this client packs bodies, and a worker on it opens them.
+    pub fn bodies(&self) -> &dyn Bodies {
+        &*self.bodies
+    }
+
     /// The way to a planned result: of one task, or of a group of them.
     fn pending_on(&self, result: &PlannedResult<'_>) -> Pending {
         let members = result.members().map(|members| members.iter().map(|member| self.pending_on(member)).collect());
@@ -214,14 +234,14 @@ impl Client {
             let Destination { exchange, routing_key, .. } = to;
             return Err(SendError::NoQueue { task: planned.task.clone(), exchange, routing_key });
         }
-        let bytes = self.encode(planned, &to, now).map_err(|error| unsendable(&planned.task, error))?;
+        let bytes = self.encode(planned, &to, now)?;
         let priority = to.priority.unwrap_or(0);
         let copies = std::iter::repeat_n(bytes, to.arrives.len());
         let message = |(queue, bytes)| Outgoing { queue, priority, bytes, not_before: None };
         Ok(to.arrives.into_iter().zip(copies).map(message).collect())
     }
 
-    fn encode(&self, planned: &PlannedMessage, to: &Destination, now: Timestamp) -> Result<Vec<u8>, CanvasError> {
+    fn encode(&self, planned: &PlannedMessage, to: &Destination, now: Timestamp) -> Result<Vec<u8>, SendError> {
         let countdown = planned.countdown.filter(|seconds| *seconds != 0.0);
         let due = countdown.map_or_else(|| planned.eta.as_ref().and_then(moment), |seconds| Some(later(now, seconds)));
         let expires = planned.expires.as_ref().and_then(|expires| match expires.to::<f64>() {
@@ -232,7 +252,7 @@ impl Client {
             eta: due.map(iso),
             expires: expires.map(iso),
             origin: Some(self.origin.to_string()),
-            ..planned.to_headers()?
+            ..planned.to_headers().map_err(|error| unsendable(&planned.task, error))?
         };
         let properties = Properties {
             correlation_id: Some(planned.id.clone()),
@@ -248,7 +268,10 @@ impl Client {
             other: planned.other.iter().filter(|(name, _)| !OF_SENDING.contains(&name.as_str())).cloned().collect(),
             ..Properties::default()
         };
-        Ok(Message::new(headers, &planned.to_payload(), properties).encode())
+        let asked = Asked::of(&planned.other);
+        let packed = self.bodies.pack(headers, &planned.to_payload(), properties, &asked);
+        let message = packed.map_err(|reason| SendError::Unpackable { task: planned.task.clone(), reason })?;
+        Ok(message.encode())
     }
 }
 

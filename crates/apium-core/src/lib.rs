@@ -1,9 +1,9 @@
 //! The words of the house and the promises between its rooms.
 //!
 //! Read in this order: [`state`] (where a task may stand), [`signature`] and [`task`] (what is sent,
-//! what is run), [`client`] (who sends), [`pending`] (what comes back), [`routing`] (where to), [`broker`], [`results`], [`chords`], [`fleet`] and
-//! [`dead`] (the ports every backend keeps), [`memory`] (the ports kept in memory), `conformance` (the suites every
-//! port obeys).
+//! what is run), [`client`] (who sends), [`pending`] (what comes back), [`routing`] (where to), [`bodies`] (in which
+//! form), [`broker`], [`results`], [`chords`], [`fleet`] and [`dead`] (the ports every backend keeps), [`memory`] (the
+//! ports kept in memory), `conformance` (the suites every port obeys).
 
 pub mod state;
 
@@ -18,6 +18,7 @@ pub mod client;
 pub mod pending;
 pub mod routing;
 
+pub mod bodies;
 pub mod broadcast;
 pub mod broker;
 pub mod chords;
@@ -33,6 +34,7 @@ pub mod conformance;
 
 pub use apium_protocol as protocol;
 
+pub use bodies::Bodies;
 pub use broker::{Broker, Claim, Delivery, Disposition, Outgoing, Receipt, Settled, Settlement};
 pub use client::{Client, SendError};
 pub use clock::{Clock, SystemClock, TestClock};

@@ -48,6 +48,13 @@ pub enum DecodeError {
         /// The task.
         subject: Subject,
     },
+    /// The body is in a form that could be read, but was not switched on.
+    NotAccepted {
+        /// The form, and the setting that would accept it.
+        reason: String,
+        /// The task.
+        subject: Subject,
+    },
     /// The body or the result is compressed, which is not read here.
     Compressed {
         /// The content type of the compression, such as `application/x-gzip`.
@@ -89,6 +96,7 @@ impl DecodeError {
             | Self::NoId { subject }
             | Self::Field { subject, .. }
             | Self::ContentType { subject, .. }
+            | Self::NotAccepted { subject, .. }
             | Self::Compressed { subject, .. }
             | Self::Body { subject, .. }
             | Self::Result { subject, .. } => Some(subject),
@@ -111,6 +119,9 @@ impl fmt::Display for DecodeError {
                 f,
                 "the body of the message{subject} is {content_type:?}; only application/json in UTF-8 is accepted"
             ),
+            Self::NotAccepted { reason, subject } => {
+                write!(f, "the body of the message{subject} is not accepted: {reason}")
+            }
             Self::Compressed { content_type, subject } => write!(
                 f,
                 "what came{subject} is compressed as {content_type:?}, which is not supported; \

@@ -28,4 +28,4 @@ pub use message::Message;
 pub use payload::{Embed, Payload};
 pub use properties::{DeliveryInfo, Properties};
 pub use raw_json::RawJson;
-pub use result::ResultRecord;
+pub use result::{ResultRecord, compressed, mark_compressed};

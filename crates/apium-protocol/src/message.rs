@@ -41,8 +41,13 @@ pub struct Message {
 impl Message {
     /// A message in protocol 2 with a JSON body in base64. The correlation id becomes the task id and the delivery
     /// mode 2 where `properties` leave them out; the body is not compressed, whatever `headers` say.
-    pub fn new(mut headers: Headers, payload: &Payload, mut properties: Properties) -> Self {
+    pub fn new(mut headers: Headers, payload: &Payload, properties: Properties) -> Self {
         headers.compression = None;
+        Self::packed(headers, payload.to_json().as_bytes(), ("application/json", "utf-8"), properties)
+    }
+
+    /// [`Self::new`] with a body that is ready, in this content type and encoding; compressed if `headers` say so.
+    pub fn packed(headers: Headers, body: &[u8], content: (&str, &str), mut properties: Properties) -> Self {
         if properties.correlation_id.is_none() {
             properties.correlation_id = Some(headers.id.clone());
         }
@@ -53,9 +58,9 @@ impl Message {
         Self {
             headers,
             properties,
-            body: STANDARD.encode(payload.write()),
-            content_type: "application/json".to_owned(),
-            content_encoding: "utf-8".to_owned(),
+            body: STANDARD.encode(body),
+            content_type: content.0.to_owned(),
+            content_encoding: content.1.to_owned(),
             protocol: 2,
         }
     }
@@ -117,8 +122,58 @@ impl Message {
     /// # Errors
     /// When it is not plain JSON, or not the arguments of a task; the error names the task.
     pub fn payload(&self) -> Result<Payload, DecodeError> {
-        let text = self.body_text()?;
-        Payload::read(&text).map_err(|error| self.body_error(&error.to_string()))
+        self.payload_of(&self.body_text()?)
+    }
+
+    /// What the body says, once it was made JSON.
+    ///
+    /// # Errors
+    /// When the text is not the arguments of a task; the error names the task.
+    pub fn payload_of(&self, text: &str) -> Result<Payload, DecodeError> {
+        Payload::read(text).map_err(|error| self.unreadable(&error.to_string()))
+    }
+
+    /// The body out of its envelope: still compressed, and in its own content type.
+    ///
+    /// # Errors
+    /// When it is not base64 although it should be, or in an encoding of its own.
+    pub fn body_bytes(&self) -> Result<Vec<u8>, DecodeError> {
+        match self.properties.body_encoding.as_deref() {
+            Some("base64") => {
+                BASE64.decode(&self.body).map_err(|error| self.unreadable(&format!("it is not base64: {error}")))
+            }
+            None | Some("" | "utf-8" | "utf8") => Ok(self.body.clone().into_bytes()),
+            Some(other) => Err(self.unreadable(&format!("its encoding {other:?} is unknown"))),
+        }
+    }
+
+    /// Says so when the body is not JSON, or not in UTF-8, by what its content type and encoding say.
+    ///
+    /// # Errors
+    /// [`DecodeError::ContentType`] with what it is instead.
+    pub fn in_json(&self) -> Result<(), DecodeError> {
+        let known_encoding = ["utf-8", "utf8", "us-ascii", "ascii", "binary", ""]
+            .iter()
+            .any(|known| self.content_encoding.eq_ignore_ascii_case(known));
+        if self.content_type == "application/json" && known_encoding {
+            return Ok(());
+        }
+        let content_type = if known_encoding {
+            self.content_type.clone()
+        } else {
+            format!("{}; charset={}", self.content_type, self.content_encoding)
+        };
+        Err(DecodeError::ContentType { content_type, subject: self.subject() })
+    }
+
+    /// The body of this message cannot be read, for this reason.
+    pub fn unreadable(&self, reason: &str) -> DecodeError {
+        DecodeError::Body { reason: reason.to_owned(), subject: self.subject() }
+    }
+
+    /// The body of this message is in a form that was not switched on; the reason names it and the setting.
+    pub fn not_accepted(&self, reason: &str) -> DecodeError {
+        DecodeError::NotAccepted { reason: reason.to_owned(), subject: self.subject() }
     }
 
     /// The same bytes with the mark of a message that was given back, `"redelivered": true`, in the headers and in
@@ -136,31 +191,9 @@ impl Message {
         if let Some(content_type) = &self.headers.compression {
             return Err(DecodeError::Compressed { content_type: content_type.clone(), subject: self.subject() });
         }
-        let known_encoding = ["utf-8", "utf8", "us-ascii", "ascii", "binary", ""]
-            .iter()
-            .any(|known| self.content_encoding.eq_ignore_ascii_case(known));
-        if self.content_type != "application/json" || !known_encoding {
-            let content_type = if known_encoding {
-                self.content_type.clone()
-            } else {
-                format!("{}; charset={}", self.content_type, self.content_encoding)
-            };
-            return Err(DecodeError::ContentType { content_type, subject: self.subject() });
-        }
-        match self.properties.body_encoding.as_deref() {
-            Some("base64") => {
-                let bytes = BASE64
-                    .decode(&self.body)
-                    .map_err(|error| self.body_error(&format!("it is not base64: {error}")))?;
-                String::from_utf8(bytes).map_err(|error| self.body_error(&format!("it is not UTF-8: {error}")))
-            }
-            None | Some("" | "utf-8" | "utf8") => Ok(self.body.clone()),
-            Some(other) => Err(self.body_error(&format!("its encoding {other:?} is unknown"))),
-        }
-    }
-
-    fn body_error(&self, reason: &str) -> DecodeError {
-        DecodeError::Body { reason: reason.to_owned(), subject: self.subject() }
+        self.in_json()?;
+        let bytes = self.body_bytes()?;
+        String::from_utf8(bytes).map_err(|error| self.unreadable(&format!("it is not UTF-8: {error}")))
     }
 
     /// Fills the headers from the body, where protocol 1 keeps them.

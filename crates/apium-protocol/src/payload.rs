@@ -73,7 +73,8 @@ impl Payload {
         Ok(payload)
     }
 
-    pub(crate) fn write(&self) -> String {
+    /// The body of a message, `[args, kwargs, embed]`.
+    pub fn to_json(&self) -> String {
         format!("[{}, {}, {}]", self.args, self.kwargs, self.embed.write())
     }
 

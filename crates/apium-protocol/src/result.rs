@@ -12,6 +12,19 @@ use crate::{
 /// What a compressed record begins with; the content type follows.
 const COMPRESSED: &[u8] = b"\0celery-compressed\0";
 
+/// What Celery 5.7 has stored compressed: the content type of the compression, and the bytes; `None` when it is as it
+/// always was. Results are so marked, the parts of chords, and groups.
+pub fn compressed(stored: &[u8]) -> Option<(String, &[u8])> {
+    let rest = stored.strip_prefix(COMPRESSED)?;
+    let end = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
+    Some((String::from_utf8_lossy(&rest[..end]).into_owned(), rest.get(end + 1..).unwrap_or_default()))
+}
+
+/// Compressed bytes with the mark by which Celery 5.7 knows them.
+pub fn mark_compressed(content_type: &str, bytes: &[u8]) -> Vec<u8> {
+    [COMPRESSED, content_type.as_bytes(), b"\0", bytes].concat()
+}
+
 /// The stored state and result of one task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResultRecord {
@@ -57,12 +70,8 @@ impl ResultRecord {
     /// # Errors
     /// When the bytes are compressed, are no object with a `status`, or a known field is of the wrong type.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        if let Some(rest) = bytes.strip_prefix(COMPRESSED) {
-            let content_type = rest.split(|byte| *byte == 0).next().unwrap_or_default();
-            return Err(DecodeError::Compressed {
-                content_type: String::from_utf8_lossy(content_type).into_owned(),
-                subject: Subject::default(),
-            });
+        if let Some((content_type, _)) = compressed(bytes) {
+            return Err(DecodeError::Compressed { content_type, subject: Subject::default() });
         }
         let plain = |reason: String| DecodeError::Result { reason, subject: Subject::default() };
         let text = std::str::from_utf8(bytes).map_err(|error| plain(error.to_string()))?;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use apium_core::BackendError;
+use apium_core::bodies::{Bodies, PlainBodies};
 
 use crate::address::Address;
 use crate::connection::{Link, Pushes};
@@ -19,13 +20,15 @@ use crate::wake::Wake;
 const OLDEST: (u32, u32) = (6, 2);
 
 /// What can be set about a Redis backend.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RedisSettings {
     /// After how long a delivery of a *Python* worker counts as lost: Celery's `visibility_timeout`, which all
     /// peers should agree on. Our own deliveries go by their leases. Default: one hour.
     pub visibility_timeout: Duration,
     /// Milliseconds added to the server's clock wherever it is read. Tests step time with it; default 0.
     pub clock_offset: Arc<AtomicI64>,
+    /// How results, parts of chords and saved groups are compressed here, and opened. Default: not at all.
+    pub bodies: Arc<dyn Bodies>,
 }
 
 /// Broker, fleet and result store on one Redis database. Clones share their connections.
@@ -165,6 +168,11 @@ impl RedisBackend {
         format!("{}{}:{number}:{step}:{queue}", keys::DELAYED, self.inner.instance)
     }
 
+    /// What opens and compresses what is stored.
+    pub(crate) fn bodies(&self) -> &dyn Bodies {
+        &*self.inner.settings.bodies
+    }
+
     /// What scripts add to the server's clock, in seconds.
     pub(crate) fn offset(&self) -> String {
         seconds(self.inner.settings.clock_offset.load(Ordering::Relaxed))
@@ -173,7 +181,17 @@ impl RedisBackend {
 
 impl Default for RedisSettings {
     fn default() -> Self {
-        Self { visibility_timeout: Duration::from_hours(1), clock_offset: Arc::default() }
+        Self {
+            visibility_timeout: Duration::from_hours(1),
+            clock_offset: Arc::default(),
+            bodies: Arc::new(PlainBodies),
+        }
+    }
+}
+
+impl fmt::Debug for RedisSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisSettings").field("visibility_timeout", &self.visibility_timeout).finish_non_exhaustive()
     }
 }
 

@@ -45,14 +45,15 @@ impl Chords for RedisBackend {
         let mut script = scripts::CHORD_PART.key(keys::chord(group, 'j'));
         script.key(keys::chord(group, 't')).key(keys::chord(group, 's')).key(keys::chord(group, 'd'));
         script.key(keys::group(group)).key(keys::chord(group, 'c'));
-        script.arg(&place).arg(member(part)).arg(format!("{}:{place}", part.task_id));
+        let member = member(part);
+        script.arg(&place).arg(&*self.bodies().pack_stored(member.as_bytes())).arg(format!("{}:{place}", part.task_id));
         script.arg(keep.as_secs().max(1)).arg(CLAIM.as_secs()).arg(token);
         let answer: Vec<Vec<u8>> = self.inner.link.script(&script).await?;
         match answer.split_first() {
             Some((word, _)) if word == b"waiting" => Ok(Counted::Waiting),
             Some((word, _)) if word == b"taken" => Ok(Counted::Taken),
             Some((word, parts)) if word == b"complete" => {
-                let read = |member: &Vec<u8>| read(group, member);
+                let read = |member: &Vec<u8>| self.part(group, member);
                 let parts = parts.iter().map(read).collect::<Result<_, _>>()?;
                 Ok(Counted::Complete(ChordClaim { group: group.to_owned(), token: token.to_owned(), parts }))
             }
@@ -71,7 +72,7 @@ impl Chords for RedisBackend {
 
     async fn save_group(&self, group: &str, record: &RawJson, keep: Option<Duration>) -> Result<(), BackendError> {
         let mut set = redis::cmd("SET");
-        set.arg(keys::group(group)).arg(record.as_str());
+        set.arg(keys::group(group)).arg(&*self.bodies().pack_stored(record.as_str().as_bytes()));
         if let Some(keep) = keep {
             set.arg("PX").arg(millis(keep));
         }
@@ -80,9 +81,12 @@ impl Chords for RedisBackend {
 
     async fn group(&self, group: &str) -> Result<Option<RawJson>, BackendError> {
         let record: Option<Vec<u8>> = self.inner.link.command(redis::cmd("GET").arg(keys::group(group))).await?;
-        let unreadable = || BackendError::Broken(format!("what is stored of the group {group} is no JSON"));
-        let read = |record: Vec<u8>| String::from_utf8(record).ok().and_then(|text| RawJson::parse(&text).ok());
-        record.map(|record| read(record).ok_or_else(unreadable)).transpose()
+        let Some(record) = record else { return Ok(None) };
+        let unreadable =
+            |why: &str| BackendError::Broken(format!("what is stored of the group {group} cannot be read: {why}"));
+        let record = self.bodies().open_stored(&record).map_err(|why| unreadable(&why))?;
+        let text = std::str::from_utf8(&record).map_err(|_| unreadable("it is no JSON"))?;
+        RawJson::parse(text).map(Some).map_err(|_| unreadable("it is no JSON"))
     }
 
     async fn forget_group(&self, group: &str) -> Result<(), BackendError> {
@@ -96,13 +100,16 @@ fn member(part: &ChordPart) -> String {
     RawJson::array(&[RawJson::from(&1).unwrap_or_default(), id, state, part.result.clone()]).to_string()
 }
 
-/// The same back.
-fn read(group: &str, member: &[u8]) -> Result<ChordPart, BackendError> {
-    let unreadable = || BackendError::Broken(format!("a part of the chord {group} cannot be read"));
-    let text = std::str::from_utf8(member).map_err(|_| unreadable())?;
-    let elements = RawJson::parse(text).and_then(|json| json.elements()).map_err(|_| unreadable())?;
-    let [_, id, state, result] = elements.as_slice() else { return Err(unreadable()) };
-    let (id, state) = (id.to::<String>(), state.to::<String>());
-    let (Ok(task_id), Ok(state)) = (id, state) else { return Err(unreadable()) };
-    Ok(ChordPart { task_id, state: TaskState::from_name(&state), result: result.clone() })
+impl RedisBackend {
+    /// The same back.
+    fn part(&self, group: &str, member: &[u8]) -> Result<ChordPart, BackendError> {
+        let unreadable = |why: &str| BackendError::Broken(format!("a part of the chord {group} cannot be read: {why}"));
+        let member = self.bodies().open_stored(member).map_err(|why| unreadable(&why))?;
+        let odd = || unreadable("it is not [1, id, state, result]");
+        let text = std::str::from_utf8(&member).map_err(|_| odd())?;
+        let elements = RawJson::parse(text).and_then(|json| json.elements()).map_err(|_| odd())?;
+        let [_, id, state, result] = elements.as_slice() else { return Err(odd()) };
+        let (Ok(task_id), Ok(state)) = (id.to::<String>(), state.to::<String>()) else { return Err(odd()) };
+        Ok(ChordPart { task_id, state: TaskState::from_name(&state), result: result.clone() })
+    }
 }

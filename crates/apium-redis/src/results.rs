@@ -35,7 +35,7 @@ impl ResultStore for RedisBackend {
         pipe.cmd("GET").arg(keys::meta(task_id)).cmd("GET").arg(keys::known(task_id));
         let (record, known): (Option<Vec<u8>>, Option<String>) = self.inner.link.pipeline(&pipe).await?;
         Ok(match (record, known.as_deref()) {
-            (Some(record), _) => Lookup::Stored(Box::new(read(task_id, &record)?)),
+            (Some(record), _) => Lookup::Stored(Box::new(self.read(task_id, &record)?)),
             (None, Some("ended")) => Lookup::Expired,
             (None, Some(_)) => Lookup::Waiting,
             (None, None) => Lookup::Unknown,
@@ -68,13 +68,15 @@ impl RedisBackend {
         let mut get = redis::cmd("GET");
         let record: Option<Vec<u8>> = self.inner.wake.link.command(get.arg(keys::meta(task_id))).await?;
         let Some(record) = record else { return Ok(Look::Nothing) };
-        let record = read(task_id, &record)?;
+        let record = self.read(task_id, &record)?;
         let ready = TaskState::from_name(&record.status).is_ready();
         Ok(if ready { Look::Found(record) } else { Look::Nothing })
     }
-}
 
-fn read(task_id: &str, record: &[u8]) -> Result<ResultRecord, BackendError> {
-    ResultRecord::decode(record)
-        .map_err(|error| BackendError::Broken(format!("the stored result of {task_id} cannot be read: {error}")))
+    fn read(&self, task_id: &str, record: &[u8]) -> Result<ResultRecord, BackendError> {
+        let opened = self.bodies().open_stored(record);
+        opened
+            .and_then(|record| ResultRecord::decode(&record).map_err(|error| error.to_string()))
+            .map_err(|error| BackendError::Broken(format!("the stored result of {task_id} cannot be read: {error}")))
+    }
 }

@@ -1,8 +1,10 @@
 //! Settling: everything an attempt caused is written in one step, many attempts in one round trip.
 
+use std::borrow::Cow;
+
 use apium_core::broker::{Disposition, Settled, Settlement};
 use apium_core::results::StoredResult;
-use apium_core::state::Overwrite;
+use apium_core::state::{Overwrite, TaskState};
 use apium_core::{BackendError, Outgoing};
 use jiff::Timestamp;
 use redis::ScriptInvocation;
@@ -115,7 +117,7 @@ impl RedisBackend {
     fn add_causes(&self, script: &mut ScriptInvocation<'_>, results: &[StoredResult], messages: &[Outgoing]) {
         script.arg(results.len());
         for result in results {
-            add_result(script, result);
+            self.add_result(script, result);
         }
         script.arg(messages.len());
         for message in messages {
@@ -144,13 +146,20 @@ pub(crate) fn remaining(until: Timestamp) -> f64 {
     until.duration_since(Timestamp::now()).as_secs_f64().max(0.001)
 }
 
-fn add_result(script: &mut ScriptInvocation<'_>, result: &StoredResult) {
-    let rule = match result.over {
-        Overwrite::Unsuccessful => "unsuccessful",
-        Overwrite::Waiting => "waiting",
-    };
-    let remember = result.remember.filter(|_| result.state.is_ready());
-    let span = |span: Option<std::time::Duration>| span.map(|span| millis(span).to_string()).unwrap_or_default();
-    script.key(keys::meta(&result.task_id)).arg(rule).arg(span(result.expires));
-    script.arg(&result.record).key(keys::known(&result.task_id)).arg(span(remember));
+impl RedisBackend {
+    fn add_result(&self, script: &mut ScriptInvocation<'_>, result: &StoredResult) {
+        let rule = match result.over {
+            Overwrite::Unsuccessful => "unsuccessful",
+            Overwrite::Waiting => "waiting",
+        };
+        let remember = result.remember.filter(|_| result.state.is_ready());
+        let span = |span: Option<std::time::Duration>| span.map(|span| millis(span).to_string()).unwrap_or_default();
+        // The script cannot look into what is compressed, and lets it stay: only what is final may be.
+        let record = match result.state {
+            TaskState::Success => self.bodies().pack_stored(&result.record),
+            _ => Cow::Borrowed(&*result.record),
+        };
+        script.key(keys::meta(&result.task_id)).arg(rule).arg(span(result.expires));
+        script.arg(&*record).key(keys::known(&result.task_id)).arg(span(remember));
+    }
 }

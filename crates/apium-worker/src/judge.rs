@@ -40,7 +40,7 @@ pub(crate) fn judge(station: &Station, delivery: Delivery) -> Judgement {
         (Ok(eta), Ok(expires)) => (eta, expires),
         (Err(error), _) | (_, Err(error)) => return invalid(delivery, message.headers, error),
     };
-    let payload = match message.payload() {
+    let payload = match station.client.bodies().open(&message) {
         Ok(payload) => payload,
         Err(error) => return undecodable(delivery, message.headers, &error),
     };
@@ -84,7 +84,7 @@ fn invalid(delivery: Delivery, headers: Headers, sentence: String) -> Judgement 
 /// A message that cannot be read may still tell its id, and then its caller gets an answer.
 fn undecodable(delivery: Delivery, headers: Headers, error: &DecodeError) -> Judgement {
     let exc_type = match error {
-        DecodeError::ContentType { .. } => "ContentDisallowed",
+        DecodeError::ContentType { .. } | DecodeError::NotAccepted { .. } => "ContentDisallowed",
         _ => "DecodeError",
     };
     let told = ExceptionRecord::new("kombu.exceptions", exc_type, &error.to_string());

@@ -62,7 +62,8 @@ pub(crate) fn not_run(station: &Station, verdict: &Verdict) -> Option<EventKind>
         let why = if over_rate { Why::OverRate } else { Why::NotDue };
         let new = station.put_off.note(&headers.id, delivery, *until, why, station.now());
         return (new && station.events.of_tasks()).then(|| {
-            let payload = Message::decode(&delivery.bytes).ok().and_then(|message| message.payload().ok());
+            let message = Message::decode(&delivery.bytes).ok();
+            let payload = message.and_then(|message| station.client.bodies().open(&message).ok());
             received(headers, payload.as_ref())
         });
     }

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use apium_core::argument::Parameter;
+use apium_core::bodies::Asked;
 use apium_core::client::{REMEMBER_HEADER, fresh_id, iso};
 use apium_core::protocol::canvas;
 use apium_core::protocol::{Embed, ExceptionRecord, Headers, Message, RawJson, ResultRecord};
@@ -15,8 +16,8 @@ use apium_core::{
 use jiff::Timestamp;
 
 use crate::errbacks;
-use crate::job::CallOff;
 use crate::extended;
+use crate::job::CallOff;
 use crate::judge::Verdict;
 use crate::retry;
 use crate::settler::Answer;
@@ -157,7 +158,7 @@ fn record(station: &Station, subject: Subject<'_>, outcome: Outcome, causes: Cau
         Outcome::Success(value) => (Disposition::Ack, told(TaskState::Success, value), None),
         Outcome::Failure(error) => (Disposition::Ack, Some(failed(station, subject, &error)), None),
         Outcome::Retry { error, due, delay } => {
-            let again = again(subject, &error, due, station.now());
+            let again = again(station, subject, &error, due, station.now());
             (Disposition::Ack, Some(retrying(station, subject, &error, delay)), again)
         }
         Outcome::Dead(reason, error) => {
@@ -199,10 +200,11 @@ pub(crate) async fn without_attempt(station: &Station, verdict: Verdict) {
     }
     station.vitals.count(if options.is_some() { task } else { "(unknown)" }, state);
     let options = &options.unwrap_or_default();
+    let opened = || Message::decode(&delivery.bytes).and_then(|message| station.client.bodies().open(&message));
     let embed = match &outcome {
         // It comes back: nothing follows yet.
         Outcome::Deferred(_) => Embed::default(),
-        _ => Message::decode(&delivery.bytes).and_then(|message| message.payload()).unwrap_or_default().embed,
+        _ => opened().unwrap_or_default().embed,
     };
     let subject = Subject {
         delivery: &delivery,
@@ -277,13 +279,20 @@ fn revoked(why: &str) -> RawJson {
 
 /// The call once more, later: everything unknown is kept, and the body too unless the task names other arguments
 /// (Celery's `Task.retry`).
-fn again(subject: Subject<'_>, error: &TaskError, due: Timestamp, now: Timestamp) -> Option<Outgoing> {
+fn again(
+    station: &Station,
+    subject: Subject<'_>,
+    error: &TaskError,
+    due: Timestamp,
+    now: Timestamp,
+) -> Option<Outgoing> {
     let mut message = Message::decode(&subject.delivery.bytes).ok()?;
     let retry = error.another_try();
     let other = retry.filter(|retry| retry.args().is_some() || retry.kwargs().is_some());
     // Protocol 1 keeps retries and ETA in the body, where we would not reach them.
     if message.protocol == 1 || other.is_some() {
-        let mut payload = message.payload().ok()?;
+        let bodies = station.client.bodies();
+        let mut payload = bodies.open(&message).ok()?;
         if let Some(retry) = other {
             let (args, kwargs) = (payload.args.elements().ok()?, payload.kwargs.members().ok()?);
             let (args, kwargs) = retry::arguments(retry, subject.parameters, args, kwargs);
@@ -291,7 +300,10 @@ fn again(subject: Subject<'_>, error: &TaskError, due: Timestamp, now: Timestamp
             message.headers.argsrepr = None;
             message.headers.kwargsrepr = None;
         }
-        message = Message::new(message.headers.clone(), &payload, message.properties);
+        let (headers, properties) = (message.headers.clone(), message.properties.clone());
+        let packed = bodies.pack(headers, &payload, properties, &Asked::default());
+        // What does not fit into the serializer that is set still fits into JSON.
+        message = packed.unwrap_or_else(|_| Message::new(message.headers, &payload, message.properties));
     }
     if let Some(expiry) = retry.and_then(Retry::expiry) {
         let expires = retry::moment(expiry, now);

@@ -101,7 +101,7 @@ impl App {
 
     /// A client that sends to this backend, each task where the routes say.
     pub fn client(&self, backend: &Backend) -> Client {
-        Client::new(backend.broker.clone(), backend.results.clone(), self.routes())
+        Client::new(backend.broker.clone(), backend.results.clone(), self.routes()).with_bodies(backend.bodies.clone())
     }
 
     /// A worker on this backend; `.run(stop)` works until asked to stop.

@@ -1,10 +1,12 @@
 //! The one place where a URL becomes a broker and a result store.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use apium_bodies::WireBodies;
 use apium_core::memory::Memory;
-use apium_core::{BackendError, Broker, ResultStore};
+use apium_core::{BackendError, Bodies, Broker, ResultStore};
 use apium_redis::{RedisBackend, RedisSettings};
 use apium_sqlite::{SqliteBackend, SqliteSettings};
 
@@ -15,21 +17,36 @@ pub struct Backend {
     pub broker: Arc<dyn Broker>,
     /// Where results are.
     pub results: Arc<dyn ResultStore>,
+    /// In which form bodies are sent and accepted.
+    pub bodies: Arc<dyn Bodies>,
 }
 
 /// What can be set about a backend beside its URL.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub struct BackendSettings {
     /// After how long a message that a Python worker holds counts as left behind, on Redis
     /// (Celery's `visibility_timeout`). Must be at least what those workers use. Default 1 h.
     pub visibility_timeout: Duration,
     /// Whether to make the embedded store where there is none. Default true; a program that only looks says false.
     pub create: bool,
+    /// How bodies are packed and which are accepted. Default: Celery's, JSON alone, whatever it is compressed with.
+    pub bodies: Arc<dyn Bodies>,
 }
 
 impl Default for BackendSettings {
     fn default() -> Self {
-        Self { visibility_timeout: Duration::from_hours(1), create: true }
+        let bodies = Arc::new(WireBodies::default());
+        Self { visibility_timeout: Duration::from_hours(1), create: true, bodies }
+    }
+}
+
+impl fmt::Debug for BackendSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { visibility_timeout, create, .. } = self;
+        f.debug_struct("BackendSettings")
+            .field("visibility_timeout", visibility_timeout)
+            .field("create", create)
+            .finish_non_exhaustive()
     }
 }
 
@@ -50,15 +67,18 @@ pub async fn open_with(
     results: Option<&str>,
     settings: BackendSettings,
 ) -> Result<Backend, BackendError> {
-    let first = one(broker, settings).await?;
+    let first = one(broker, &settings).await?;
     let results = match results {
-        Some(url) if url != broker => one(url, settings).await?.results,
-        _ => first.results,
+        Some(url) if url != broker => one(url, &settings).await?.1,
+        _ => first.1,
     };
-    Ok(Backend { broker: first.broker, results })
+    Ok(Backend { broker: first.0, results, bodies: settings.bodies })
 }
 
-async fn one(url: &str, settings: BackendSettings) -> Result<Backend, BackendError> {
+/// The two ports of one store.
+type Ports = (Arc<dyn Broker>, Arc<dyn ResultStore>);
+
+async fn one(url: &str, settings: &BackendSettings) -> Result<Ports, BackendError> {
     check_url(url)?;
     if let Some(path) = sqlite_path(url) {
         let settings = SqliteSettings { create: settings.create, ..SqliteSettings::default() };
@@ -67,7 +87,8 @@ async fn one(url: &str, settings: BackendSettings) -> Result<Backend, BackendErr
     if is_memory(url) {
         return Ok(both(Memory::default()));
     }
-    let settings = RedisSettings { visibility_timeout: settings.visibility_timeout, ..RedisSettings::default() };
+    let (visibility_timeout, bodies) = (settings.visibility_timeout, settings.bodies.clone());
+    let settings = RedisSettings { visibility_timeout, bodies, ..RedisSettings::default() };
     RedisBackend::connect(url, settings).await.map(both)
 }
 
@@ -111,8 +132,8 @@ fn sqlite_path(url: &str) -> Option<&str> {
     url.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest))
 }
 
-fn both<B: Broker + ResultStore + Clone>(backend: B) -> Backend {
-    Backend { broker: Arc::new(backend.clone()), results: Arc::new(backend) }
+fn both<B: Broker + ResultStore + Clone>(backend: B) -> Ports {
+    (Arc::new(backend.clone()), Arc::new(backend))
 }
 
 /// What stands before the sign of a value that is secret.

@@ -26,6 +26,7 @@ mod backend;
 
 pub mod prelude;
 
+pub use apium_bodies as bodies;
 pub use apium_core as core;
 pub use apium_core::{BackendError, Client, Context, ResultError, SendError, Signature, State, TaskError};
 pub use apium_macros::task;

@@ -140,7 +140,10 @@ pub fn backend(error: &BackendError) -> ApiError {
 pub fn unsent(error: &SendError) -> ApiError {
     match error {
         SendError::Backend(error) => backend(error),
-        SendError::Unencodable { .. } | SendError::NoWay(_) | SendError::NoQueue { .. } => unencodable(error),
+        SendError::Unencodable { .. }
+        | SendError::Unpackable { .. }
+        | SendError::NoWay(_)
+        | SendError::NoQueue { .. } => unencodable(error),
     }
 }
 

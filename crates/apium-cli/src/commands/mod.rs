@@ -126,12 +126,12 @@ fn show_settings(settings: &Settings, matches: &ArgMatches) -> Result<ExitCode, 
 impl Invocation {
     /// Opens the broker and the result store the settings name.
     pub(crate) async fn open(&self) -> Result<Backend, Failure> {
-        self.open_with(self.settings.backend()).await
+        self.open_with(self.settings.backend()?).await
     }
 
     /// The same for a command that only looks: it makes no store where there is none.
     pub(crate) async fn look(&self) -> Result<Backend, Failure> {
-        self.open_with(BackendSettings { create: false, ..self.settings.backend() }).await
+        self.open_with(BackendSettings { create: false, ..self.settings.backend()? }).await
     }
 
     async fn open_with(&self, settings: BackendSettings) -> Result<Backend, Failure> {

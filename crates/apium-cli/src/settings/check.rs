@@ -56,6 +56,10 @@ impl Kind {
             Self::Switch => hold(matches!(text, "true" | "false" | "1" | "0"), "true or false", text),
             Self::Rate => hold(rate_limit(text).is_some(), "a rate limit, such as 10/s, 100/m or 1/h", text),
             Self::Word(words) => hold(words.contains(&text), &words.join(" or "), text),
+            Self::Words(words) => {
+                let known = text.split(',').all(|word| words.contains(&word.trim()));
+                hold(known, &format!("one or more of {}, with commas between", words.join(", ")), text)
+            }
             Self::Address => hold(is_address(text), "HOST:PORT, such as 127.0.0.1:8000", text),
             Self::Addresses => list::<IpAddr>(text, "IP addresses"),
             Self::Sockets => list::<SocketAddr>(text, "IP:PORT"),

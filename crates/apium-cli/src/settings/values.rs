@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use apium::bodies::{BodySettings, Compression, Serializer, WireBodies};
 use apium::{BackendSettings, WorkerOptions, is_memory, redact};
 use apium_core::client::hostname;
 use apium_core::task::rate_limit;
@@ -127,11 +129,33 @@ impl Settings {
     }
 
     /// What a backend is to be like.
-    pub(crate) fn backend(&self) -> BackendSettings {
+    pub(crate) fn backend(&self) -> Result<BackendSettings, Failure> {
         let defaults = BackendSettings::default();
-        BackendSettings {
+        Ok(BackendSettings {
             create: true,
             visibility_timeout: self.seconds("visibility_timeout").unwrap_or(defaults.visibility_timeout),
+            bodies: Arc::new(WireBodies::new(self.bodies()).map_err(Failure::usage)?),
+        })
+    }
+
+    /// In which form bodies are sent and accepted.
+    fn bodies(&self) -> BodySettings {
+        let defaults = BodySettings::default();
+        let accepted = self.text("accept_content").unwrap_or_default().split(',');
+        let compression = |key| self.text(key).and_then(Compression::named);
+        BodySettings {
+            accept_content: accepted.filter_map(|name| Serializer::named(name.trim())).collect(),
+            task_serializer: self
+                .text("task_serializer")
+                .and_then(Serializer::named)
+                .unwrap_or(defaults.task_serializer),
+            task_compression: compression("task_compression"),
+            result_compression: compression("result_compression"),
+            largest_body: self
+                .text("largest_body")
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(defaults.largest_body),
+            security_cert_store: self.text("security_cert_store").map(PathBuf::from),
         }
     }
 

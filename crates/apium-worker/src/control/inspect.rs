@@ -81,7 +81,7 @@ fn query(station: &Station, ids: &[String]) -> RawJson {
 
 fn info(station: &Station, bytes: &[u8], redelivered: bool) -> Option<RequestInfo> {
     let message = Message::decode(bytes).ok()?;
-    let payload = message.payload().ok()?;
+    let payload = station.client.bodies().open(&message).ok()?;
     let (headers, properties) = (message.headers, message.properties);
     Some(RequestInfo {
         name: headers.shadow.unwrap_or_else(|| headers.task.clone()),

@@ -16,7 +16,8 @@ use crate::station::Station;
 /// The reply to conf: everything, asked for defaults or not. There is little of it, and Celery's tools look for names
 /// that a Python worker shows because they are set.
 pub(super) fn shown(station: &Station) -> RawJson {
-    let mut settings = settings(&station.options);
+    let mut settings = station.client.bodies().told();
+    settings.extend(self::settings(&station.options));
     let place = |name: &str, home: &str| (name.to_owned(), RawJson::string(home));
     settings.push(place("broker_url", station.broker().home()));
     settings.push(place("result_backend", station.client.results().home()));
@@ -44,12 +45,10 @@ fn settings(options: &WorkerOptions) -> Vec<(String, RawJson)> {
     vec![
         setting("enable_utc", &true),
         setting("timezone", &"UTC"),
-        setting("accept_content", &["json"]),
-        setting("task_serializer", &"json"),
         setting("result_serializer", &"json"),
         setting("task_acks_late", &true),
-        setting("result_extended", &options.result_extended),
         setting("task_track_started", &options.track_started),
+        setting("result_extended", &options.result_extended),
         setting("result_expires", &options.result_expires.map(seconds)),
         setting("task_default_rate_limit", &options.default_rate_limit.as_ref().map(Rate::as_given)),
         setting("worker_concurrency", &options.concurrency),
