@@ -2,7 +2,8 @@
 
     APIUM_REDIS=redis://127.0.0.1:6379/0 celery -A app worker      # in this folder
 
-APIUM_TRANSPORT may hold broker transport options as JSON, such as {"visibility_timeout": 5}.
+APIUM_TRANSPORT may hold broker transport options as JSON, such as {"visibility_timeout": 5}, and APIUM_CONF further
+settings, such as {"result_compression": "gzip"}.
 """
 
 import json
@@ -17,6 +18,7 @@ app = Celery("interop", broker=URL, backend=URL)
 app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_transport_options=json.loads(os.environ.get("APIUM_TRANSPORT", "{}")),
+    **json.loads(os.environ.get("APIUM_CONF", "{}")),
 )
 
 

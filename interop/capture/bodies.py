@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import pickle
+import sys
 import uuid
 
 from celery import Celery, chain, chord
@@ -22,12 +23,11 @@ from celery.backends.base import compress_payload
 from celery.security.serialization import SecureSerializer
 from celery.security.certificate import Certificate, FSCertStore
 from celery.security.key import PrivateKey
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 from kombu.compression import compress
 from kombu.serialization import dumps, enable_insecure_serializers, loads
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+from keys import certificate  # noqa: E402
 
 GOLDEN = pathlib.Path(__file__).parents[2] / "crates/apium-bodies/tests/golden"
 UTC = datetime.timezone.utc
@@ -87,19 +87,6 @@ def raw(value):
 
 def as_json(value):
     return dumps(value, serializer="json")[2]
-
-
-def certificate(name, days=36500):
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    issuer = x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "NL"), x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    begin = datetime.datetime(2020, 1, 1)
-    made = x509.CertificateBuilder().subject_name(issuer).issuer_name(issuer).public_key(key.public_key())
-    made = made.serial_number(x509.random_serial_number()).not_valid_before(begin)
-    made = made.not_valid_after(begin + datetime.timedelta(days=days)).sign(key, hashes.SHA256())
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return pem.decode(), made.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def signed(name, serializer, value, store):

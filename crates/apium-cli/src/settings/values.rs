@@ -151,10 +151,7 @@ impl Settings {
                 .unwrap_or(defaults.task_serializer),
             task_compression: compression("task_compression"),
             result_compression: compression("result_compression"),
-            largest_body: self
-                .text("largest_body")
-                .and_then(|text| text.parse().ok())
-                .unwrap_or(defaults.largest_body),
+            largest_body: self.text("largest_body").and_then(|text| text.parse().ok()).unwrap_or(defaults.largest_body),
             security_cert_store: self.text("security_cert_store").map(PathBuf::from),
         }
     }

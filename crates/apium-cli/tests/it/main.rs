@@ -9,6 +9,7 @@ mod control;
 mod dead;
 mod diary;
 mod example;
+mod forms;
 mod http;
 mod idle;
 mod interop;

@@ -9,6 +9,7 @@ use crate::running::Running;
 /// A Python interpreter that has one Celery version installed.
 pub(crate) struct Python {
     interpreter: PathBuf,
+    conf: &'static str,
 }
 
 impl Python {
@@ -23,7 +24,12 @@ impl Python {
              in {variable}",
             interpreter.display()
         );
-        Self { interpreter }
+        Self { interpreter, conf: "{}" }
+    }
+
+    /// The same with further settings of Celery, as JSON.
+    pub(crate) fn set(self, conf: &'static str) -> Self {
+        Self { conf, ..self }
     }
 
     /// A command of this interpreter in the folder of our Python programs.
@@ -31,6 +37,7 @@ impl Python {
         let mut command = Command::new(&self.interpreter);
         command.args(arguments).current_dir(root().join("interop")).stdin(Stdio::null());
         command.env("APIUM_REDIS", redis).env("C_FORCE_ROOT", "1").env("PYTHONDONTWRITEBYTECODE", "1");
+        command.env("APIUM_CONF", self.conf);
         command
     }
 
