@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::runtime::Handle;
 
 use crate::alarm::Alarm;
+use crate::errbacks;
 use crate::events::Events;
 use crate::leases::Leases;
 use crate::limits::Bounds;
@@ -40,6 +41,7 @@ pub(crate) struct Station {
     pub(crate) settler: Settler,
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) alarm: Alarm,
+    pub(crate) foreign_errbacks: errbacks::Foreign,
     pub(crate) task_runtime: Option<Handle>,
 }
 

@@ -28,7 +28,7 @@ use crate::station::Station;
 use crate::stop::Stop;
 use crate::trouble::Errand;
 use crate::vitals::Vitals;
-use crate::{builtins, consumer, control, events, heart, leases, recovery, revoked};
+use crate::{builtins, consumer, control, errbacks, events, heart, leases, recovery, revoked};
 
 /// How long the loops beside the consumer get to end, and then the settling loop to write what it still has: a
 /// backend that does not answer must not keep a process from ending.
@@ -64,6 +64,7 @@ impl Worker {
             settler,
             vitals,
             alarm: Alarm::default(),
+            foreign_errbacks: errbacks::Foreign::default(),
             task_runtime: None,
         };
         Self { station, settling }
