@@ -29,6 +29,7 @@ mod revoked;
 mod settler;
 
 mod job;
+mod looks;
 mod options;
 mod queues;
 mod slots;

@@ -14,6 +14,7 @@ use crate::errbacks;
 use crate::events::Events;
 use crate::leases::Leases;
 use crate::limits::Bounds;
+use crate::looks::Looks;
 use crate::options::WorkerOptions;
 use crate::put_off::PutOff;
 use crate::queues::Queues;
@@ -32,6 +33,7 @@ pub(crate) struct Station {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) slots: Slots,
     pub(crate) queues: Queues,
+    pub(crate) looks: Looks,
     pub(crate) leases: Leases,
     pub(crate) put_off: PutOff,
     pub(crate) rates: Rates,

@@ -16,6 +16,7 @@ use crate::alarm::{Alarm, WorkerError};
 use crate::events::Events;
 use crate::leases::Leases;
 use crate::limits::Bounds;
+use crate::looks::Looks;
 use crate::options::WorkerOptions;
 use crate::put_off::PutOff;
 use crate::queues::Queues;
@@ -51,6 +52,7 @@ impl Worker {
             slots: Slots::new(options.concurrency),
             queues: Queues::new(&options.queues),
             events: Events::new(&options.name, options.task_events),
+            looks: Looks::default(),
             put_off: PutOff::default(),
             rates: Rates::of_tasks(&registry, options.default_rate_limit.as_ref()),
             bounds: Bounds::default(),
