@@ -247,7 +247,7 @@ class BrokerTap(threading.Thread):
         import redis
         self.app = app
         self.client = redis.Redis.from_url(BROKER_URL, socket_timeout=None)
-        self.conn = self.client.connection_pool.get_connection()
+        self.conn = self.client.connection_pool.make_connection()
         self.marks = {}
         self.stopping = False
         self.conn.send_command('MONITOR')

@@ -37,9 +37,17 @@ def size(cluster):
 
 
 def resize(pages, button, number):
-    pages.worker("pool")
-    pages.fill(pages.one("#pool-size"), number)
-    return pages.press(pages.button(button))
+    """Grows or shrinks by so many, in as many steps as it takes: Flower 2.0 steps by one, whatever its field says."""
+    done, answer = 0, ""
+    while done < number:
+        pages.worker("pool")
+        pages.fill(pages.one("#pool-size"), number)
+        answer = pages.press(pages.button(button))
+        step = re.search(r"pool by (\d+)$", answer)
+        if step is None:
+            return answer
+        done += int(step[1])
+    return answer
 
 
 def pool(pages, cluster):
@@ -51,13 +59,21 @@ def pool(pages, cluster):
         answer = resize(pages, "worker-pool-shrink", 2)
         effect = f"{cluster.busy()} running; {size(cluster)}"
     ends = {cluster.outcome(task) for task in held}
-    yield Row("Shrink 2, all busy", answer, f"{effect}; {ends}",
-              "4 running; max-concurrency 2, 4 processes; {\"SUCCESS 'released'\"}")
+    yield Row(
+        "Shrink 2, all busy",
+        answer,
+        f"{effect}; {ends}",
+        "4 running; max-concurrency 2, 4 processes; {\"SUCCESS 'released'\"}",
+    )
     if answer.startswith("Shrinking"):
         resize(pages, "worker-pool-grow", 2)
     answer = resize(pages, "worker-pool-shrink", 2)
-    yield Row("Shrink 2, idle", answer, f"{cluster.at_once(2)} at once; {size(cluster)}",
-              "2 at once; max-concurrency 2, 2 processes")
+    yield Row(
+        "Shrink 2, idle",
+        answer,
+        f"{cluster.at_once(2)} at once; {size(cluster)}",
+        "2 at once; max-concurrency 2, 2 processes",
+    )
 
 
 def refused(pages, cluster):
@@ -114,25 +130,36 @@ def queues(pages, cluster):
     answer = add_queue(pages, "extra")
     result = cluster.outcome(cluster.add(queue="extra"))
     holds(lambda: shown_queues(pages) == ["celery", "extra"])
-    yield Row("Add consumer extra", answer, f"{cluster.queues()}, shown {shown_queues(pages)}; {result}",
-              "['celery', 'extra'], shown ['celery', 'extra']; SUCCESS 3")
+    yield Row(
+        "Add consumer extra",
+        answer,
+        f"{cluster.queues()}, shown {shown_queues(pages)}; {result}",
+        "['celery', 'extra'], shown ['celery', 'extra']; SUCCESS 3",
+    )
     answer = add_queue(pages, "extra")
     yield Row("Add consumer extra, again", answer, f"{cluster.queues()}", "['celery', 'extra']")
     answer = cancel_queue(pages, "extra")
     holds(lambda: shown_queues(pages) == ["celery"])
     left = cluster.add(queue="extra")
     time.sleep(1)
-    yield Row("Cancel consumer extra", answer,
-              f"{cluster.queues()}, shown {shown_queues(pages)}; {left.state}, {cluster.length('extra')} in the queue",
-              "['celery'], shown ['celery']; PENDING, 1 in the queue")
+    yield Row(
+        "Cancel consumer extra",
+        answer,
+        f"{cluster.queues()}, shown {shown_queues(pages)}; {left.state}, {cluster.length('extra')} in the queue",
+        "['celery'], shown ['celery']; PENDING, 1 in the queue",
+    )
     answer = add_queue(pages, "extra")
     yield Row("Add consumer extra, with a task waiting", answer, cluster.outcome(left), "SUCCESS 3")
     cancel_queue(pages, "extra")
     answer = cancel_queue(pages, "celery")
     left = cluster.add()
     time.sleep(1)
-    yield Row("Cancel consumer celery", answer, f"{cluster.queues()}; {left.state}, {cluster.length('celery')} in the queue",
-              "[]; PENDING, 1 in the queue")
+    yield Row(
+        "Cancel consumer celery",
+        answer,
+        f"{cluster.queues()}; {left.state}, {cluster.length('celery')} in the queue",
+        "[]; PENDING, 1 in the queue",
+    )
     answer = add_queue(pages, "celery")
     yield Row("Add consumer celery", answer, f"{cluster.queues()}; {cluster.outcome(left)}", "['celery']; SUCCESS 3")
 
@@ -164,10 +191,15 @@ def rates(pages, cluster):
         answer = limit(pages, "task-rate-limit", "mix.add", value)
         entry = listed(cluster, "mix.add")
         effect = pace(cluster)
-        shown = holds(lambda: [pages.worker("limits"), entry in [
-            row[0] for row in pages.tables("#tab-limits")[0]["rows"]]][1])
-        yield Row(f"Rate limit {value!r} of mix.add", answer, f"{effect}; {entry!r}, shown {shown}",
-                  f"{wanted}; {entry!r}, shown True")
+        shown = holds(
+            lambda: [pages.worker("limits"), entry in [row[0] for row in pages.tables("#tab-limits")[0]["rows"]]][1]
+        )
+        yield Row(
+            f"Rate limit {value!r} of mix.add",
+            answer,
+            f"{effect}; {entry!r}, shown {shown}",
+            f"{wanted}; {entry!r}, shown True",
+        )
 
 
 def timeouts(pages, cluster):
@@ -178,9 +210,13 @@ def timeouts(pages, cluster):
             task = cluster.hold(gate)
             ended = holds(task.ready, 4)
         result = cluster.outcome(task)
-        holds(lambda: pages.state(task.id) == task.state)  # noqa: B023: asked at once
-        yield Row(f"{kind} timeout 1 of probe.hold", answer, f"{result}, ended by itself: {ended}, Flower {pages.state(task.id)}",
-                  f"FAILURE {error}, ended by itself: True, Flower FAILURE")
+        holds(lambda: pages.state(task.id) == task.state)  # noqa: B023
+        yield Row(
+            f"{kind} timeout 1 of probe.hold",
+            answer,
+            f"{result}, ended by itself: {ended}, Flower {pages.state(task.id)}",
+            f"FAILURE {error}, ended by itself: True, Flower FAILURE",
+        )
     answer = limit(pages, "task-timeout-soft", "probe.hold", "")
     yield Row("Soft timeout '' of probe.hold", answer, "", "")
 
@@ -206,8 +242,12 @@ def revoke_scheduled(pages, cluster):
     task = cluster.add(countdown=8)
     until(lambda: any(job["request"]["id"] == task.id for job in cluster.ask("scheduled")), "the scheduled task")
     answer = press_on_task(pages, task, "task-revoke", "RECEIVED")
-    yield Row("Revoke, ETA task", answer, ending(pages, cluster, task),
-              "REVOKED TaskRevokedError('revoked',); Flower REVOKED; revoked on the worker: True")
+    yield Row(
+        "Revoke, ETA task",
+        answer,
+        ending(pages, cluster, task),
+        "REVOKED TaskRevokedError('revoked',); Flower REVOKED; revoked on the worker: True",
+    )
     pages.worker("tasks")
     shown = holds(lambda: [pages.worker("tasks"), task.id in pages.one("#tab-tasks").text.split("Revoked tasks")[1]][1])
     yield Row("Revoked tasks of the worker's page", "", f"listed: {shown}", "listed: True")
@@ -227,9 +267,13 @@ def revoke_reserved(pages, cluster):
         task = cluster.add()
         answer = revoke_anyhow(pages, task)
     ends = {cluster.outcome(one) for one in held}
-    yield Row("Revoke, task behind busy slots", answer, f"{ending(pages, cluster, task)}; the running: {ends}",
-              "REVOKED TaskRevokedError('revoked',); Flower REVOKED; revoked on the worker: True; "
-              "the running: {\"SUCCESS 'released'\"}")
+    yield Row(
+        "Revoke, task behind busy slots",
+        answer,
+        f"{ending(pages, cluster, task)}; the running: {ends}",
+        "REVOKED TaskRevokedError('revoked',); Flower REVOKED; revoked on the worker: True; "
+        "the running: {\"SUCCESS 'released'\"}",
+    )
 
 
 def revoke_limited(pages, cluster):
@@ -241,9 +285,13 @@ def revoke_limited(pages, cluster):
     end = ending(pages, cluster, tasks[-1])
     limit(pages, "task-rate-limit", "mix.fail", 0)
     until(lambda: all(task.ready() for task in tasks), "the end of the others")
-    yield Row("Revoke, task behind its rate limit", answer, f"{end}; the first: {first}",
-              "REVOKED TaskRevokedError('revoked',); Flower REVOKED; revoked on the worker: True; "
-              "the first: FAILURE ValueError('no such luck with 0',)")
+    yield Row(
+        "Revoke, task behind its rate limit",
+        answer,
+        f"{end}; the first: {first}",
+        "REVOKED TaskRevokedError('revoked',); Flower REVOKED; revoked on the worker: True; "
+        "the first: FAILURE ValueError('no such luck with 0',)",
+    )
 
 
 def terminate(pages, cluster):
@@ -251,8 +299,13 @@ def terminate(pages, cluster):
     with cluster.held() as (task,):
         answer = press_on_task(pages, task, "task-terminate", "STARTED")
         end = ending(pages, cluster, task)
-    yield Row("Terminate, running task", answer, f"{end}; then {cluster.at_once(2)} at once, {cluster.outcome(cluster.add())}",
-              "REVOKED TaskRevokedError('terminated',); Flower REVOKED; revoked on the worker: True; then 2 at once, SUCCESS 3")
+    yield Row(
+        "Terminate, running task",
+        answer,
+        f"{end}; then {cluster.at_once(2)} at once, {cluster.outcome(cluster.add())}",
+        "REVOKED TaskRevokedError('terminated',); Flower REVOKED; revoked on the worker: True; "
+        "then 2 at once, SUCCESS 3",
+    )
 
 
 def abort(pages, cluster):
@@ -269,14 +322,23 @@ def calls(pages, cluster):
     """Tasks that Flower itself sends."""
     pages.open("/tasks")
     status, said = pages.post("/api/task/apply/mix.add", {"args": [1, 2]})
-    yield Row("API: apply", str(status), plain(sorted(json.loads(said).items())),
-              "[('result', 3), ('state', 'SUCCESS'), ('task-id', 'ID')]")
+    yield Row(
+        "API: apply",
+        str(status),
+        plain(sorted(json.loads(said).items())),
+        "[('result', 3), ('state', 'SUCCESS'), ('task-id', 'ID')]",
+    )
     for kind in ("async-apply", "send-task"):
         status, said = pages.post(f"/api/task/{kind}/mix.add", {"args": [1, 2]})
         uuid = json.loads(said)["task-id"]
-        holds(lambda: json.loads(pages.get(f"/api/task/result/{uuid}"))["state"] == "SUCCESS")  # noqa: B023: asked at once
+        holds(lambda: json.loads(pages.get(f"/api/task/result/{uuid}"))["state"] == "SUCCESS")  # noqa: B023
         result = sorted(json.loads(pages.get(f"/api/task/result/{uuid}")).items())
-        yield Row(f"API: {kind}, result", str(status), plain(result), "[('result', 3), ('state', 'SUCCESS'), ('task-id', 'ID')]")
+        yield Row(
+            f"API: {kind}, result",
+            str(status),
+            plain(result),
+            "[('result', 3), ('state', 'SUCCESS'), ('task-id', 'ID')]",
+        )
 
 
 def shut_down(pages, _cluster, worker):
@@ -291,8 +353,25 @@ def shut_down(pages, _cluster, worker):
 
     holds(lambda: offline() == "Offline", 10)
     metric = [line for line in pages.get("/metrics").splitlines() if line.startswith("flower_worker_online{")]
-    yield Row("Shut Down", answer, f"exit code {code}; shown {offline()}; {metric}",
-              f"exit code 0; shown Offline; ['flower_worker_online{{worker=\"{NODE}\"}} 0.0']")
+    yield Row(
+        "Shut Down",
+        answer,
+        f"exit code {code}; shown {offline()}; {metric}",
+        f"exit code 0; shown Offline; ['flower_worker_online{{worker=\"{NODE}\"}} 0.0']",
+    )
 
 
-STEPS = [refresh, refused, pool, queues, rates, revoke_scheduled, revoke_reserved, revoke_limited, terminate, abort, calls, timeouts]
+STEPS = [
+    refresh,
+    refused,
+    pool,
+    queues,
+    rates,
+    revoke_scheduled,
+    revoke_reserved,
+    revoke_limited,
+    terminate,
+    abort,
+    calls,
+    timeouts,
+]

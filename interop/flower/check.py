@@ -22,19 +22,20 @@ BLANK = ("", "—", "None", "null", "NaN", "undefined", "N/A")
 
 # Where ours is meant to differ: the start of a row's name or of `page: label`, and why.
 ACCEPTED = {
-    "Grow 2": "slots are no processes: max-concurrency tells how many there are now, Celery's stays at what it began with",
+    "Grow 2": "slots are no processes: max-concurrency tells how many there are, Celery's how many it began with",
     "Shrink 2, all busy": "a slot goes when its task ends; Celery refuses while all its processes are busy",
     "Shrink 2, idle": "slots are no processes",
-    "Revoke, task behind busy slots": "a task is taken from its queue when a slot is free for it, so Flower does not know it before",
+    "Revoke, task behind busy slots": "nothing leaves its queue before a slot is free for it: Flower does not know it",
     "Soft timeout 1": "a limit set by remote control counts at once; Celery 5.7 says it is set and never looks at it",
     "Hard timeout 1": "as the soft one",
     "worker, pool: Worker pool options: Writes": "there are no pipes to child processes",
     "worker, tasks: Reserved tasks": "nothing is taken from a queue before a slot is free for it",
-    "worker, config: Configuration options: broker_connection_retry_on_startup": "set in the genuine worker's application",
+    "worker, config: Configuration options: broker_connection_retry_on_startup": "set in the genuine one's application",
     "worker, config: Configuration options: worker_disable_prefetch": "nothing is fetched ahead",
     "worker, config: Configuration options: include": "tasks are compiled in",
     "API: workers: reserved": "nothing is taken from a queue before a slot is free for it",
     "celery inspect stats: .pool.writes": "there are no pipes to child processes",
+    "celery inspect memsample": "Celery has an answer only where psutil is installed",
     "celery inspect reserved": "nothing is taken from a queue before a slot is free for it",
 }
 
@@ -72,7 +73,9 @@ def compare_rows(ours, theirs):
         same = (answer, effect) == (their_answer, their_effect)
         verdict = "good" if effect == wanted and same else accepted(name) or "**AMISS**"
         if verdict == "**AMISS**":
-            amiss.append(f"{name}: {answer!r}, {effect!r}; genuine {their_answer!r}, {their_effect!r}; wanted {wanted!r}")
+            amiss.append(
+                f"{name}: {answer!r}, {effect!r}; genuine {their_answer!r}, {their_effect!r}; wanted {wanted!r}"
+            )
         beside = "the same" if same else f"{their_answer}; {their_effect}"
         print("|", " | ".join(cell(text) for text in (name, answer, effect, beside, verdict)), "|")
     amiss += [f"{name}: not come to" for name in genuine.keys() - {row[0] for row in ours} if not accepted(name)]

@@ -1,6 +1,6 @@
 """One worker, seen and steered through Flower; what was found goes to a JSON file. `check.py` runs this for each kind.
 
-    APIUM_REDIS is set here: Celery's applications want their broker before they are imported.
+APIUM_REDIS is set here: Celery's applications want their broker before they are imported.
 """
 
 import json
@@ -41,8 +41,10 @@ def guarded(step, *arguments):
 
     try:
         yield from step(*arguments)
-    except Exception as error:  # noqa: BLE001: whatever it was is the finding
-        yield buttons.Row(f"{step.__name__}, cut short", "", f"{type(error).__name__}: {str(error).splitlines()[:1]}", "nothing")
+    except Exception as error:  # noqa: BLE001
+        yield buttons.Row(
+            f"{step.__name__}, cut short", "", f"{type(error).__name__}: {str(error).splitlines()[:1]}", "nothing"
+        )
 
 
 def main():

@@ -1,4 +1,4 @@
-"""What a check stands on: a Redis of its own, one worker, Flower, and a headless Chromium; all of it ends with the check."""
+"""What a check stands on: a Redis, one worker, Flower, a headless Chromium; all of it ends with the check."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ class TooLate(Exception):
 
 
 def until(probe, what, seconds=20.0):
-    """Asks again and again until the answer is true, and gives it; a page that changes while it is read is read again."""
+    """Asks until the answer is true, and gives it; a page that changes while it is read is read again."""
     deadline = time.monotonic() + seconds
     while True:
         try:

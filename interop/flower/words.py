@@ -10,9 +10,22 @@ from buttons import Row, holds, plain
 from stage import HERE, NODE, until
 
 CELERY = [sys.executable, "-m", "celery", "-A", "tasks"]
-INSPECT = ["active", "active_queues", "clock", "conf", "memsample", "ping", "query_task", "registered", "report", "reserved",
-           "revoked", "scheduled", "stats"]
-EVENT = re.compile(r"(?P<node>\S+) \[[^]]*\] (?P<what>[a-z -]+?)(?: started at| finished|:)? ?(?P<fields>\S.*)")
+INSPECT = [
+    "active",
+    "active_queues",
+    "clock",
+    "conf",
+    "memsample",
+    "ping",
+    "query_task",
+    "registered",
+    "report",
+    "reserved",
+    "revoked",
+    "scheduled",
+    "stats",
+]
+EVENT = re.compile(r"(?P<node>\S+) \[[^]]*\] (?P<what>[a-z ]+): (?P<fields>.*)")
 
 
 def celery(*arguments):
@@ -24,7 +37,9 @@ def celery(*arguments):
 def shape(value, path=""):
     """Where in a reply there is what kind of value; of a list the first."""
     if isinstance(value, dict) and value:
-        return {name: kind for key, inner in value.items() for name, kind in shape(inner, f"{path}.{plain(key)}").items()}
+        return {
+            name: kind for key, inner in value.items() for name, kind in shape(inner, f"{path}.{plain(key)}").items()
+        }
     if isinstance(value, list) and value:
         return shape(value[0], f"{path}[]")
     return {path: "number" if type(value) in (int, float) else type(value).__name__}
@@ -48,29 +63,33 @@ def inspect(_pages, cluster):
                 told[f"celery inspect {command}"] = shape(json.loads(said)[NODE])
         code, said = celery("inspect", "active")
     good = "1 node online" in said and task.id in said
-    yield Row("celery inspect active, as text", "", f"exit code {code}, lists the task: {good}",
-              "exit code 0, lists the task: True")
+    yield Row(
+        "celery inspect active, as text",
+        "",
+        f"exit code {code}, lists the task: {good}",
+        "exit code 0, lists the task: True",
+    )
     for command in ("conf", "registered"):
         told.pop(f"celery inspect {command}", None)
     yield told
 
 
 @contextlib.contextmanager
-def watching(*arguments):
+def watching(folder, *arguments):
     """`celery events` in the background; gives what asks for its lines so far."""
-    with open(HERE / "events.log", "w+", encoding="utf-8") as log:
+    file = folder / "events.log"
+    with open(file, "w", encoding="utf-8") as log:
         child = subprocess.Popen([*CELERY, "events", *arguments], cwd=HERE, stdout=log, stderr=subprocess.STDOUT)
         try:
-            yield lambda: (HERE / "events.log").read_text(encoding="utf-8").splitlines()
+            yield lambda: file.read_text(encoding="utf-8").splitlines()
         finally:
             child.terminate()
             child.wait(10)
-            (HERE / "events.log").unlink()
 
 
 def dump(_pages, cluster):
     """`celery events --dump`: which events there are, and what they tell."""
-    with watching("--dump") as lines:
+    with watching(cluster.folder, "--dump") as lines:
         until(lambda: any("heartbeat" in line for line in lines()), "a heartbeat in the dump", 30)
         late = cluster.add(countdown=2)
         late.revoke()
@@ -80,7 +99,9 @@ def dump(_pages, cluster):
         wanted = ("task received", "task started", "task succeeded", "task failed", "task retried", "task revoked")
         told = holds(lambda: all(any(what in line for line in lines()) for what in wanted), 10)
         seen = lines()
-    yield Row("celery events --dump", "", f"told of each of {len(wanted)} events: {told}", "told of each of 6 events: True")
+    yield Row(
+        "celery events --dump", "", f"told of each of {len(wanted)} events: {told}", "told of each of 6 events: True"
+    )
     fields = {}
     for line in seen:
         found = EVENT.match(line)
@@ -92,10 +113,12 @@ def dump(_pages, cluster):
 
 def snapshot(_pages, cluster):
     """`celery events --camera`: a snapshot of workers and tasks."""
-    with watching("--camera", "camera.Printer", "--frequency", "0.5") as lines:
+    with watching(cluster.folder, "--camera", "camera.Printer", "--frequency", "0.5") as lines:
         until(lambda: any(NODE in line for line in lines()), "a snapshot with the worker", 30)
         cluster.add()
-        told = holds(lambda: any("'mix.add': 'SUCCESS'" in line and f"'{NODE}': 'ONLINE'" in line for line in lines()), 10)
+        told = holds(
+            lambda: any("'mix.add': 'SUCCESS'" in line and f"'{NODE}': 'ONLINE'" in line for line in lines()), 10
+        )
     yield Row("celery events --camera", "", f"worker online, task SUCCESS: {told}", "worker online, task SUCCESS: True")
 
 

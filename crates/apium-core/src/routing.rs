@@ -32,6 +32,7 @@ pub struct Routes {
     default_exchange: Option<String>,
     default_exchange_type: ExchangeType,
     default_routing_key: Option<String>,
+    default_priority: Option<u8>,
     create_missing: bool,
     queues: Vec<DeclaredQueue>,
     routers: Vec<Router>,
@@ -108,6 +109,13 @@ impl Routes {
     /// Sets `task_default_routing_key`. Default: the name of the default queue.
     pub fn with_default_routing_key(mut self, routing_key: impl Into<String>) -> Self {
         self.default_routing_key = Some(routing_key.into()).filter(|key| !key.is_empty());
+        self
+    }
+
+    /// Sets the priority of what neither the sender nor a rule gives one (`task_default_priority`). Default none, which
+    /// is 0; on Redis, as in kombu, 0 comes first.
+    pub fn with_default_priority(mut self, priority: u8) -> Self {
+        self.default_priority = Some(priority);
         self
     }
 
@@ -191,6 +199,7 @@ impl Default for Routes {
             default_exchange: None,
             default_exchange_type: ExchangeType::Direct,
             default_routing_key: None,
+            default_priority: None,
             create_missing: true,
             queues: Vec::new(),
             routers: Vec::new(),

@@ -91,10 +91,13 @@ async fn claim(station: &Station, queues: &[String], max: usize, stop: &Stop) ->
         stop.requested().await;
         tokio::time::sleep(LAST_WORDS).await;
     };
+    station.looks.begin();
     let claimed = tokio::select! {
-        claimed = station.broker().claim(&claim) => claimed?,
-        () = patience => return Err(BackendError::Unavailable("no answer to a claim".to_owned())),
+        claimed = station.broker().claim(&claim) => claimed,
+        () = patience => Err(BackendError::Unavailable("no answer to a claim".to_owned())),
     };
+    station.looks.end(claimed.as_ref().map_or(0, Vec::len));
+    let claimed = claimed?;
     station.vitals.heard();
     station.vitals.troubles.well(Errand::Claim);
     Ok(claimed)
@@ -111,13 +114,16 @@ fn hand_on(station: &Arc<Station>, attempts: &TaskTracker, delivery: Delivery, s
 /// Judges a delivery, and sees it to its settlement.
 pub(crate) async fn handle(station: &Station, delivery: Delivery) {
     let handling = async {
+        let found = station.looks.found();
         match judge(station, delivery) {
             Judgement::Run(job) => {
                 narration::taken(station, &job);
+                drop(found);
                 executor::attempt(station, *job).await;
             }
             Judgement::Settle(verdict) => {
                 let told = narration::not_run(station, &verdict);
+                drop(found);
                 outcome::without_attempt(station, *verdict).await;
                 if let Some(kind) = told {
                     station.say(kind);
@@ -139,6 +145,7 @@ async fn idle(station: &Station, cycle: &QueueCycle, changes: &mut Changes, stop
     };
     let woken = tokio::select! {
         () = stop.requested() => return,
+        () = station.looks.asked() => return,
         // Seen here, heeded by the loop.
         _ = changes.changed() => return changes.mark_changed(),
         woken = message => woken,

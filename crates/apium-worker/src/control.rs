@@ -66,6 +66,11 @@ pub(crate) async fn run(station: Arc<Station>, stop: Stop, end: CancellationToke
     end.run_until_cancelled(listening).await;
 }
 
+/// Whether the answer tells of messages that the worker has taken.
+fn lists_tasks(command: &Command) -> bool {
+    matches!(command, Command::Active { .. } | Command::Reserved | Command::Scheduled | Command::QueryTask { .. })
+}
+
 fn topics(station: &Station) -> Vec<Topic> {
     let options = &station.options;
     let control = options.enable_remote_control.then_some(Topic::Control);
@@ -159,7 +164,12 @@ impl Desk {
             }
             Command::Memsample => self.memory.sample(),
             Command::Memdump { samples } => self.memory.dump(samples),
-            command if command.inspects() => inspect::inspect(station, command),
+            command if command.inspects() => {
+                if lists_tasks(&command) && !station.claims_nothing() && !self.stop.is_requested() {
+                    station.looks.another().await;
+                }
+                inspect::inspect(station, command)
+            }
             command => change::change(station, command).map_or_else(RawJson::null, |answer: Answer| answer.to_json()),
         })
     }

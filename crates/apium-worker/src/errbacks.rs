@@ -1,6 +1,8 @@
 //! Errbacks of this program's own: called in the worker that saw the failure, once the failure is stored.
 
+use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 
 use apium_core::context::{Attempt, Failed, Workflow};
 use apium_core::protocol::Properties;
@@ -11,6 +13,29 @@ use tokio_util::sync::CancellationToken;
 use crate::job::CallOff;
 use crate::limits::{self, Ending, Limits};
 use crate::station::Station;
+
+/// So many names are remembered at most; beyond that a warning may come again.
+const REMEMBERED: usize = 1_000;
+
+/// Errbacks of other programs, by task, each warned of once.
+#[derive(Default)]
+pub(crate) struct Foreign(Mutex<HashSet<String>>);
+
+impl Foreign {
+    /// Warns of an errback that is sent because its task is not known here.
+    pub(crate) fn warn(&self, task: &str) {
+        let mut warned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.len() >= REMEMBERED {
+            warned.clear();
+        }
+        if warned.insert(task.to_owned()) {
+            tracing::warn!(
+                task,
+                "an errback of another program is sent with the id of the failed task, as the wire has it: one of the                  new style, f(request, exc, traceback), fails there with a TypeError"
+            );
+        }
+    }
+}
 
 /// Calls them one after the other. What they make of it goes to the log: their caller has failed already.
 pub(crate) async fn call(station: &Station, settlement: &Settlement, errbacks: Vec<(Signature, Failed)>) {

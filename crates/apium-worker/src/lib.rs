@@ -31,6 +31,7 @@ mod settler;
 
 mod inline;
 mod job;
+mod looks;
 mod options;
 mod queues;
 mod slots;

@@ -10,10 +10,12 @@ use jiff::Timestamp;
 use tokio::runtime::Handle;
 
 use crate::alarm::Alarm;
+use crate::errbacks;
 use crate::events::Events;
 use crate::inline::AtOnce;
 use crate::leases::Leases;
 use crate::limits::Bounds;
+use crate::looks::Looks;
 use crate::options::WorkerOptions;
 use crate::put_off::PutOff;
 use crate::queues::Queues;
@@ -32,6 +34,7 @@ pub(crate) struct Station {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) slots: Slots,
     pub(crate) queues: Queues,
+    pub(crate) looks: Looks,
     pub(crate) leases: Leases,
     pub(crate) put_off: PutOff,
     pub(crate) rates: Rates,
@@ -41,6 +44,7 @@ pub(crate) struct Station {
     pub(crate) settler: Settler,
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) alarm: Alarm,
+    pub(crate) foreign_errbacks: errbacks::Foreign,
     pub(crate) task_runtime: Option<Handle>,
     /// Where what is sent is run at once (see [`crate::inline`]).
     pub(crate) at_once: Option<AtOnce>,

@@ -16,6 +16,7 @@ use crate::alarm::{Alarm, WorkerError};
 use crate::events::Events;
 use crate::leases::Leases;
 use crate::limits::Bounds;
+use crate::looks::Looks;
 use crate::options::WorkerOptions;
 use crate::put_off::PutOff;
 use crate::queues::Queues;
@@ -28,7 +29,7 @@ use crate::station::Station;
 use crate::stop::Stop;
 use crate::trouble::Errand;
 use crate::vitals::Vitals;
-use crate::{builtins, consumer, control, events, heart, leases, recovery, revoked};
+use crate::{builtins, consumer, control, errbacks, events, heart, leases, recovery, revoked};
 
 /// How long the loops beside the consumer get to end, and then the settling loop to write what it still has: a
 /// backend that does not answer must not keep a process from ending.
@@ -51,6 +52,7 @@ impl Worker {
             slots: Slots::new(options.concurrency),
             queues: Queues::new(&options.queues),
             events: Events::new(&options.name, options.task_events),
+            looks: Looks::default(),
             put_off: PutOff::default(),
             rates: Rates::of_tasks(&registry, options.default_rate_limit.as_ref()),
             bounds: Bounds::default(),
@@ -64,6 +66,7 @@ impl Worker {
             settler,
             vitals,
             alarm: Alarm::default(),
+            foreign_errbacks: errbacks::Foreign::default(),
             task_runtime: None,
             at_once: None,
         };

@@ -207,6 +207,9 @@ impl Workflow<'_> {
                 Failed { request: request.clone(), exception: exception.clone(), traceback: traceback.clone() };
             self.causes.aside.errbacks.push((errback, failed));
         }
+        for message in errbacks.plan.messages().filter(|message| self.station.registry.get(&message.task).is_none()) {
+            self.station.foreign_errbacks.warn(&message.task);
+        }
         self.send(&errbacks.plan).await?;
         Ok(errbacks.plan.children_json()?)
     }

@@ -1,7 +1,7 @@
 //! Tasks that fail, each in its way.
 
 use apium::core::Registry;
-use apium::core::protocol::{ExceptionRecord, RawJson};
+use apium::core::protocol::{ExceptionRecord, RawJson, python_repr};
 use apium::prelude::*;
 
 /// The Python module whose exceptions the suite expects.
@@ -32,7 +32,7 @@ async fn fail(#[args] args: Vec<RawJson>) -> Result<(), TaskError> {
 #[task(name = "t.integration.tasks.fail_unpickleable")]
 async fn fail_unpickleable(foo: RawJson, bar: RawJson) -> Result<(), TaskError> {
     drop(bar);
-    Err(unpickleable(foo))
+    Err(unpickleable(&foo))
 }
 
 #[task(name = "t.integration.tasks.fail_replaced")]
@@ -68,9 +68,16 @@ pub(crate) fn expected(args: &[RawJson]) -> TaskError {
     exception("ExpectedException", args)
 }
 
-/// The suite's `UnpickleableException`, of whose two arguments only the first is told.
-pub(crate) fn unpickleable(foo: RawJson) -> TaskError {
-    exception("UnpickleableException", &[foo])
+/// The suite's `UnpickleableException`, of whose two arguments only the first is told: as a Python worker stores what
+/// it cannot pickle.
+pub(crate) fn unpickleable(foo: &RawJson) -> TaskError {
+    let shown = RawJson::string(&format!("UnpickleableException({})", python_repr::value(foo)));
+    let (module, name) = (RawJson::string(MODULE), RawJson::string("UnpickleableException"));
+    TaskError::from_exception(ExceptionRecord {
+        exc_type: "UnpickleableExceptionWrapper".to_owned(),
+        exc_message: RawJson::array(&[module, name, RawJson::array(std::slice::from_ref(foo)), shown]),
+        exc_module: Some("celery.utils.serialization".to_owned()),
+    })
 }
 
 fn exception(exc_type: &str, args: &[RawJson]) -> TaskError {

@@ -63,7 +63,7 @@ async fn retry(tries: State<Tries>, return_value: Option<RawJson>) -> Result<Raw
 async fn retry_unpickleable(foo: RawJson, bar: RawJson, retry_kwargs: RetryKwargs) -> Result<(), TaskError> {
     drop(bar);
     let RetryKwargs { countdown, max_retries } = retry_kwargs;
-    Err(unpickleable(foo).retry_with(after(countdown).max_retries(max_retries)))
+    Err(unpickleable(&foo).retry_with(after(countdown).max_retries(max_retries)))
 }
 
 #[task(name = "t.integration.tasks.retry_with_args_after_kwargs", max_retries = 1)]

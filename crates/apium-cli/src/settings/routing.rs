@@ -57,6 +57,9 @@ impl Settings {
         if let Some(key) = self.text("task_default_routing_key") {
             routes = routes.with_default_routing_key(key);
         }
+        if let Some(priority) = self.text("task_default_priority").and_then(|text| text.parse().ok()) {
+            routes = routes.with_default_priority(priority);
+        }
         if self.is_set("task_create_missing_queues") {
             let create = matches!(self.text("task_create_missing_queues"), Some("true" | "1"));
             routes = routes.with_create_missing(create);

@@ -219,6 +219,16 @@ const ENGINE: &[Setting] = &[
         kind: Kind::Name,
     },
     Setting {
+        key: "task_default_priority",
+        short: None,
+        env: &["APIUM_TASK_DEFAULT_PRIORITY", "CELERY_TASK_DEFAULT_PRIORITY"],
+        default: None,
+        value: "N",
+        help: "The priority of tasks that neither their sender nor a rule gives one; on Redis, as in Celery, 0 comes first. Default: 0",
+        scope: Scope::All,
+        kind: Kind::Count { least: 0, most: 255 },
+    },
+    Setting {
         key: "task_create_missing_queues",
         short: None,
         env: &["APIUM_TASK_CREATE_MISSING_QUEUES", "CELERY_TASK_CREATE_MISSING_QUEUES"],

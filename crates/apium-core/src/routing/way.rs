@@ -45,7 +45,7 @@ impl Routes {
             queue: merged.queue,
             exchange,
             routing_key,
-            priority: merged.priority,
+            priority: merged.priority.or(self.default_priority),
             other: merged.other,
             why,
         })

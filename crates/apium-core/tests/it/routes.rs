@@ -120,3 +120,12 @@ fn the_settings_go_before_what_the_program_says() {
     assert_eq!((both.queue_of("scan.x"), both.queue_of("scan.y")), ("mine".to_owned(), "again".to_owned()));
     assert_eq!(both.queues().len(), 1);
 }
+
+#[test]
+fn a_default_priority_is_for_what_has_none() {
+    let routes = Routes::default().with_default_priority(6).with_rule("mail.*", Route::queue("mail").priority(3));
+    let priority = |task, asked: Route| routes.route(task, &asked).unwrap().priority;
+    assert_eq!(priority("scan.a", Route::default()), Some(6));
+    assert_eq!(priority("mail.a", Route::default()), Some(3));
+    assert_eq!(priority("mail.a", Route::default().priority(0)), Some(0));
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use apium_core::Broker as _;
 use apium_core::broadcast::Topic;
+use apium_core::clock::after;
 use serde_json::json;
 
 use crate::caller::{answers, from_python, request, say};
@@ -178,4 +179,16 @@ async fn work_begins_before_the_others_have_answered() {
     rig.start();
     rig.outcome(&tasks::add::s(1, 1, None)).await;
     assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_before_the_question_is_in_the_answer() {
+    let rig = Rig::controlled().await;
+    for turn in 0..20 {
+        let id = format!("later-{turn}");
+        rig.publish(from_python(&id, after(rig.clock.now(), Duration::from_mins(10)))).await;
+        let told = rig.ask("scheduled", json!({})).await;
+        let ids: Vec<_> = told.as_array().unwrap().iter().map(|entry| entry["request"]["id"].clone()).collect();
+        assert_eq!((ids.len(), ids.last()), (turn + 1, Some(&json!(id))), "{told}");
+    }
 }

@@ -131,3 +131,16 @@ async fn a_broker_that_was_flushed_is_not_said_to_have_another_worker() {
     assert!(lines.iter().any(|line| line.contains("WARN") && line.contains("purged or flushed")), "{lines:#?}");
     assert!(lines.last().unwrap().contains("state=\"LOST\""), "{lines:#?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_errback_of_another_program_is_warned_of_once() {
+    keep_log();
+    let rig = Rig::started();
+    for id in ["first", "second"] {
+        let errback = Signature::new("theirs.on_error");
+        let failing = tasks::end::s("fatal".to_owned()).task_id(id).link_error(&errback);
+        assert_eq!(rig.outcome(&failing).await.status, "FAILURE");
+    }
+    let warned: Vec<String> = lines("theirs.on_error").into_iter().filter(|line| line.contains("WARN")).collect();
+    assert!(warned.len() == 1 && warned[0].contains("f(request, exc, traceback)"), "{warned:#?}");
+}

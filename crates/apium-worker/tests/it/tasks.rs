@@ -1,5 +1,6 @@
 //! The tasks these tests send: each does one thing a worker must cope with.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use apium_core::protocol::RawJson;
@@ -301,6 +302,8 @@ pub(crate) async fn quiet(how: String, context: Context, stage: State<Stage>) ->
 pub(crate) struct Reluctant {
     pub(crate) stage: Stage,
     pub(crate) gate: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
+    /// The worker asks once when it is made, for the rate limit.
+    pub(crate) known: AtomicBool,
 }
 
 impl Task for Reluctant {
@@ -309,6 +312,9 @@ impl Task for Reluctant {
     }
 
     fn options(&self) -> TaskOptions {
+        if !self.known.swap(true, Ordering::Relaxed) {
+            return TaskOptions::default();
+        }
         self.stage.note("judged");
         self.gate.lock().unwrap().recv().unwrap();
         TaskOptions::default()
