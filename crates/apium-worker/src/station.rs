@@ -5,7 +5,7 @@ use std::sync::Arc;
 use apium_core::broadcast::Broadcast;
 use apium_core::context::States;
 use apium_core::protocol::event::EventKind;
-use apium_core::{Broker, Client, Clock, Registry};
+use apium_core::{Broker, Client, Clock, Registry, SystemClock};
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 
@@ -51,6 +51,39 @@ pub(crate) struct Station {
 }
 
 impl Station {
+    /// The station of a worker that has yet to begin.
+    pub(crate) fn new(
+        options: WorkerOptions,
+        registry: Registry,
+        states: States,
+        client: Client,
+        settler: Settler,
+        vitals: Arc<Vitals>,
+    ) -> Self {
+        Self {
+            slots: Slots::new(options.concurrency),
+            queues: Queues::new(&options.queues),
+            events: Events::new(&options.name, options.task_events),
+            looks: Looks::default(),
+            leases: Leases::default(),
+            put_off: PutOff::default(),
+            rates: Rates::of_tasks(&registry, options.default_rate_limit.as_ref()),
+            bounds: Bounds::default(),
+            options,
+            registry,
+            states,
+            client,
+            clock: Arc::new(SystemClock),
+            revoked: Revoked::default(),
+            settler,
+            vitals,
+            alarm: Alarm::default(),
+            foreign_errbacks: errbacks::Foreign::default(),
+            task_runtime: None,
+            at_once: None,
+        }
+    }
+
     pub(crate) fn broker(&self) -> &dyn Broker {
         &**self.client.broker()
     }

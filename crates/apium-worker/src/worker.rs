@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apium_core::context::States;
-use apium_core::{Client, Clock, Registry, SystemClock};
+use apium_core::{Client, Clock, Registry};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
@@ -13,23 +13,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::alarm::{Alarm, WorkerError};
-use crate::events::Events;
-use crate::leases::Leases;
-use crate::limits::Bounds;
-use crate::looks::Looks;
 use crate::options::WorkerOptions;
-use crate::put_off::PutOff;
-use crate::queues::Queues;
-use crate::rates::Rates;
 use crate::retry::Backoff;
-use crate::revoked::Revoked;
 use crate::settler::{Settler, SettlerLoop};
-use crate::slots::Slots;
 use crate::station::Station;
 use crate::stop::Stop;
 use crate::trouble::Errand;
 use crate::vitals::Vitals;
-use crate::{builtins, consumer, control, errbacks, events, heart, leases, recovery, revoked};
+use crate::{builtins, consumer, control, events, heart, leases, recovery, revoked};
 
 /// How long the loops beside the consumer get to end, and then the settling loop to write what it still has: a
 /// backend that does not answer must not keep a process from ending.
@@ -48,28 +39,7 @@ impl Worker {
         let (settler, settling) = Settler::new(client.broker().clone(), client.results().clone(), vitals.clone());
         let options = options.within_bounds();
         let registry = builtins::beside(registry);
-        let station = Station {
-            slots: Slots::new(options.concurrency),
-            queues: Queues::new(&options.queues),
-            events: Events::new(&options.name, options.task_events),
-            looks: Looks::default(),
-            put_off: PutOff::default(),
-            rates: Rates::of_tasks(&registry, options.default_rate_limit.as_ref()),
-            bounds: Bounds::default(),
-            options,
-            registry,
-            states,
-            client,
-            clock: Arc::new(SystemClock),
-            leases: Leases::default(),
-            revoked: Revoked::default(),
-            settler,
-            vitals,
-            alarm: Alarm::default(),
-            foreign_errbacks: errbacks::Foreign::default(),
-            task_runtime: None,
-            at_once: None,
-        };
+        let station = Station::new(options, registry, states, client, settler, vitals);
         Self { station, settling }
     }
 

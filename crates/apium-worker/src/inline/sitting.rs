@@ -7,18 +7,11 @@ use apium_core::{BackendError, Broker, Claim, Clock, Outgoing, TaskError};
 use jiff::Timestamp;
 
 use super::Inline;
-use crate::alarm::Alarm;
 use crate::consumer;
-use crate::events::Events;
-use crate::leases::Leases;
-use crate::limits::Bounds;
 use crate::outcome::Outcome;
-use crate::put_off::PutOff;
-use crate::queues::Queues;
 use crate::rates::Rates;
-use crate::revoked::{self, Revoked};
+use crate::revoked;
 use crate::settler::{Settler, SettlerLoop};
-use crate::slots::Slots;
 use crate::station::Station;
 
 /// As many are taken from the line at once: enough not to search it for each.
@@ -115,25 +108,14 @@ impl Inline {
     fn station(&self, line: &Memory) -> (Station, SettlerLoop) {
         let kit = &*self.0;
         let (settler, settling) = Settler::new(Arc::new(line.clone()), kit.results.clone(), kit.vitals.clone());
+        let (options, registry, states) = (kit.options.clone(), kit.registry.clone(), kit.states.clone());
         let station = Station {
-            slots: Slots::new(1),
-            queues: Queues::new(&kit.options.queues),
-            events: Events::new(&kit.options.name, false),
-            put_off: PutOff::default(),
-            rates: Rates::default(),
-            bounds: Bounds::default(),
-            options: kit.options.clone(),
-            registry: kit.registry.clone(),
-            states: kit.states.clone(),
-            client: self.client(),
             clock: kit.clock.clone(),
-            leases: Leases::default(),
-            revoked: Revoked::default(),
-            settler,
-            vitals: kit.vitals.clone(),
-            alarm: Alarm::default(),
+            // A limit is for those who wait, and here nobody does.
+            rates: Rates::default(),
             task_runtime: kit.task_runtime.clone(),
             at_once: Some(AtOnce::default()),
+            ..Station::new(options, registry, states, self.client(), settler, kit.vitals.clone())
         };
         (station, settling)
     }
