@@ -20,6 +20,9 @@ pub struct Service {
     pub register: fn(App, &Lookup<'_>) -> Result<App, Failure>,
     /// Its routes; reads its settings like `register`.
     pub router: fn(Client, &Lookup<'_>) -> Result<Router, Failure>,
+    /// Whether its own settings ask that its tasks run in the process that sends them, such as a mode of that name:
+    /// `|setting| setting("IMPORTS_RUNNER_MODE").as_deref() == Some("inline")`.
+    pub inline: fn(&Lookup<'_>) -> bool,
     /// Names its metrics.
     pub metrics: fn(&mut Registry),
     /// A command to try it with, at this base URL.
@@ -38,6 +41,7 @@ const OSINT: Service = Service {
         let api = svc_osint::OsintApi::new(client).with_upload_room(osint_settings(setting)?.upload_room);
         Ok(svc_osint::router(api))
     },
+    inline: |_| false,
     metrics: svc_osint::metrics::register,
     try_it: |base| {
         format!(

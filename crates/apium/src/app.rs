@@ -3,7 +3,7 @@
 use apium_core::context::States;
 use apium_core::routing::{Route, Routes};
 use apium_core::{Client, Registry, Task};
-use apium_worker::{Worker, WorkerOptions};
+use apium_worker::{Inline, Worker, WorkerOptions};
 
 use crate::backend::Backend;
 
@@ -102,6 +102,20 @@ impl App {
     /// A client that sends to this backend, each task where the routes say.
     pub fn client(&self, backend: &Backend) -> Client {
         Client::new(backend.broker.clone(), backend.results.clone(), self.routes()).with_bodies(backend.bodies.clone())
+    }
+
+    /// Runs what is sent in the program that sends it, before the sending returns: `app.inline(&backend).client()`. Of
+    /// the backend, only the results are used; on `memory://` nobody else sees them.
+    pub fn inline(&self, backend: &Backend) -> Inline {
+        let (app, backend) = (self.clone(), backend.clone());
+        let results = backend.results.clone();
+        let clients = move |broker, results| {
+            let mut inline = backend.clone();
+            (inline.broker, inline.results) = (broker, results);
+            app.client(&inline)
+        };
+        let options = WorkerOptions { queues: self.queues(), ..WorkerOptions::default() };
+        Inline::new(self.registry.clone(), self.states.clone(), clients).storing_in(results).with_options(options)
     }
 
     /// A worker on this backend; `.run(stop)` works until asked to stop.

@@ -33,7 +33,7 @@ impl Invocation {
             };
             say(&format!("  listening on {base}{everywhere}{docs}"));
         }
-        say(&format!("  broker {}", redact(&self.settings.broker())));
+        say(&format!("  broker {}", self.place()));
         if works {
             let options = self.settings.worker(self.app.queues());
             say(&format!(
@@ -55,6 +55,11 @@ impl Invocation {
         say("Ctrl-C stops.");
     }
 
+    /// Where messages are.
+    fn place(&self) -> String {
+        if self.is_eager() { "none: tasks run where they are sent".to_owned() } else { redact(&self.settings.broker()) }
+    }
+
     /// The same for those who read every line as JSON.
     fn greet_machines(&self, listener: Option<&TcpListener>, scopes: &[Scope]) {
         let listening = listener.and_then(|listener| listener.local_addr().ok()).map(|address| address.to_string());
@@ -63,7 +68,7 @@ impl Invocation {
             program = self.app.name(),
             version = env!("CARGO_PKG_VERSION"),
             listening,
-            broker = redact(&self.settings.broker()),
+            broker = self.place(),
             tasks = self.app.registry().names().join(", "),
             settings = told.join(", "),
             "started"

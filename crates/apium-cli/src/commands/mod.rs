@@ -2,6 +2,7 @@
 
 mod call;
 mod dead;
+mod eager;
 mod greeting;
 mod queues;
 pub(crate) mod remote;
@@ -69,7 +70,8 @@ fn start(
     if name == "settings" {
         return show_settings(&settings, own);
     }
-    if name != "up" && name != "routes explain" {
+    let eager = settings.switch("task_always_eager") && matches!(name.as_str(), "serve" | "call");
+    if name != "up" && name != "routes explain" && !eager {
         settings.shared()?;
     }
     let _log = logging::start(settings.filter()?, settings.text("log_format").unwrap_or("text"));
@@ -124,8 +126,12 @@ fn show_settings(settings: &Settings, matches: &ArgMatches) -> Result<ExitCode, 
 }
 
 impl Invocation {
-    /// Opens the broker and the result store the settings name.
+    /// Opens the broker and the result store the settings name; without a broker where tasks run as they are sent.
     pub(crate) async fn open(&self) -> Result<Backend, Failure> {
+        if self.is_eager() { self.without_broker().await } else { self.connect().await }
+    }
+
+    async fn connect(&self) -> Result<Backend, Failure> {
         self.open_with(self.settings.backend()?).await
     }
 

@@ -16,8 +16,11 @@ use crate::services::Service;
 use crate::settings::Scope;
 use crate::signals;
 
-/// The API and a worker in one process.
+/// The API and a worker in one process; no worker where tasks run as they are sent.
 pub(crate) async fn up(invocation: Invocation) -> Result<ExitCode, Failure> {
+    if invocation.is_eager() {
+        return serve(invocation).await;
+    }
     let stop = stop_on_signals()?;
     let listener = listen(&invocation).await?;
     let backend = invocation.open().await?;
@@ -43,6 +46,7 @@ pub(crate) async fn serve(invocation: Invocation) -> Result<ExitCode, Failure> {
 
 /// A worker alone; it answers health checks where it is told to listen.
 pub(crate) async fn worker(invocation: Invocation) -> Result<ExitCode, Failure> {
+    invocation.needs_broker("worker")?;
     let stop = stop_on_signals()?;
     let listener = if invocation.settings.is_set("listen") { Some(listen(&invocation).await?) } else { None };
     let backend = invocation.open().await?;
@@ -86,7 +90,8 @@ impl Invocation {
         let health = Health::new(backend.clone(), vitals, self.services).router();
         let lookup = |name: &str| self.settings.of_service(name);
         let add = |router: Router, service: &Service| {
-            (service.router)(client.clone(), &lookup).map(|routes| router.merge(routes))
+            let inline = (service.inline)(&lookup).then(|| self.inline(backend).client());
+            (service.router)(inline.unwrap_or_else(|| client.clone()), &lookup).map(|routes| router.merge(routes))
         };
         let mut routes = self.services.iter().try_fold(health, add)?;
         if !self.services.is_empty() {

@@ -178,7 +178,8 @@ impl Settings {
         manual(&self.table)
     }
 
-    fn switch(&self, key: &str) -> bool {
+    /// Whether a switch is on.
+    pub(crate) fn switch(&self, key: &str) -> bool {
         matches!(self.text(key), Some("true" | "1"))
     }
 

@@ -8,6 +8,7 @@ mod console;
 mod control;
 mod dead;
 mod diary;
+mod eager;
 mod example;
 mod forms;
 mod http;
