@@ -204,7 +204,7 @@ def furniture(pages, _cluster):
     )
     for path in sorted({link.removeprefix(pages.address) for link in links if "/tasks" in link}):
         pages.open(path)
-        rows = holds(lambda: len(pages.all("#tasks-table tbody td")) > 1) or "STARTED" in path
+        rows = holds(lambda: len(pages.all("#tasks-table tbody td")) > 1) or path.endswith(("STARTED", "RETRY"))
         yield Row(f"Workers: counter's link {path}", "", f"lists: {rows}", "lists: True")
     pages.open("/tasks")
     lengths = [option.get_attribute("value") for option in pages.all("#tasks-table_length option")]

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use crate::alarm::{Alarm, WorkerError};
+use crate::alarm::WorkerError;
 use crate::options::WorkerOptions;
 use crate::retry::Backoff;
 use crate::settler::{Settler, SettlerLoop};
