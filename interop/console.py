@@ -13,7 +13,7 @@ NAMES = {}
 exec(
     "import datetime, decimal, math, time, uuid\n"
     "from celery import chain, chord, group, signature\n"
-    "from celery.result import AsyncResult\n"
+    "from celery.result import AsyncResult, GroupResult\n"
     "from app import app, add, echo, fail, progress\n"
     "send = app.send_task\n",
     NAMES,

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use apium::prelude::*;
-use apium_protocol::RawJson;
+use apium_protocol::{ExceptionRecord, RawJson};
 
 /// What this process did, for the tests to read.
 struct Diary(Option<File>);
@@ -104,6 +104,13 @@ async fn stubborn() -> Result<(), TaskError> {
     Err(TaskError::exception("redis.exceptions", "TimeoutError", "nobody there"))
 }
 
+/// Fails with the exception it is told, for good.
+#[task(name = "probe.raise")]
+async fn raise(exception: RawJson) -> Result<(), TaskError> {
+    let told = ExceptionRecord::from_result(&exception).ok_or_else(|| TaskError::arguments("that is no exception"))?;
+    Err(TaskError::from_exception(told).fatal())
+}
+
 /// Gives its message up.
 #[task(name = "probe.reject")]
 async fn reject() -> Result<(), TaskError> {
@@ -144,7 +151,7 @@ async fn mix_fail(value: RawJson) -> Result<i64, TaskError> {
 fn main() -> std::process::ExitCode {
     let app = App::new("probe").state(Diary::open());
     let app = app.task(echo).task(greet).task(divide).task(note).task(hold).task(early).task(block).task(progress);
-    let app = app.task(mix_add).task(mix_total).task(mix_fail);
+    let app = app.task(raise).task(mix_add).task(mix_total).task(mix_fail);
     apium_cli::main(app.task(flaky).task(stubborn).task(reject).task(quiet).task(spin).task(clock))
 }
 

@@ -184,9 +184,11 @@ fn call() -> Command {
 
 fn result() -> Command {
     Command::new("result")
-        .about("Show the result of a task")
-        .arg(Arg::new("id").required(true).value_name("ID").help("The task's id"))
+        .about("Show the result of a task, or of a group that was saved")
+        .arg(Arg::new("id").required(true).value_name("ID").help("The id of the task or the group"))
         .args(waiting())
+        .arg(switch("details", "Show all that is known: state, parent, children, group, traceback, worker, retries"))
+        .arg(switch("forget", "Delete what is stored of it, once it is shown"))
 }
 
 fn waiting() -> [Arg; 2] {

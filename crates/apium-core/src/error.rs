@@ -193,7 +193,10 @@ impl TaskError {
     /// The traceback text, as stored.
     pub fn traceback(&self) -> String {
         let own = self.extra.as_ref().and_then(|extra| extra.traceback.clone());
-        own.unwrap_or_else(|| format!("{self}\n"))
+        // Python's tools (tblib, Sentry) want at least one frame before they believe that it is a traceback.
+        own.unwrap_or_else(|| {
+            format!("Traceback (most recent call last):\n  File \"<rust>\", line 0, in <task>\n{self}\n")
+        })
     }
 
     /// The `result` field of a record that tells of this error; null when there is none to tell.

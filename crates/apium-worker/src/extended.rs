@@ -12,7 +12,7 @@ pub(crate) fn fields(station: &Station, subject: Subject<'_>) -> Vec<(String, Ra
         return Vec::new();
     }
     let message = Message::decode(&subject.delivery.bytes).ok();
-    let payload = message.as_ref().and_then(|message| message.payload().ok()).unwrap_or_default();
+    let payload = message.as_ref().and_then(|message| station.client.bodies().open(message).ok()).unwrap_or_default();
     let extended = Extended {
         name: Some(subject.headers.task.clone()),
         args: payload.args,

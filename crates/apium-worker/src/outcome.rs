@@ -269,7 +269,7 @@ fn failed(station: &Station, subject: Subject<'_>, error: &TaskError) -> ResultR
 
 fn retrying(station: &Station, subject: Subject<'_>, error: &TaskError, delay: Duration) -> ResultRecord {
     let mut record = record_of(station, subject, &TaskState::Retry, error.to_result());
-    record.traceback = Some(format!("Retry in {}s: {}", delay.as_secs_f64(), error.traceback()));
+    record.traceback = Some(format!("{}Retry in {}s: {error}\n", error.traceback(), delay.as_secs_f64()));
     record
 }
 

@@ -1,15 +1,15 @@
-//! `call` sends a task, `result` shows what became of one.
+//! `call` sends a task, and waits for its result if it is told to.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use apium::{ResultError, Signature};
-use apium_core::client::{parse_iso, value_of};
-use apium_core::{Lookup, Pending, TaskState};
-use apium_protocol::{RawJson, ResultRecord};
+use apium::Signature;
+use apium_core::client::parse_iso;
+use apium_protocol::RawJson;
 use serde_json::json;
 
 use super::Invocation;
+use super::result::wait;
 use crate::arguments;
 use crate::failure::Failure;
 use crate::output;
@@ -32,23 +32,6 @@ pub(crate) async fn call(invocation: Invocation) -> Result<ExitCode, Failure> {
         output::line(pending.id())?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Shows a result.
-pub(crate) async fn result(invocation: Invocation) -> Result<ExitCode, Failure> {
-    let id = arguments::name(&invocation.matches, "id")?.unwrap_or_default();
-    let at_most = patience(&invocation)?;
-    let pending = invocation.app.client(&invocation.look().await?).pending(id);
-    if invocation.matches.get_flag("wait") {
-        return wait(&invocation, &pending, at_most).await;
-    }
-    match pending.lookup().await? {
-        Lookup::Stored(record) => show(&invocation, &record),
-        Lookup::Waiting | Lookup::Unknown => {
-            absent(&invocation, &pending, "PENDING", "nothing is stored: it waits, or nobody knows it")
-        }
-        Lookup::Expired => absent(&invocation, &pending, "EXPIRED", "it ended, and its result has expired"),
-    }
 }
 
 fn signature(invocation: &Invocation) -> Result<Signature, Failure> {
@@ -100,41 +83,6 @@ fn json_of<T, E: std::fmt::Display>(
 }
 
 /// Read before anything is sent: a task must not be under way when its caller is refused.
-fn patience(invocation: &Invocation) -> Result<Duration, Failure> {
+pub(super) fn patience(invocation: &Invocation) -> Result<Duration, Failure> {
     Ok(arguments::seconds(&invocation.matches, "timeout")?.unwrap_or(PATIENCE))
-}
-
-async fn wait(invocation: &Invocation, pending: &Pending, at_most: Duration) -> Result<ExitCode, Failure> {
-    let record = pending.record(at_most).await.map_err(|error| match error {
-        ResultError::TimedOut(span) => {
-            Failure::new(format!("{}: no result within {} seconds", pending.id(), span.as_secs_f64()))
-        }
-        other => Failure::new(format!("{}: {other}", pending.id())),
-    })?;
-    show(invocation, &record)
-}
-
-/// Prints the value of a success, the error of a failure, how far the others are; exit code 0 is a success.
-fn show(invocation: &Invocation, record: &ResultRecord) -> Result<ExitCode, Failure> {
-    if invocation.json {
-        output::line(&String::from_utf8_lossy(&record.encode()))?;
-        return Ok(if value_of(record).is_err() { ExitCode::FAILURE } else { ExitCode::SUCCESS });
-    }
-    if !TaskState::from_name(&record.status).is_ready() {
-        output::line(&format!("{} is {}: {}", record.task_id, record.status, record.result.as_str()))?;
-        return Ok(ExitCode::FAILURE);
-    }
-    match value_of(record) {
-        Ok(value) => output::line(value.as_str()).map(|()| ExitCode::SUCCESS),
-        Err(error) => Err(Failure::new(format!("{} is {}: {error}", record.task_id, record.status))),
-    }
-}
-
-fn absent(invocation: &Invocation, pending: &Pending, state: &str, sentence: &str) -> Result<ExitCode, Failure> {
-    if invocation.json {
-        output::json(&json!({"task_id": pending.id(), "status": state}))?;
-    } else {
-        output::line(&format!("{} is {state}: {sentence}", pending.id()))?;
-    }
-    Ok(ExitCode::FAILURE)
 }

@@ -6,6 +6,7 @@ mod eager;
 mod greeting;
 mod queues;
 pub(crate) mod remote;
+mod result;
 mod roles;
 mod routes;
 
@@ -86,7 +87,7 @@ fn start(
             "serve" => roles::serve(invocation).await,
             "worker" => roles::worker(invocation).await,
             "call" => call::call(invocation).await,
-            "result" => call::result(invocation).await,
+            "result" => result::result(invocation).await,
             "queues" => queues::queues(invocation).await,
             "purge" => queues::purge(invocation).await,
             "routes explain" => routes::explain(&invocation),

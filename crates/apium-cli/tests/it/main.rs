@@ -23,6 +23,7 @@ mod place;
 mod poll;
 mod refusals;
 mod remote;
+mod results;
 mod routes;
 mod running;
 mod scanning;

@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 
-use apium_protocol::RawJson;
+use apium_protocol::{RawJson, ResultRecord};
 use futures_util::future::try_join_all;
 
 use super::{Pending, ResultError};
 use crate::client::Client;
 use crate::error::BackendError;
+use crate::state::TaskState;
 
 /// Results that a graph holds at most: a task that sends itself again and again has no end.
 const LARGEST: usize = 100_000;
@@ -80,8 +81,18 @@ impl Pending {
         if let Some(members) = &self.members {
             return Ok(members.clone());
         }
-        let children = self.stored().await?.map(|record| record.children).unwrap_or_default();
-        self.read_children(&children)
+        self.stored().await?.map_or_else(|| Ok(Vec::new()), |record| self.children_in(&record))
+    }
+
+    /// The same from a record of this task that is at hand.
+    ///
+    /// # Errors
+    /// When what stands there are no results.
+    pub fn children_in(&self, record: &ResultRecord) -> Result<Vec<Self>, BackendError> {
+        // Null where it is not known: a task that was called off before it began.
+        let children = if record.children.is_null() { RawJson::empty_array() } else { record.children.clone() };
+        let misfit = |error| BackendError::Broken(format!("the children of {} cannot be read: {error}", self.id));
+        children.elements().map_err(misfit)?.iter().map(|child| self.client.pending_from(child)).collect()
     }
 
     /// All that has come of this, if all of it has ended.
@@ -140,13 +151,7 @@ impl Pending {
             return Ok((true, members.clone()));
         }
         let Some(record) = self.stored().await? else { return Ok((false, Vec::new())) };
-        let ended = crate::state::TaskState::from_name(&record.status).is_ready();
-        Ok((ended, self.read_children(&record.children)?))
-    }
-
-    fn read_children(&self, children: &RawJson) -> Result<Vec<Self>, BackendError> {
-        // Null where it is not known: a task that was called off before it began.
-        let children = if children.is_null() { Vec::new() } else { children.elements().unwrap_or_default() };
-        children.iter().map(|child| self.client.pending_from(child)).collect()
+        let ended = TaskState::from_name(&record.status).is_ready();
+        Ok((ended, self.children_in(&record)?))
     }
 }

@@ -105,7 +105,10 @@ async fn an_error_of_rust_is_told_by_its_type_and_a_failure_has_a_traceback() {
     let rig = Rig::started();
     let told = rig.outcome(&tasks::end::s("io".to_owned())).await;
     assert_told(&told, "FAILURE", "std.io.error", "Error", "disk full");
-    assert_eq!(told.traceback.as_deref(), Some("Error: disk full\n"));
+    assert_eq!(
+        told.traceback.as_deref(),
+        Some("Traceback (most recent call last):\n  File \"<rust>\", line 0, in <task>\nError: disk full\n")
+    );
     assert!(told.date_done.is_some());
     assert_eq!(rig.depth().await, (0, 0, 0));
     rig.dead(0).await;
