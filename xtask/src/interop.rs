@@ -19,7 +19,8 @@ const RESULTS: &str = "target/interop";
 /// The series whose tests judge us, the newest first: the slice is of that one.
 const SERIES: [&str; 3] = ["5.7", "5.6", "5.5"];
 
-/// How many tests run at once, each with a Redis and a worker of its own: most of the time is waiting.
+/// In so many parts the slice runs at once, each with a Redis and a worker of its own: most of the time is waiting. The
+/// whole suite runs in one part a series, in the order in which the genuine worker passed it.
 const SHARDS: usize = 3;
 
 /// A test that Celery's own worker takes longer for, in seconds, is not in the slice.
@@ -42,52 +43,72 @@ pub fn interop(root: &Path, words: &[String]) -> Done {
         _ => return Err(Failure::usage("`interop` takes one word at most: --all.")),
     };
     let machine = setup::setup(root)?;
+    let parts = if all { whole() } else { slice() };
     run(&mut cargo(root, ["build", "--workspace", "--bins", "--examples"]))?;
+    let results = judge(root, &machine, &parts)?;
+    let verdict = results.iter().try_for_each(|(series, results)| run(score(root, &machine)?.arg(series).arg(results)));
     if !all {
-        return suite(root, &machine, SERIES[0], true).map(drop);
+        return verdict;
     }
-    let mut scores = Vec::new();
-    for series in SERIES {
-        scores.push(format!("{series}={}", suite(root, &machine, series, false)?.display()));
-    }
-    let document = root.join("docs/COMPATIBILITY.md");
-    run(score(root, &machine)?.arg("--table").arg(document).args(scores))?;
+    let scores = results.iter().map(|(series, results)| format!("{series}={}", results.display()));
+    run(score(root, &machine)?.arg("--table").arg(root.join("docs/COMPATIBILITY.md")).args(scores))?;
+    verdict?;
     long(root, &machine)?;
     flower(root)
 }
 
-/// Celery's own tests of one series against the suite worker; gives the results.
-fn suite(root: &Path, machine: &Machine, series: &str, slice: bool) -> Result<PathBuf, Failure> {
-    let out = root.join(RESULTS).join(format!("suite-{series}"));
-    fs::create_dir_all(&out).map_err(|error| Failure::new(format!("cannot make {}: {error}.", out.display())))?;
-    let mut shards = Vec::new();
-    for shard in 1..=SHARDS {
+/// One run of the judge: a series, and which of its tests.
+struct Part {
+    series: &'static str,
+    shard: usize,
+    of: usize,
+    slice: bool,
+}
+
+fn slice() -> Vec<Part> {
+    (1..=SHARDS).map(|shard| Part { series: SERIES[0], shard, of: SHARDS, slice: true }).collect()
+}
+
+fn whole() -> Vec<Part> {
+    SERIES.iter().map(|series| Part { series, shard: 1, of: 1, slice: false }).collect()
+}
+
+/// Runs all parts at once, and gives the results of each series.
+fn judge(root: &Path, machine: &Machine, parts: &[Part]) -> Result<Vec<(&'static str, PathBuf)>, Failure> {
+    let out = |part: &Part| root.join(RESULTS).join(format!("suite-{}", part.series));
+    let mut running = Vec::new();
+    for part in parts {
+        eprintln!("$ {SUITE}/run.sh ({}, part {} of {})", part.series, part.shard, part.of);
         let mut command = Command::new("bash");
         command.arg(root.join(SUITE).join("run.sh")).current_dir(root).stdin(Stdio::null()).stdout(Stdio::null());
-        command.env("WORKER_CMD", worker(root)).env("REDIS_SERVER", &machine.redis_server);
-        command.env("SUITE_SERIES", series).env("SUITE_TEST_TIMEOUT", LONGEST);
-        command.env("SUITE_CACHE", venvs::home(root).join("suite"));
-        command.env("SUITE_SHARD", format!("{shard}/{SHARDS}")).env("SUITE_OUT", out.join(shard.to_string()));
-        if slice {
+        command.env("WORKER_CMD", format!("'{}'", built(root, "suite-worker").display()));
+        command.env("REDIS_SERVER", &machine.redis_server).env("SUITE_CACHE", venvs::home(root).join("suite"));
+        command.env("SUITE_SERIES", part.series).env("SUITE_TEST_TIMEOUT", LONGEST);
+        command.env("SUITE_SHARD", format!("{}/{}", part.shard, part.of));
+        command.env("SUITE_OUT", out(part).join(part.shard.to_string()));
+        if part.slice {
             command.env("SUITE_SLICE", SLICE);
         }
-        eprintln!("$ {SUITE}/run.sh ({series}, part {shard} of {SHARDS})");
         let started = command.spawn();
-        shards.push(started.map_err(|error| Failure::new(format!("`bash` could not be started: {error}.")))?);
+        running.push(started.map_err(|error| Failure::new(format!("`bash` could not be started: {error}.")))?);
     }
     // The score says what did not pass; a judge that could not even begin leaves no results to score.
-    for shard in &mut shards {
-        drop(shard.wait());
+    for mut judge in running {
+        drop(judge.wait());
     }
-    let parts = (1..=SHARDS).map(|shard| out.join(shard.to_string()).join("results.jsonl"));
-    let mut all = String::new();
+    let mut results: Vec<(&'static str, PathBuf)> = Vec::new();
     for part in parts {
-        all += &fs::read_to_string(&part)
-            .map_err(|error| Failure::new(format!("the suite left no results in {}: {error}.", part.display())))?;
+        let (found, all) = (out(part).join(part.shard.to_string()).join("results.jsonl"), out(part).join("all.jsonl"));
+        let text = fs::read_to_string(&found)
+            .map_err(|error| Failure::new(format!("the suite left no results in {}: {error}.", found.display())))?;
+        let first = results.last().is_none_or(|(series, _)| *series != part.series);
+        let before = if first { String::new() } else { fs::read_to_string(&all).unwrap_or_default() };
+        fs::write(&all, before + &text)
+            .map_err(|error| Failure::new(format!("cannot write {}: {error}.", all.display())))?;
+        if first {
+            results.push((part.series, all));
+        }
     }
-    let results = out.join("results.jsonl");
-    fs::write(&results, all).map_err(|error| Failure::new(format!("cannot write {}: {error}.", results.display())))?;
-    run(score(root, machine)?.arg(series).arg(&results))?;
     Ok(results)
 }
 
@@ -99,15 +120,22 @@ fn long(root: &Path, machine: &Machine) -> Done {
     run(told(&mut tests, machine).envs(LONG))
 }
 
-/// Every page and button of Flower, in a browser.
+/// Every page and button of each Flower, in a browser.
 fn flower(root: &Path) -> Done {
-    run(Command::new("bash").arg(root.join("interop/flower/run.sh")).current_dir(root).stdin(Stdio::null()))
+    for (series, python) in setup::browser(root)? {
+        let pictures = root.join(RESULTS).join(format!("flower-{series}"));
+        let worker = format!("{} worker", built(root, "examples/probe").display());
+        let mut check = Command::new(python);
+        check.arg(root.join("interop/flower/check.py")).arg(pictures).args(["--worker", &worker]);
+        run(check.current_dir(root).stdin(Stdio::null()))?;
+    }
+    Ok(())
 }
 
-/// The worker of the suite, as a word of a shell.
-fn worker(root: &Path) -> String {
+/// A program that was built.
+fn built(root: &Path, name: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    format!("'{}'", target.join("debug/suite-worker").display())
+    target.join("debug").join(name)
 }
 
 fn score(root: &Path, machine: &Machine) -> Result<Command, Failure> {

@@ -27,21 +27,35 @@ const PROGRAMS: [Program; 4] = [
     Program { name: "exiftool", package: "libimage-exiftool-perl" },
 ];
 
+/// What a browser is driven by.
+const BROWSER: [Program; 2] =
+    [Program { name: "chromium", package: "chromium" }, Program { name: "chromedriver", package: "chromium-driver" }];
+
 /// Installs what is missing and says where the tests find it; a prepared machine is left untouched.
 ///
 /// # Errors
 /// When something is missing that we may not install, or an installation fails.
 pub fn setup(root: &Path) -> Result<Machine, Failure> {
-    install(&missing())?;
+    install(&missing(&PROGRAMS))?;
     let python = capable_python().ok_or_else(|| lacking(&["python3-venv"]))?;
     let redis_server = find("redis-server").ok_or_else(|| lacking(&["redis-server"]))?;
-    Ok(Machine { redis_server, pythons: venvs::ensure(root, &python)? })
+    Ok(Machine { redis_server, pythons: venvs::ensure(root, "celery", &python)? })
 }
 
-/// The Debian packages this machine lacks.
-fn missing() -> Vec<&'static str> {
+/// Installs a browser, and gives a Python for each series of Flower, oldest first.
+///
+/// # Errors
+/// As [`setup`].
+pub fn browser(root: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
+    install(&missing(&BROWSER))?;
+    let python = capable_python().ok_or_else(|| lacking(&["python3-venv"]))?;
+    venvs::ensure(root, "flower", &python)
+}
+
+/// The Debian packages this machine lacks of these, and Python.
+fn missing(programs: &[Program]) -> Vec<&'static str> {
     let mut packages: Vec<&str> =
-        PROGRAMS.iter().filter(|program| find(program.name).is_none()).map(|program| program.package).collect();
+        programs.iter().filter(|program| find(program.name).is_none()).map(|program| program.package).collect();
     if capable_python().is_none() {
         packages.push("python3-venv");
     }
@@ -57,8 +71,7 @@ fn install(packages: &[&'static str]) -> Result<(), Failure> {
     }
     run(apt_get().arg("update"))?;
     run(apt_get().args(["install", "--yes", "--no-install-recommends"]).args(packages))?;
-    let still = missing();
-    if still.is_empty() { Ok(()) } else { Err(lacking(&still)) }
+    Ok(())
 }
 
 fn apt_get() -> Command {

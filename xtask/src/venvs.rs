@@ -1,4 +1,4 @@
-//! One Python environment per Celery series, made once from a pinned list and remade when the list changes.
+//! One Python environment per series of Celery and of Flower, made once from a pinned list and remade when the list changes.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,17 +8,17 @@ use crate::shell::{Failure, run};
 
 const LISTS: &str = "interop/requirements";
 
-/// Makes the environments that are missing or stale; returns series (`5.7`) and interpreter, oldest first.
+/// Makes those environments of `what` (`celery`) that are missing or stale; returns series (`5.7`) and interpreter, oldest first.
 ///
 /// # Errors
 /// When the lists cannot be read or an environment cannot be made (most often: no way to PyPI).
-pub fn ensure(root: &Path, python: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
+pub fn ensure(root: &Path, what: &str, python: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
     let home = home(root);
     fs::create_dir_all(&home).map_err(|error| cannot("make the folder", &home, &error))?;
     let _turn = take_turn(&home)?;
     let mut made = Vec::new();
-    for (series, list) in lists(root)? {
-        let folder = home.join(format!("celery-{series}"));
+    for (series, list) in lists(root, what)? {
+        let folder = home.join(format!("{what}-{series}"));
         ensure_one(&folder, &list, python)?;
         made.push((series, folder.join("bin/python")));
     }
@@ -47,15 +47,15 @@ fn ensure_one(folder: &Path, list: &Path, python: &Path) -> Result<(), Failure> 
     fs::write(&stamp, wanted).map_err(|error| cannot("write", &stamp, &error))
 }
 
-/// Every `celery-<series>.txt`, by series.
-fn lists(root: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
+/// Every `<what>-<series>.txt`, by series.
+fn lists(root: &Path, what: &str) -> Result<Vec<(String, PathBuf)>, Failure> {
     let folder = root.join(LISTS);
     let entries = fs::read_dir(&folder).map_err(|error| cannot("read", &folder, &error))?;
     let mut found: Vec<(String, PathBuf)> = entries
         .flatten()
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
-            let series = name.strip_prefix("celery-")?.strip_suffix(".txt")?;
+            let series = name.strip_prefix(what)?.strip_prefix('-')?.strip_suffix(".txt")?;
             Some((series.to_owned(), entry.path()))
         })
         .collect();

@@ -58,7 +58,7 @@ impl Ending {
 pub(crate) fn not_run(station: &Station, verdict: &Verdict) -> Option<EventKind> {
     let Verdict { delivery, headers, outcome } = verdict;
     if let Outcome::Deferred(until) = outcome {
-        let over_rate = station.rates.of(&headers.task).is_some() && !is_early(station, headers);
+        let over_rate = station.rates.limits(&headers.task) && !is_early(station, headers);
         let why = if over_rate { Why::OverRate } else { Why::NotDue };
         let new = station.put_off.note(&headers.id, delivery, *until, why, station.now());
         return (new && station.events.of_tasks()).then(|| {

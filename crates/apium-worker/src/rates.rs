@@ -27,10 +27,16 @@ const JITTER: Duration = Duration::from_millis(20);
 
 /// The limits of one worker, by task.
 #[derive(Default)]
-pub(crate) struct Rates(Mutex<HashMap<String, Bucket>>);
+pub(crate) struct Rates(Mutex<Book>);
+
+/// The limits, and what was given for each task: a limit of `0` is none, and shown all the same, as in Celery.
+#[derive(Default)]
+struct Book {
+    given: HashMap<String, Rate>,
+    buckets: HashMap<String, Bucket>,
+}
 
 struct Bucket {
-    rate: Rate,
     interval: Duration,
     /// When the last start was.
     started: Option<Instant>,
@@ -54,30 +60,36 @@ impl Rates {
 
     /// Sets the limit of a task; everyone who waits stands in line anew.
     pub(crate) fn set(&self, task: &str, rate: Rate) {
-        let mut buckets = self.open();
-        let Some(per_second) = rate.per_second() else {
-            buckets.remove(task);
-            return;
-        };
-        // Whoever wants one start in a thousand years gets none at all.
-        let interval = Duration::try_from_secs_f64(per_second.recip()).unwrap_or(FOR_EVER).min(FOR_EVER);
-        let (started, now) = (buckets.get(task).and_then(|bucket| bucket.started), Instant::now());
-        let free = started.map_or(now, |started| now.max(started + interval));
-        buckets.insert(task.to_owned(), Bucket { rate, interval, started, free, line: HashMap::new() });
+        let mut book = self.open();
+        let bucket = rate.per_second().map(|per_second| Bucket::new(per_second, book.buckets.get(task)));
+        match bucket {
+            Some(bucket) => drop(book.buckets.insert(task.to_owned(), bucket)),
+            None => drop(book.buckets.remove(task)),
+        }
+        if rate.as_given().is_null() {
+            book.given.remove(task);
+        } else {
+            book.given.insert(task.to_owned(), rate);
+        }
     }
 
-    /// The limit of a task, if it has one.
+    /// What was given as the limit of a task, if anything was.
     pub(crate) fn of(&self, task: &str) -> Option<Rate> {
-        self.open().get(task).map(|bucket| bucket.rate.clone())
+        self.open().given.get(task).cloned()
+    }
+
+    /// Whether a task is limited.
+    pub(crate) fn limits(&self, task: &str) -> bool {
+        self.open().buckets.contains_key(task)
     }
 
     /// Takes a token for a message of the task; `None` when it has one and may start, else how long it is to wait.
     pub(crate) fn wait(&self, task: &str, id: &str) -> Option<Duration> {
-        let mut buckets = self.open();
-        buckets.get_mut(task).and_then(|bucket| bucket.wait(id, Instant::now()))
+        let mut book = self.open();
+        book.buckets.get_mut(task).and_then(|bucket| bucket.wait(id, Instant::now()))
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<String, Bucket>> {
+    fn open(&self) -> MutexGuard<'_, Book> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -85,6 +97,15 @@ impl Rates {
 const FOR_EVER: Duration = Duration::from_hours(24 * 365);
 
 impl Bucket {
+    /// A bucket in place of an older one, whose last start counts still.
+    fn new(per_second: f64, before: Option<&Self>) -> Self {
+        // Whoever wants one start in a thousand years gets none at all.
+        let interval = Duration::try_from_secs_f64(per_second.recip()).unwrap_or(FOR_EVER).min(FOR_EVER);
+        let (started, now) = (before.and_then(|bucket| bucket.started), Instant::now());
+        let free = started.map_or(now, |started| now.max(started + interval));
+        Self { interval, started, free, line: HashMap::new() }
+    }
+
     fn wait(&mut self, id: &str, now: Instant) -> Option<Duration> {
         let turn = self.line.get(id).copied().unwrap_or(self.free);
         // A token that was not called for in time is no second one beside the next.

@@ -194,9 +194,23 @@ async fn what_a_rate_limit_held_back_comes_soon_when_it_is_lifted() {
     assert_eq!(rig.ask("query_task", json!({"ids": [second.id()]})).await[second.id()][0], json!("reserved"));
     let told = rig.ask("rate_limit", json!({"task_name": "t.end", "rate_limit": null})).await;
     assert_eq!(told, json!({"ok": "rate limit disabled successfully"}));
+    let items = rig.ask("registered", json!({})).await;
+    assert!(items.as_array().unwrap().contains(&json!("t.end")), "{items}");
     let lifted = Instant::now();
     assert_eq!(rig.record(second.id()).await.status, "SUCCESS");
     assert!(lifted.elapsed() < Duration::from_secs(6), "{:?}", lifted.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_of_nought_is_none_and_shown() {
+    let rig = Rig::controlled().await;
+    let told = rig.ask("rate_limit", json!({"task_name": "t.end", "rate_limit": "0"})).await;
+    assert_eq!(told, json!({"ok": "new rate limit set successfully"}));
+    let items = rig.ask("registered", json!({})).await;
+    assert!(items.as_array().unwrap().contains(&json!("t.end [rate_limit=0]")), "{items}");
+    for _ in 0..3 {
+        assert_eq!(rig.outcome(&tasks::end::s("well".to_owned())).await.status, "SUCCESS");
+    }
 }
 
 #[tokio::test(start_paused = true)]
