@@ -59,7 +59,7 @@ fn show(invocation: &Invocation, pending: &Pending, record: &ResultRecord) -> Re
         return output::line(&String::from_utf8_lossy(&record.encode())).map(|()| code);
     }
     if invocation.matches.try_get_one::<bool>("details").is_ok_and(|asked| asked == Some(&true)) {
-        return output::line(details(pending, record)?.trim_end()).map(|()| code);
+        return output::line(&details(pending, record)?).map(|()| code);
     }
     if !TaskState::from_name(&record.status).is_ready() {
         output::line(&format!("{} is {}: {}", record.task_id, record.status, record.result.as_str()))?;
@@ -98,7 +98,7 @@ fn details(pending: &Pending, record: &ResultRecord) -> Result<String, BackendEr
         ("traceback", record.traceback.as_deref().map(|text| format!("\n{}", text.trim_end()))),
     ];
     let known = lines.into_iter().filter_map(|(name, value)| value.map(|value| (name, value)));
-    Ok(known.map(|(name, value)| format!("{:<10} {value}\n", format!("{name}:"))).collect())
+    Ok(known.map(|(name, value)| format!("{:<10} {value}", format!("{name}:"))).collect::<Vec<_>>().join("\n"))
 }
 
 /// The values of a group that has ended, or how far it is.

@@ -28,7 +28,7 @@ fn ids(pending: &[Pending]) -> Vec<&str> {
 }
 
 fn add(id: &str, arguments: &[i64]) -> Signature {
-    arguments.iter().fold(Signature::new("app.add").task_id(id), |signature, number| signature.arg(number))
+    arguments.iter().fold(Signature::new("app.add").task_id(id), Signature::arg)
 }
 
 #[test]
