@@ -38,7 +38,9 @@ pub(crate) fn rage(place: &Place, mut done: impl FnMut() -> bool) -> Vec<u32> {
         workers[number] = start(place, number);
     }
     eprintln!("done {:.1} s after the workers started; {} workers killed", began.elapsed().as_secs_f64(), killed.len());
-    for worker in workers {
+    for mut worker in workers {
+        // The last of them may have only just been started: before that, a signal would end it as any process.
+        worker.until_says("Ctrl-C stops.");
         let ended = worker.stop();
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }
