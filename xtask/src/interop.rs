@@ -54,7 +54,7 @@ pub fn interop(root: &Path, words: &[String]) -> Done {
     run(score(root, &machine)?.arg("--table").arg(root.join("docs/COMPATIBILITY.md")).args(scores))?;
     verdict?;
     long(root, &machine)?;
-    flower(root)
+    flower(root, &machine)
 }
 
 /// One run of the judge: a series, and which of its tests.
@@ -121,12 +121,18 @@ fn long(root: &Path, machine: &Machine) -> Done {
 }
 
 /// Every page and button of each Flower, in a browser.
-fn flower(root: &Path) -> Done {
+fn flower(root: &Path, machine: &Machine) -> Done {
+    let genuine = format!("{} -m celery -A tasks worker", newest(machine)?.display());
     for (series, python) in setup::browser(root)? {
         let pictures = root.join(RESULTS).join(format!("flower-{series}"));
         let worker = format!("{} worker", built(root, "examples/probe").display());
         let mut check = Command::new(python);
-        check.arg(root.join("interop/flower/check.py")).arg(pictures).args(["--worker", &worker]);
+        check.arg(root.join("interop/flower/check.py")).arg(pictures).args([
+            "--worker",
+            &worker,
+            "--genuine",
+            &genuine,
+        ]);
         run(check.current_dir(root).stdin(Stdio::null()))?;
     }
     Ok(())
@@ -139,8 +145,13 @@ fn built(root: &Path, name: &str) -> PathBuf {
 }
 
 fn score(root: &Path, machine: &Machine) -> Result<Command, Failure> {
-    let (_, python) = machine.pythons.last().ok_or_else(|| Failure::new("there is no Python with Celery."))?;
-    let mut command = Command::new(python);
+    let mut command = Command::new(newest(machine)?);
     command.arg(root.join(SUITE).join("score.py"));
     Ok(command)
+}
+
+/// The Python with the newest Celery.
+fn newest(machine: &Machine) -> Result<&Path, Failure> {
+    let newest = machine.pythons.last().map(|(_, python)| python.as_path());
+    newest.ok_or_else(|| Failure::new("there is no Python with Celery."))
 }
