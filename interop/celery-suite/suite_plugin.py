@@ -277,6 +277,8 @@ class BrokerTap(threading.Thread):
                         print(f'broker-tap: cannot read {raw[:200]!r}: {exc!r}', file=sys.stderr)
                         continue
                     if req is not None:
+                        # a worker receives it a moment after it was sent: a test may get ready in between
+                        time.sleep(0.02)
                         task_received.send(sender=WORKER, request=req)
 
     def make_request(self, raw):
