@@ -8,7 +8,7 @@ use apium::holds_login;
 use clap::error::ContextValue;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::commands::remote;
+use crate::commands::{dead, remote};
 use crate::failure::{Failure, USAGE};
 use crate::settings::{self, HUNDRED_YEARS, Kind, Scope, Setting};
 use crate::stderr::say;
@@ -74,7 +74,7 @@ fn command(name: &str, table: &[Setting]) -> Command {
             with(Command::new("queues").about("How the queues stand").arg(queues_argument()), &[]),
             with(purge(), &[]),
             routes(with),
-            dead(with),
+            dead::command(with),
         ])
         .subcommands(remote::commands(|command| with(command, &[])))
         .subcommands([Command::new("settings")
@@ -243,37 +243,11 @@ fn routes(with: impl Fn(Command, &[Scope]) -> Command) -> Command {
         ])
 }
 
-fn dead(with: impl Fn(Command, &[Scope]) -> Command) -> Command {
-    let id = || Arg::new("id").required(true).value_name("ID").num_args(1..).help("The dead letter's id");
-    Command::new("dead")
-        .about("Messages given up, kept with their reason")
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommands([
-            with(
-                Command::new("list")
-                    .about("List dead letters, newest first")
-                    .arg(Arg::new("queue").long("queue").value_name("QUEUE").help("Only of this queue"))
-                    .arg(Arg::new("task").long("task").value_name("NAME").help("Only of this task"))
-                    .arg(
-                        Arg::new("limit")
-                            .long("limit")
-                            .value_name("N")
-                            .default_value("50")
-                            .allow_negative_numbers(true)
-                            .help("At most so many [1 to 100000]"),
-                    ),
-                &[],
-            ),
-            with(Command::new("show").about("Show one dead letter, with its message").arg(id()), &[]),
-            with(Command::new("replay").about("Put the original message back into its queue").arg(id()), &[]),
-        ])
-}
-
 fn queues_argument() -> Arg {
     Arg::new("queue").value_name("QUEUE").num_args(1..).help("The queues")
 }
 
-fn switch(name: &'static str, help: &'static str) -> Arg {
+/// A flag without a value.
+pub(crate) fn switch(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
 }

@@ -159,8 +159,15 @@ pub trait Broker: Fleet {
     /// One dead letter.
     async fn dead_letter(&self, id: &str) -> Result<Option<DeadLetter>, BackendError>;
 
-    /// Puts the original bytes of a dead letter back into its queue and forgets it, in one step.
-    async fn replay(&self, id: &str) -> Result<bool, BackendError>;
+    /// The ids of dead letters that match, newest first.
+    async fn dead_ids(&self, filter: &DeadFilter) -> Result<Vec<String>, BackendError>;
+
+    /// Puts the original bytes of a dead letter, or those given `instead`, back into its queue and forgets it, in one
+    /// step; false when there is none. See [`crate::replay::instead`].
+    async fn replay(&self, id: &str, instead: Option<Vec<u8>>) -> Result<bool, BackendError>;
+
+    /// Forgets dead letters for good; returns how many of them there were.
+    async fn drop_dead(&self, ids: &[String]) -> Result<u64, BackendError>;
 }
 
 impl Settlement {

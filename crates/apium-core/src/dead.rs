@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Why a message was given up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadReason {
     /// No worker here knows a task of that name.
@@ -58,7 +59,15 @@ pub struct DeadFilter {
     pub queue: Option<String>,
     /// Only of this task.
     pub task: Option<String>,
-    /// At most so many; `None` means 1,000.
+    /// Only those given up for this reason.
+    pub reason: Option<DeadReason>,
+    /// Only those with this text somewhere in their error.
+    pub error: Option<String>,
+    /// Only those given up at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only those given up before this time.
+    pub before: Option<Timestamp>,
+    /// At most so many; `None` means 1,000 letters, and any number of ids.
     pub limit: Option<usize>,
 }
 
@@ -67,11 +76,46 @@ impl DeadFilter {
     pub fn matches(&self, letter: &DeadLetter) -> bool {
         self.queue.as_ref().is_none_or(|queue| *queue == letter.queue)
             && self.task.as_ref().is_none_or(|task| Some(task) == letter.task.as_ref())
+            && self.reason.is_none_or(|reason| reason == letter.reason)
+            && self.error.as_ref().is_none_or(|error| letter.error.contains(error))
+            && self.is_of_time(letter)
     }
 
-    /// How many at the most.
+    /// Whether a letter was given up when it should have been. One whose time cannot be read is of no time.
+    fn is_of_time(&self, letter: &DeadLetter) -> bool {
+        if self.since.is_none() && self.before.is_none() {
+            return true;
+        }
+        let Ok(at) = letter.at.parse::<Timestamp>() else { return false };
+        self.since.is_none_or(|since| at >= since) && self.before.is_none_or(|before| at < before)
+    }
+
+    /// How many letters at the most.
     pub fn limit(&self) -> usize {
         self.limit.unwrap_or(1_000)
+    }
+
+    /// How many ids at the most.
+    pub fn most_ids(&self) -> usize {
+        self.limit.unwrap_or(usize::MAX)
+    }
+}
+
+impl DeadReason {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Unknown, Self::Undecodable, Self::Unsupported, Self::Arguments, Self::Rejected, Self::RetriesExhausted];
+
+    /// The one word it is stored and asked for by.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Undecodable => "undecodable",
+            Self::Unsupported => "unsupported",
+            Self::Arguments => "arguments",
+            Self::Rejected => "rejected",
+            Self::RetriesExhausted => "retries_exhausted",
+        }
     }
 }
 

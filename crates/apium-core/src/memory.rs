@@ -354,18 +354,29 @@ impl Broker for Memory {
         Ok(self.open().dead.iter().find(|letter| letter.id == id).cloned())
     }
 
-    async fn replay(&self, id: &str) -> Result<bool, BackendError> {
+    async fn dead_ids(&self, filter: &DeadFilter) -> Result<Vec<String>, BackendError> {
+        let shelves = self.open();
+        let found = shelves.dead.iter().rev().filter(|letter| filter.matches(letter)).take(filter.most_ids());
+        Ok(found.map(|letter| letter.id.clone()).collect())
+    }
+
+    async fn replay(&self, id: &str, instead: Option<Vec<u8>>) -> Result<bool, BackendError> {
         let now = self.clock.now();
         let mut shelves = self.open();
         let Some(at) = shelves.dead.iter().position(|letter| letter.id == id) else { return Ok(false) };
         let letter = shelves.dead.remove(at);
-        shelves.put(
-            &Outgoing { queue: letter.queue, priority: letter.priority, bytes: letter.message, not_before: None },
-            now,
-        );
+        let bytes = instead.unwrap_or(letter.message);
+        shelves.put(&Outgoing { queue: letter.queue, priority: letter.priority, bytes, not_before: None }, now);
         drop(shelves);
         self.changed.notify_waiters();
         Ok(true)
+    }
+
+    async fn drop_dead(&self, ids: &[String]) -> Result<u64, BackendError> {
+        let mut shelves = self.open();
+        let before = shelves.dead.len();
+        shelves.dead.retain(|letter| !ids.contains(&letter.id));
+        Ok((before - shelves.dead.len()) as u64)
     }
 }
 

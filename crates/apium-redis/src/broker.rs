@@ -103,8 +103,16 @@ impl Broker for RedisBackend {
         self.letter(id).await
     }
 
-    async fn replay(&self, id: &str) -> Result<bool, BackendError> {
-        self.send_again(id).await
+    async fn dead_ids(&self, filter: &DeadFilter) -> Result<Vec<String>, BackendError> {
+        self.letter_ids(filter).await
+    }
+
+    async fn replay(&self, id: &str, instead: Option<Vec<u8>>) -> Result<bool, BackendError> {
+        self.send_again(id, instead).await
+    }
+
+    async fn drop_dead(&self, ids: &[String]) -> Result<u64, BackendError> {
+        self.drop_letters(ids).await
     }
 }
 

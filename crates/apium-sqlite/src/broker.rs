@@ -136,9 +136,23 @@ impl Broker for SqliteBackend {
         self.readers.read(move |db| dead::find(db, &id)).await
     }
 
-    async fn replay(&self, id: &str) -> Result<bool, BackendError> {
+    async fn dead_ids(&self, filter: &DeadFilter) -> Result<Vec<String>, BackendError> {
+        let filter = filter.clone();
+        self.readers.read(move |db| dead::ids(db, &filter)).await
+    }
+
+    async fn replay(&self, id: &str, instead: Option<Vec<u8>>) -> Result<bool, BackendError> {
         let id = id.to_owned();
-        self.writer.write(Weight::flushed(2), move |work| settle::replay(work, &id)).await
+        self.writer.write(Weight::flushed(2), move |work| settle::replay(work, &id, instead)).await
+    }
+
+    async fn drop_dead(&self, ids: &[String]) -> Result<u64, BackendError> {
+        let mut dropped = 0;
+        for ids in ids.chunks(line::PURGED) {
+            let ids = ids.to_vec();
+            dropped += self.writer.write(Weight::flushed(ids.len()), move |work| dead::forget(work, &ids)).await?;
+        }
+        Ok(dropped)
     }
 }
 

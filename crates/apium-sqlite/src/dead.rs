@@ -18,25 +18,49 @@ pub(crate) fn keep(work: &Work<'_>, letter: &DeadLetter) -> Result<(), Fault> {
 
 /// Those that match, newest first.
 pub(crate) fn list(db: &Connection, filter: &DeadFilter) -> Result<Vec<DeadLetter>, Fault> {
-    let limit = i64::try_from(filter.limit()).unwrap_or(i64::MAX);
+    let mut letters = Vec::new();
+    walk(db, filter, filter.limit(), |letter| letters.push(letter))?;
+    Ok(letters)
+}
+
+/// The names of those that match, newest first.
+pub(crate) fn ids(db: &Connection, filter: &DeadFilter) -> Result<Vec<String>, Fault> {
+    let mut ids = Vec::new();
+    walk(db, filter, filter.most_ids(), |letter| ids.push(letter.id))?;
+    Ok(ids)
+}
+
+/// Queue and task are found by their index; what else is asked for is looked for letter by letter.
+fn walk(db: &Connection, filter: &DeadFilter, limit: usize, mut take: impl FnMut(DeadLetter)) -> Result<(), Fault> {
     // One text for each question, so that each is answered from its own index.
     let (wanted, values): (_, Vec<&String>) = match (&filter.queue, &filter.task) {
         (None, None) => ("", vec![]),
-        (Some(queue), None) => ("WHERE queue = ?2", vec![queue]),
-        (None, Some(task)) => ("WHERE task = ?2", vec![task]),
-        (Some(queue), Some(task)) => ("WHERE queue = ?2 AND task = ?3", vec![queue, task]),
+        (Some(queue), None) => ("WHERE queue = ?1", vec![queue]),
+        (None, Some(task)) => ("WHERE task = ?1", vec![task]),
+        (Some(queue), Some(task)) => ("WHERE queue = ?1 AND task = ?2", vec![queue, task]),
     };
-    let mut asked = db.prepare_cached(&format!("SELECT letter FROM dead {wanted} ORDER BY id DESC LIMIT ?1"))?;
-    asked.raw_bind_parameter(1, limit)?;
+    let mut asked = db.prepare_cached(&format!("SELECT letter FROM dead {wanted} ORDER BY id DESC"))?;
     for (at, value) in values.into_iter().enumerate() {
-        asked.raw_bind_parameter(at + 2, value)?;
+        asked.raw_bind_parameter(at + 1, value)?;
     }
     let mut rows = asked.raw_query();
-    let mut letters = Vec::new();
-    while let Some(row) = rows.next()? {
-        letters.push(read(&row.get::<_, String>(0)?)?);
+    let mut found = 0;
+    while found < limit
+        && let Some(row) = rows.next()?
+    {
+        let letter = read(&row.get::<_, String>(0)?)?;
+        if filter.matches(&letter) {
+            found += 1;
+            take(letter);
+        }
     }
-    Ok(letters)
+    Ok(())
+}
+
+/// Forgets those of these names; returns how many there were.
+pub(crate) fn forget(work: &Work<'_>, names: &[String]) -> Result<u64, Fault> {
+    let mut delete = work.db.prepare_cached("DELETE FROM dead WHERE name = ?1")?;
+    names.iter().try_fold(0, |dropped, name| Ok(dropped + delete.execute([name])? as u64))
 }
 
 /// The one of this name.

@@ -67,11 +67,13 @@ fn give_up(work: &Work<'_>, receipt: &Receipt, disposition: &Disposition) -> Res
     Ok(changed == 1)
 }
 
-/// Puts the original bytes of a dead letter back into its queue and forgets it; false when there is none.
-pub(crate) fn replay(work: &Work<'_>, name: &str) -> Result<bool, Fault> {
+/// Puts the original bytes of a dead letter, or those given instead, back into its queue and forgets it; false when
+/// there is none.
+pub(crate) fn replay(work: &Work<'_>, name: &str, instead: Option<Vec<u8>>) -> Result<bool, Fault> {
     let Some(letter) = dead::find(work.db, name)? else { return Ok(false) };
     work.db.prepare_cached("DELETE FROM dead WHERE name = ?1")?.execute(params![name])?;
-    let message = Outgoing { queue: letter.queue, priority: letter.priority, bytes: letter.message, not_before: None };
+    let bytes = instead.unwrap_or(letter.message);
+    let message = Outgoing { queue: letter.queue, priority: letter.priority, bytes, not_before: None };
     line::put(work, &message)?;
     Ok(true)
 }

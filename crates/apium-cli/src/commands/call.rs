@@ -18,6 +18,11 @@ use crate::settings::{Kind, quoted};
 /// How long `--wait` waits when nothing else is said.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// What positional arguments must be.
+pub(super) const LIST: &str = "a JSON list, such as '[2, 3]'";
+/// What arguments by name must be.
+pub(super) const OBJECT: &str = "a JSON object, such as '{\"x\": 2}'";
+
 /// Sends a task; with `--wait`, waits for its result.
 pub(crate) async fn call(invocation: Invocation) -> Result<ExitCode, Failure> {
     let signature = signature(&invocation)?;
@@ -37,13 +42,8 @@ pub(crate) async fn call(invocation: Invocation) -> Result<ExitCode, Failure> {
 fn signature(invocation: &Invocation) -> Result<Signature, Failure> {
     let matches = &invocation.matches;
     let text = |name: &str| matches.get_one::<String>(name).cloned();
-    let args = json_of("args", &text("args").unwrap_or_default(), "a JSON list, such as '[2, 3]'", RawJson::elements)?;
-    let kwargs = json_of(
-        "kwargs",
-        &text("kwargs").unwrap_or_default(),
-        "a JSON object, such as '{\"x\": 2}'",
-        RawJson::members,
-    )?;
+    let args = json_of("args", &text("args").unwrap_or_default(), LIST, RawJson::elements)?;
+    let kwargs = json_of("kwargs", &text("kwargs").unwrap_or_default(), OBJECT, RawJson::members)?;
     let task = arguments::name(matches, "task")?.unwrap_or_default();
     let mut signature = Signature::new(task).raw_arguments(args, kwargs);
     if let Some(queue) = arguments::name(matches, "queue")? {
@@ -71,7 +71,8 @@ fn signature(invocation: &Invocation) -> Result<Signature, Failure> {
     Ok(signature)
 }
 
-fn json_of<T, E: std::fmt::Display>(
+/// The value of a flag, in the form it must have.
+pub(super) fn json_of<T, E: std::fmt::Display>(
     flag: &str,
     text: &str,
     form: &str,

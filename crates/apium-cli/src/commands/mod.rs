@@ -1,7 +1,7 @@
 //! The commands: each role of the executable in a file of its own; here they are only told apart.
 
 mod call;
-mod dead;
+pub(crate) mod dead;
 mod eager;
 mod greeting;
 mod queues;
@@ -95,6 +95,7 @@ fn start(
             "dead list" => dead::list(invocation).await,
             "dead show" => dead::show(invocation).await,
             "dead replay" => dead::replay(invocation).await,
+            "dead drop" => dead::discard(invocation).await,
             "status" => remote::status(invocation).await,
             "events" => remote::events(invocation).await,
             other if other.starts_with("inspect ") => remote::inspect(invocation, &other["inspect ".len()..]).await,

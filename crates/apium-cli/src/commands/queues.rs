@@ -45,7 +45,9 @@ pub(crate) async fn purge(invocation: Invocation) -> Result<ExitCode, Failure> {
     let queues = arguments::names("queue", invocation.words("queue"))?;
     let backend = invocation.look().await?;
     let waiting: u64 = backend.broker.depths(&queues).await?.iter().map(|depth| depth.ready + depth.delayed).sum();
-    if !invocation.matches.get_flag("force") && !agreed(waiting, &queues)? {
+    let names = queues.join(", ");
+    let question = format!("{waiting} waiting messages of {names} will be thrown away for good. Type yes to go on: ");
+    if !invocation.matches.get_flag("force") && !agreed("purge", "--force", &question)? {
         output::line("nothing was thrown away")?;
         return Ok(ExitCode::FAILURE);
     }
@@ -61,12 +63,13 @@ pub(crate) async fn purge(invocation: Invocation) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn agreed(waiting: u64, queues: &[String]) -> Result<bool, Failure> {
+/// Whether the person in front of the terminal agrees; where there is none, a flag must have said so.
+pub(super) fn agreed(command: &str, flag: &str, question: &str) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::new("purge asks before it throws away, and nobody is there to answer; say --force"));
+        let nobody = format!("{command} asks before it throws away, and nobody is there to answer; say {flag}");
+        return Err(Failure::new(nobody));
     }
-    let queues = queues.join(", ");
-    ask(&format!("{waiting} waiting messages of {queues} will be thrown away for good. Type yes to go on: "));
+    ask(question);
     let unreadable = |error: std::io::Error| Failure::new(format!("no answer could be read: {error}"));
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(unreadable)?;

@@ -1,4 +1,4 @@
-//! `dead list|show|replay`: what was given up is kept with its reason, and can be put back.
+//! `dead list|show|replay|drop`: what was given up is kept with its reason, found, put back, and thrown away.
 
 use serde_json::{Value, json};
 
@@ -96,5 +96,90 @@ fn replayed_once_the_task_is_known_it_runs() {
         assert_eq!(sentence, format!("error: there is no dead letter {number}"));
         let sentence = place.run(Program::Probe, &["dead", "show", "nothing"]).sentence();
         assert_eq!(sentence, "error: there is no dead letter nothing");
+    });
+}
+
+#[test]
+fn dead_letters_are_chosen_counted_and_dropped() {
+    on_both(|place| {
+        let _worker = our_worker(&place, &[]);
+        for (task, arguments) in [("probe.reject", "[]"), ("probe.greet", "[]"), ("no.such.task", "[]")] {
+            place.run(Program::Probe, &["call", task, "-a", arguments, "--wait"]).sentence();
+        }
+        let tasks = |further: &[&str]| -> Vec<String> {
+            letters(&place, further).iter().map(|letter| letter["task"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(tasks(&[]), ["no.such.task", "probe.greet", "probe.reject"]);
+        assert_eq!(tasks(&["--reason", "rejected"]), ["probe.reject"]);
+        assert_eq!(tasks(&["--error", "missing 1 required"]), ["probe.greet"]);
+        assert_eq!(tasks(&["--newer-than", "1h", "--reason", "unknown"]), ["no.such.task"]);
+        assert!(tasks(&["--older-than", "1h"]).is_empty());
+
+        let drop = |further: &[&str]| place.run(Program::Probe, &[&["dead", "drop"], further].concat());
+        assert_eq!(drop(&["--reason", "rejected", "--dry-run"]).printed(), "1 dead letters would be thrown away");
+        let sentence = drop(&["--reason", "rejected"]).sentence();
+        assert!(sentence.contains("nobody is there to answer; say --yes"), "{sentence}");
+        assert_eq!(tasks(&[]).len(), 3, "nothing was thrown away yet");
+        assert_eq!(drop(&["--reason", "rejected", "--yes"]).printed(), "1 dead letters thrown away");
+        let number = letters(&place, &["--task", "probe.greet"])[0]["id"].as_str().unwrap().to_owned();
+        assert_eq!(drop(&[&number, "--yes", "--json"]).json(), json!({"dropped": 1}));
+        assert_eq!(drop(&[&number, "--yes"]).sentence(), format!("error: there is no dead letter {number}"));
+        assert_eq!(drop(&["--all", "-y"]).printed(), "1 dead letters thrown away");
+        assert!(tasks(&[]).is_empty());
+        for (arguments, told) in [
+            (&[][..], "which dead letters?"),
+            (&["some-id", "--task", "t"], "one of them"),
+            (&["some-id", "--all"], "one of them"),
+            (&["--older-than", "long"], "--older-than must be an age"),
+        ] {
+            let sentence = drop(arguments).refusal();
+            assert!(sentence.contains(told), "{arguments:?}: {sentence}");
+        }
+    });
+}
+
+#[test]
+fn what_is_replayed_keeps_its_id_and_has_all_its_retries() {
+    on_both(|place| {
+        let worker = our_worker(&place, &[]);
+        let fail = ["call", "probe.stubborn", "--task-id", "again", "--wait"];
+        place.run(Program::Probe, &fail).sentence();
+        let letter = letters(&place, &[]).pop().unwrap();
+        assert_eq!((&letter["attempts"], &letter["task_id"]), (&json!(2), &json!("again")));
+        assert_eq!(worker.stop().code, Some(0));
+        let replay = |further: &[&str]| place.run(Program::Probe, &[&["dead", "replay"], further].concat());
+        assert_eq!(replay(&["--task", "probe.stubborn", "--dry-run", "--json"]).json(), json!({"count": 1}));
+        replay(&["--task", "probe.stubborn"]).printed();
+        let _worker = our_worker(&place, &[]);
+        let letter = until("it to be given up again", || letters(&place, &[]).pop());
+        assert_eq!(
+            (&letter["attempts"], &letter["task_id"]),
+            (&json!(2), &json!("again")),
+            "retried as often as before"
+        );
+    });
+}
+
+#[test]
+fn what_is_replayed_may_have_other_arguments() {
+    on_both(|place| {
+        let _worker = our_worker(&place, &[]);
+        for id in ["one", "two"] {
+            place.run(Program::Probe, &["call", "probe.greet", "--task-id", id, "--wait"]).sentence();
+        }
+        let kwargs = ["--args", "[]", "--kwargs", r#"{"name": "Ada", "greeting": "Ave"}"#];
+        let replay = |further: &[&str]| place.run(Program::Probe, &[&["dead", "replay"], further].concat());
+        let refused = replay(&["--all", "--args", "{}"]).refusal();
+        assert!(refused.contains("--args must be a JSON list"), "{refused}");
+        let begun = std::time::Instant::now();
+        replay(&[&["--reason", "arguments", "--rate", "4"], &kwargs[..]].concat()).printed();
+        assert!(begun.elapsed() >= std::time::Duration::from_millis(250), "four a second: a quarter between two");
+        for id in ["one", "two"] {
+            until("the replayed task to succeed", || {
+                let ended = place.run(Program::Probe, &["result", id]);
+                (ended.code == Some(0)).then(|| assert_eq!(ended.stdout, "\"Ave, Ada!\"\n"))
+            });
+        }
+        assert!(letters(&place, &[]).is_empty());
     });
 }

@@ -366,8 +366,8 @@ pub async fn replays_the_original_bytes(subject: &Subject) {
     let delivery = one(subject).await;
     let dead = letter("d", &delivery.bytes);
     settle(subject, Settlement::of(delivery.receipt, Disposition::DeadLetter(dead))).await;
-    assert!(subject.broker.replay("d").await.unwrap());
-    assert!(!subject.broker.replay("d").await.unwrap());
+    assert!(subject.broker.replay("d", None).await.unwrap());
+    assert!(!subject.broker.replay("d", None).await.unwrap());
     let again = one(subject).await;
     assert_eq!(again.bytes, delivery.bytes);
 }

@@ -63,8 +63,16 @@ impl Broker for Inline {
         self.0.memory.dead_letter(id).await
     }
 
-    async fn replay(&self, id: &str) -> Result<bool, BackendError> {
-        self.0.memory.replay(id).await
+    async fn dead_ids(&self, filter: &DeadFilter) -> Result<Vec<String>, BackendError> {
+        self.0.memory.dead_ids(filter).await
+    }
+
+    async fn replay(&self, id: &str, instead: Option<Vec<u8>>) -> Result<bool, BackendError> {
+        self.0.memory.replay(id, instead).await
+    }
+
+    async fn drop_dead(&self, ids: &[String]) -> Result<u64, BackendError> {
+        self.0.memory.drop_dead(ids).await
     }
 }
 

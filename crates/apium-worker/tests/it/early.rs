@@ -114,7 +114,7 @@ async fn it_is_retried_and_given_up_like_any_other() {
     assert_eq!(rig.outcome(&ending("reject")).await.status, "FAILURE");
     let letters = rig.dead(2).await;
     assert_eq!(letters[0].reason, DeadReason::Rejected);
-    assert!(rig.memory.replay(&letters[0].id).await.unwrap());
+    assert!(rig.memory.replay(&letters[0].id, None).await.unwrap());
     rig.stage.count(4).await;
 }
 

@@ -272,8 +272,16 @@ impl Broker for Probe {
         self.inner.dead_letter(id).await
     }
 
-    async fn replay(&self, id: &str) -> Result<bool, BackendError> {
-        self.inner.replay(id).await
+    async fn dead_ids(&self, filter: &DeadFilter) -> Result<Vec<String>, BackendError> {
+        self.inner.dead_ids(filter).await
+    }
+
+    async fn replay(&self, id: &str, instead: Option<Vec<u8>>) -> Result<bool, BackendError> {
+        self.inner.replay(id, instead).await
+    }
+
+    async fn drop_dead(&self, ids: &[String]) -> Result<u64, BackendError> {
+        self.inner.drop_dead(ids).await
     }
 }
 

@@ -50,7 +50,7 @@ async fn when_retries_are_used_up_the_original_error_is_told() {
     assert_eq!(letter.error, "ValueError: retryable");
     assert_eq!(rig.depth().await, (0, 0, 0));
     // Replayed, the last try is made once more.
-    assert!(rig.memory.replay(&letter.id).await.unwrap());
+    assert!(rig.memory.replay(&letter.id, None).await.unwrap());
     rig.stage.count(4).await;
     assert_eq!(rig.stage.notes()[3], "attempt 2");
 }

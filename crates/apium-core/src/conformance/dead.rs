@@ -1,0 +1,93 @@
+//! What a broker promises of dead letters: they are found by what is known of them, counted, dropped and replayed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    reason = "a test kit: each function is one promise, told by its name"
+)]
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Subject;
+use crate::broker::{Claim, Disposition, Settlement};
+use crate::dead::{DeadFilter, DeadLetter, DeadReason};
+
+/// Letters of three days, tasks, queues, reasons and errors; the last is the newest.
+async fn letters(subject: &Subject) {
+    for (id, queue, task, reason, error, at) in [
+        ("one", "q", Some("mail.send"), DeadReason::Rejected, "Reject: no such box", "2026-11-20T12:00:00Z"),
+        ("two", "r", Some("mail.send"), DeadReason::RetriesExhausted, "TimeoutError: box", "2026-11-21T12:00:00Z"),
+        ("three", "q", None, DeadReason::Undecodable, "DecodeError: byte 0", "2026-11-22T12:00:00Z"),
+        ("four", "q", Some("mail.read"), DeadReason::Rejected, "Reject: 100%_odd", "2026-11-22T12:00:00.000001Z"),
+    ] {
+        let letter = DeadLetter {
+            id: id.to_owned(),
+            queue: queue.to_owned(),
+            priority: 0,
+            reason,
+            error: error.to_owned(),
+            task: task.map(ToOwned::to_owned),
+            task_id: None,
+            attempts: 1,
+            worker: "w@h".to_owned(),
+            at: at.to_owned(),
+            message: id.as_bytes().to_vec(),
+        };
+        let kept = Settlement::without_delivery(Disposition::DeadLetter(letter));
+        subject.broker.settle(vec![kept]).await.unwrap();
+    }
+}
+
+fn time(text: &str) -> Option<Timestamp> {
+    Some(text.parse().unwrap())
+}
+
+pub async fn letters_are_found_by_what_is_known(subject: &Subject) {
+    letters(subject).await;
+    let all = DeadFilter::default;
+    let text = |text: &str| Some(text.to_owned());
+    for (filter, expected) in [
+        (all(), vec!["four", "three", "two", "one"]),
+        (DeadFilter { limit: Some(2), ..all() }, vec!["four", "three"]),
+        (DeadFilter { task: text("mail.send"), ..all() }, vec!["two", "one"]),
+        (DeadFilter { task: text("mail.send"), queue: text("q"), ..all() }, vec!["one"]),
+        (DeadFilter { reason: Some(DeadReason::Rejected), ..all() }, vec!["four", "one"]),
+        (DeadFilter { reason: Some(DeadReason::Rejected), limit: Some(1), queue: text("q"), ..all() }, vec!["four"]),
+        (DeadFilter { error: text("box"), ..all() }, vec!["two", "one"]),
+        (DeadFilter { error: text("100%_"), ..all() }, vec!["four"]),
+        (DeadFilter { error: text("0__o"), ..all() }, vec![]),
+        (DeadFilter { since: time("2026-11-21T12:00:00Z"), ..all() }, vec!["four", "three", "two"]),
+        (DeadFilter { before: time("2026-11-22T12:00:00Z"), ..all() }, vec!["two", "one"]),
+        (DeadFilter { since: time("2026-11-22T12:00:00.000001Z"), error: text("Reject"), ..all() }, vec!["four"]),
+    ] {
+        let letters = subject.broker.dead_letters(&filter).await.unwrap();
+        let found: Vec<_> = letters.iter().map(|letter| letter.id.as_str()).collect();
+        assert_eq!(found, expected, "{filter:?}");
+        assert_eq!(subject.broker.dead_ids(&filter).await.unwrap(), expected, "{filter:?}");
+    }
+}
+
+pub async fn dropped_letters_are_gone(subject: &Subject) {
+    letters(subject).await;
+    let ids = |ids: &[&str]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(subject.broker.drop_dead(&ids(&["two", "nobody", "four"])).await.unwrap(), 2);
+    assert_eq!(subject.broker.drop_dead(&ids(&["two"])).await.unwrap(), 0);
+    assert_eq!(subject.broker.drop_dead(&[]).await.unwrap(), 0);
+    assert_eq!(subject.broker.dead_ids(&DeadFilter::default()).await.unwrap(), ["three", "one"]);
+    assert!(!subject.broker.replay("two", None).await.unwrap());
+    assert_eq!(subject.broker.dead_letter("four").await.unwrap(), None);
+}
+
+pub async fn replays_other_bytes_if_told(subject: &Subject) {
+    letters(subject).await;
+    assert!(subject.broker.replay("one", Some(b"other".to_vec())).await.unwrap());
+    assert!(!subject.broker.replay("one", Some(b"other".to_vec())).await.unwrap());
+    let queues = ["q".to_owned()];
+    let claim = Claim { queues: &queues, max: 5, lease: Duration::from_secs(30) };
+    let claimed = subject.broker.claim(&claim).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    assert_eq!(&*claimed[0].bytes, b"other");
+    assert_eq!(subject.broker.dead_ids(&DeadFilter::default()).await.unwrap(), ["four", "three", "two"]);
+}
