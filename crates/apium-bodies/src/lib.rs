@@ -10,6 +10,7 @@ mod serializer;
 mod settings;
 #[cfg(feature = "auth")]
 mod signed;
+mod stored;
 mod value;
 mod wire;
 #[cfg(feature = "yaml")]

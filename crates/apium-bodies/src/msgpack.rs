@@ -17,9 +17,19 @@ pub(crate) fn to_json(bytes: &[u8], most: usize) -> Result<String, String> {
 
 /// Writes JSON as msgpack.
 pub(crate) fn from_json(json: &str) -> Result<Vec<u8>, String> {
-    let mut out = Vec::with_capacity(json.len());
-    write(&mut out, &Value::read(json)?)?;
+    of(&Value::read(json)?)
+}
+
+/// Writes a value.
+pub(crate) fn of(value: &Value) -> Result<Vec<u8>, String> {
+    let mut out = Vec::new();
+    write(&mut out, value)?;
     Ok(out)
+}
+
+/// Whether there is room for a number.
+pub(crate) fn holds(number: i128) -> bool {
+    u64::try_from(number).is_ok() || i64::try_from(number).is_ok()
 }
 
 struct Reader<'a> {

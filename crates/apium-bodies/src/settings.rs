@@ -14,6 +14,8 @@ pub struct BodySettings {
     pub task_serializer: Serializer,
     /// How messages are compressed unless a signature says otherwise. Default: not at all.
     pub task_compression: Option<Compression>,
+    /// What results are stored in: JSON, msgpack or YAML. Default JSON. Celery's workers and callers must be set alike.
+    pub result_serializer: Serializer,
     /// How results are compressed, which Celery reads since 5.7. Default: not at all.
     pub result_compression: Option<Compression>,
     /// The most bytes that anything compressed may have once it is unpacked. Default 64 MiB.
@@ -29,6 +31,7 @@ impl Default for BodySettings {
             accept_content: vec![Serializer::Json],
             task_serializer: Serializer::Json,
             task_compression: None,
+            result_serializer: Serializer::Json,
             result_compression: None,
             largest_body: 64 << 20,
             security_cert_store: None,

@@ -13,7 +13,7 @@ use crate::settings::BodySettings;
 use crate::signed::CertStore;
 #[cfg(feature = "yaml")]
 use crate::yaml;
-use crate::{msgpack, pickle};
+use crate::{msgpack, pickle, stored};
 
 /// Bodies in every form of Celery's that was switched on.
 pub struct WireBodies {
@@ -42,6 +42,10 @@ impl WireBodies {
             return Err(missing("accept_content", serializer));
         }
         writes(settings.task_serializer).map_err(|why| format!("task_serializer {why}"))?;
+        writes(settings.result_serializer).map_err(|why| format!("result_serializer {why}"))?;
+        if settings.result_serializer == Serializer::Pickle {
+            return Err("result_serializer cannot be pickle: results are stored in json, msgpack or yaml".to_owned());
+        }
         let compressions =
             [("task_compression", settings.task_compression), ("result_compression", settings.result_compression)];
         for (setting, compression) in compressions {
@@ -174,19 +178,26 @@ impl Bodies for WireBodies {
     }
 
     fn open_stored<'a>(&self, stored: &'a [u8]) -> Result<Cow<'a, [u8]>, String> {
-        let Some((content_type, packed)) = compressed(stored) else { return Ok(Cow::Borrowed(stored)) };
-        Compression::named(&content_type)
-            .ok_or_else(|| format!("it is compressed as {content_type:?}, which is not known here"))
-            .and_then(|compression| compression.unpack(packed, self.settings.largest_body))
-            .map(Cow::Owned)
+        let most = self.settings.largest_body;
+        let unpacked = match compressed(stored) {
+            None => Cow::Borrowed(stored),
+            Some((content_type, packed)) => Compression::named(&content_type)
+                .ok_or_else(|| format!("it is compressed as {content_type:?}, which is not known here"))
+                .and_then(|compression| compression.unpack(packed, most))
+                .map(Cow::Owned)?,
+        };
+        let json = stored::to_json(&unpacked, self.settings.result_serializer, most)?;
+        Ok(json.map_or(unpacked, Cow::Owned))
     }
 
-    fn pack_stored<'a>(&self, plain: &'a [u8]) -> Cow<'a, [u8]> {
-        let packed = self.settings.result_compression.and_then(|compression| {
+    fn pack_stored<'a>(&self, plain: &'a [u8], last: bool) -> Cow<'a, [u8]> {
+        let written =
+            stored::from_json(plain, self.settings.result_serializer).map_or(Cow::Borrowed(plain), Cow::Owned);
+        let packed = self.settings.result_compression.filter(|_| last).and_then(|compression| {
             // What cannot be compressed is stored as it is: everyone reads that.
-            Some(mark_compressed(compression.content_type(), &compression.pack(plain).ok()?))
+            Some(mark_compressed(compression.content_type(), &compression.pack(&written).ok()?))
         });
-        packed.map_or(Cow::Borrowed(plain), Cow::Owned)
+        packed.map_or(written, Cow::Owned)
     }
 
     fn told(&self) -> Vec<(String, RawJson)> {
@@ -200,6 +211,7 @@ impl Bodies for WireBodies {
             ("accept_content", RawJson::array(&accepted)),
             ("task_serializer", RawJson::string(task_serializer.name())),
             ("task_compression", name(task_compression)),
+            ("result_serializer", RawJson::string(self.settings.result_serializer.name())),
             ("result_compression", name(result_compression)),
             ("apium_largest_body", largest),
         ];

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use crate::json::Json;
 
-pub(crate) use write::from_json;
+pub(crate) use write::{from_json, of};
 
 /// Reads YAML as the JSON kombu would have written. What is shared by an alias is written out each time, and counts
 /// each time: nothing can multiply beyond `most`.

@@ -28,14 +28,17 @@ pub trait Bodies: Send + Sync + 'static {
         asked: &Asked,
     ) -> Result<Message, String>;
 
-    /// What was stored, whoever has compressed it: a result, a part of a chord, a saved group.
+    /// The JSON of what was stored, in the form that is set and whoever has compressed it: a result, a part of a
+    /// chord, a saved group.
     ///
     /// # Errors
-    /// One sentence: the compression is not known, or it is larger unpacked than is allowed.
+    /// One sentence: the compression is not known, it is larger unpacked than is allowed, or it is in another form than
+    /// `result_serializer` names.
     fn open_stored<'a>(&self, stored: &'a [u8]) -> Result<Cow<'a, [u8]>, String>;
 
-    /// What is to be stored, compressed if so set.
-    fn pack_stored<'a>(&self, plain: &'a [u8]) -> Cow<'a, [u8]>;
+    /// JSON to be stored, in the form that is set, and if it is the `last` that is stored there, compressed if so set:
+    /// what may still give way to another record has to be told by who cannot unpack it.
+    fn pack_stored<'a>(&self, plain: &'a [u8], last: bool) -> Cow<'a, [u8]>;
 
     /// Its settings by Celery's names, as a worker shows them.
     fn told(&self) -> Vec<(String, RawJson)>;
@@ -92,7 +95,7 @@ impl Bodies for PlainBodies {
         }
     }
 
-    fn pack_stored<'a>(&self, plain: &'a [u8]) -> Cow<'a, [u8]> {
+    fn pack_stored<'a>(&self, plain: &'a [u8], _last: bool) -> Cow<'a, [u8]> {
         Cow::Borrowed(plain)
     }
 
@@ -100,7 +103,8 @@ impl Bodies for PlainBodies {
         let json = RawJson::string("json");
         vec![
             ("accept_content".to_owned(), RawJson::array(std::slice::from_ref(&json))),
-            ("task_serializer".to_owned(), json),
+            ("task_serializer".to_owned(), json.clone()),
+            ("result_serializer".to_owned(), json),
         ]
     }
 }

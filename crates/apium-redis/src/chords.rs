@@ -46,7 +46,10 @@ impl Chords for RedisBackend {
         script.key(keys::chord(group, 't')).key(keys::chord(group, 's')).key(keys::chord(group, 'd'));
         script.key(keys::group(group)).key(keys::chord(group, 'c'));
         let member = member(part);
-        script.arg(&place).arg(&*self.bodies().pack_stored(member.as_bytes())).arg(format!("{}:{place}", part.task_id));
+        script
+            .arg(&place)
+            .arg(&*self.bodies().pack_stored(member.as_bytes(), true))
+            .arg(format!("{}:{place}", part.task_id));
         script.arg(keep.as_secs().max(1)).arg(CLAIM.as_secs()).arg(token);
         let answer: Vec<Vec<u8>> = self.inner.link.script(&script).await?;
         match answer.split_first() {
@@ -72,7 +75,7 @@ impl Chords for RedisBackend {
 
     async fn save_group(&self, group: &str, record: &RawJson, keep: Option<Duration>) -> Result<(), BackendError> {
         let mut set = redis::cmd("SET");
-        set.arg(keys::group(group)).arg(&*self.bodies().pack_stored(record.as_str().as_bytes()));
+        set.arg(keys::group(group)).arg(&*self.bodies().pack_stored(record.as_str().as_bytes(), true));
         if let Some(keep) = keep {
             set.arg("PX").arg(millis(keep));
         }

@@ -1,7 +1,5 @@
 //! Settling: everything an attempt caused is written in one step, many attempts in one round trip.
 
-use std::borrow::Cow;
-
 use apium_core::broker::{Disposition, Settled, Settlement};
 use apium_core::results::StoredResult;
 use apium_core::state::{Overwrite, TaskState};
@@ -155,10 +153,7 @@ impl RedisBackend {
         let remember = result.remember.filter(|_| result.state.is_ready());
         let span = |span: Option<std::time::Duration>| span.map(|span| millis(span).to_string()).unwrap_or_default();
         // The script cannot look into what is compressed, and lets it stay: only what is final may be.
-        let record = match result.state {
-            TaskState::Success => self.bodies().pack_stored(&result.record),
-            _ => Cow::Borrowed(&*result.record),
-        };
+        let record = self.bodies().pack_stored(&result.record, result.state == TaskState::Success);
         script.key(keys::meta(&result.task_id)).arg(rule).arg(span(result.expires));
         script.arg(&*record).key(keys::known(&result.task_id)).arg(span(remember));
     }

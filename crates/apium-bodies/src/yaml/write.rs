@@ -12,8 +12,13 @@ const LONG_KEY: usize = 100;
 
 /// Writes JSON as YAML.
 pub(crate) fn from_json(json: &str) -> Result<Vec<u8>, String> {
-    let mut out = String::with_capacity(json.len());
-    write(&mut out, &Value::read(json)?)?;
+    of(&Value::read(json)?)
+}
+
+/// Writes a value.
+pub(crate) fn of(value: &Value) -> Result<Vec<u8>, String> {
+    let mut out = String::new();
+    write(&mut out, value)?;
     out.push('\n');
     Ok(out.into_bytes())
 }

@@ -1,6 +1,6 @@
 //! What Celery 5.7 has written, captured by `interop/capture/bodies.py`.
 
-use apium_bodies::Compression;
+use apium_bodies::{Compression, Serializer, WireBodies};
 use apium_core::bodies::Bodies;
 use apium_protocol::{RawJson, ResultRecord};
 
@@ -49,14 +49,63 @@ fn results_are_compressed_as_celery_marks_them() {
     let record = ResultRecord::new("1", "SUCCESS", RawJson::string(&"long ".repeat(1000))).encode();
     for compression in Compression::ALL {
         let bodies = bodies(apium_bodies::BodySettings { result_compression: Some(compression), ..open_to_all() });
-        let stored = bodies.pack_stored(&record);
+        let stored = bodies.pack_stored(&record, true);
         let mark = format!("\0celery-compressed\0{}\0", compression.content_type());
         assert!(stored.starts_with(mark.as_bytes()) && stored.len() < record.len() / 2, "{compression}");
         assert_eq!(*bodies.open_stored(&stored).unwrap(), record, "{compression}");
     }
-    assert_eq!(*bodies(open_to_all()).pack_stored(&record), record, "not unless it is set");
+    assert_eq!(*bodies(open_to_all()).pack_stored(&record, true), record, "not unless it is set");
     let odd = bodies(open_to_all()).open_stored(b"\0celery-compressed\0application/x-snappy\0xxx").unwrap_err();
     assert!(odd.contains("application/x-snappy"), "{odd}");
+}
+
+#[test]
+fn results_are_stored_in_the_form_that_is_set() {
+    let in_form =
+        |form| bodies(apium_bodies::BodySettings { result_serializer: form, largest_body: 10_000, ..open_to_all() });
+    let tagged = |tag: &str, value: &str| format!(r#"{{"__type__": "{tag}", "__value__": "{value}"}}"#);
+    let moment = tagged("datetime", "2026-01-02T03:04:05");
+    let value = format!(
+        "[1, 1.5, null, {}, {moment}, {}, {}]",
+        tagged("base64", "/w=="),
+        tagged("decimal", "1.10"),
+        -(1_i128 << 64)
+    );
+    let record = ResultRecord::new("1", "SUCCESS", RawJson::parse(&value).unwrap());
+    for (form, when, least) in [
+        (Serializer::Json, &*moment, "-18446744073709551616"),
+        (Serializer::Msgpack, "\"2026-01-02T03:04:05\"", "\"-18446744073709551616\""),
+        (Serializer::Yaml, &*moment, "-18446744073709551616"),
+    ] {
+        let bodies = in_form(form);
+        let stored = bodies.pack_stored(&record.encode(), false).into_owned();
+        let read = ResultRecord::decode(&bodies.open_stored(&stored).unwrap()).unwrap();
+        assert_eq!((read.status.as_str(), read.task_id.as_str()), ("SUCCESS", "1"), "{form}");
+        let result = read.result.to_string();
+        assert!(result.contains(when) && result.contains(least) && result.contains("/w=="), "{form}: {result}");
+        // What was stored before it was set so.
+        assert_eq!(*bodies.open_stored(&record.encode()).unwrap(), record.encode(), "{form}");
+    }
+    let odd: [(&[u8], &str); 4] = [
+        (b"\x81\xa6status\xa7SUCCESS", "set result_serializer to msgpack here too"),
+        (b"children: []\nstatus: SUCCESS\n", "set result_serializer to yaml here too"),
+        (b"\x80\x04\x95", "pickle, in which no results are read"),
+        (b"\xff", "its worker may be set to another"),
+    ];
+    for (stored, says) in odd {
+        let told = in_form(Serializer::Json).open_stored(stored).unwrap_err();
+        assert!(
+            told.starts_with("result_serializer is json here, and it is not JSON") && told.contains(says),
+            "{told}"
+        );
+    }
+    let deep = in_form(Serializer::Msgpack).open_stored(&[0x91; 9_000]).unwrap_err();
+    assert!(deep.contains("nests deeper"), "{deep}");
+    for form in [Serializer::Pickle, Serializer::Auth] {
+        let refused =
+            WireBodies::new(apium_bodies::BodySettings { result_serializer: form, ..open_to_all() }).err().unwrap();
+        assert!(refused.starts_with("result_serializer cannot be"), "{refused}");
+    }
 }
 
 /// The arguments, and of those that are lists, their elements.

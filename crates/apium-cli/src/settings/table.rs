@@ -269,6 +269,16 @@ const ENGINE: &[Setting] = &[
         kind: Kind::Word(COMPRESSIONS),
     },
     Setting {
+        key: "result_serializer",
+        short: None,
+        env: &["APIUM_RESULT_SERIALIZER", "CELERY_RESULT_SERIALIZER"],
+        default: Some("json"),
+        value: "NAME",
+        help: "What results are stored in on Redis: json, msgpack or yaml. They bear no name of their form, so Celery's workers and callers must be set alike",
+        scope: Scope::All,
+        kind: Kind::Word(&["json", "msgpack", "yaml"]),
+    },
+    Setting {
         key: "result_compression",
         short: None,
         env: &["APIUM_RESULT_COMPRESSION", "CELERY_RESULT_COMPRESSION"],

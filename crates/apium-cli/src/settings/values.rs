@@ -150,6 +150,10 @@ impl Settings {
                 .and_then(Serializer::named)
                 .unwrap_or(defaults.task_serializer),
             task_compression: compression("task_compression"),
+            result_serializer: self
+                .text("result_serializer")
+                .and_then(Serializer::named)
+                .unwrap_or(defaults.result_serializer),
             result_compression: compression("result_compression"),
             largest_body: self.text("largest_body").and_then(|text| text.parse().ok()).unwrap_or(defaults.largest_body),
             security_cert_store: self.text("security_cert_store").map(PathBuf::from),

@@ -91,6 +91,43 @@ fn compressed_results_both_ways() {
 }
 
 #[test]
+fn results_in_msgpack_and_yaml_both_ways() {
+    for (form, conf) in [
+        ("msgpack", r#"{"result_serializer": "msgpack", "accept_content": ["json", "msgpack"]}"#),
+        ("yaml", r#"{"result_serializer": "yaml", "accept_content": ["json", "yaml"]}"#),
+    ] {
+        let stage = Stage::new(conf);
+        let _stock = stage.stock("celery");
+        let _ours = stage.ours(&["-Q", "ours", "--result-serializer", form]);
+        let mut console = stage.console();
+        let values = "[None, True, -1, 2**40, 1.5, 'é😀', 'yes', {'a': [1]}, b'\\xff']";
+        assert!(
+            console.holds(&format!("(r := send('probe.echo', [{values}], queue='ours')).get(timeout=30) == {values}"))
+        );
+        let id = console.text("r.id");
+        let stored: Vec<u8> = stage.server.look().ask(&["GET", &format!("celery-task-meta-{id}")]);
+        assert!(stored.starts_with(if form == "msgpack" { b"\x86\xa6sta" } else { b"{\"stat" }), "{stored:?}");
+        let raised = console.raises("send('probe.divide', [1, 0], queue='ours').get(timeout=30)");
+        assert_eq!(raised.exception, "builtins.ZeroDivisionError", "{form}");
+        let call = |further: &[&str]| {
+            let call = ["call", "app.echo", "-a", "[[1, \"yes\", null]]", "--queue", "celery", "--wait"];
+            stage.place.run(Program::Apium, &[&call, further].concat())
+        };
+        assert_eq!(call(&["--result-serializer", form]).printed(), "[1, \"yes\", null]");
+        let told = call(&[]).sentence();
+        assert!(told.contains(&format!("it begins like {form}: set result_serializer to {form} here too")), "{told}");
+
+        // Parts of a chord end on both kinds of workers, and either sends the body.
+        for body in ["ours", "celery"] {
+            let part = |n: usize| format!("signature('mix.add', ({n}, {n}), queue='{}')", ["ours", "celery"][n % 2]);
+            let parts: Vec<_> = (0..6).map(part).collect();
+            let chord = format!("chord([{}], signature('mix.total', queue='{body}'))()", parts.join(", "));
+            assert_eq!(console.value(&format!("{chord}.get(timeout=30)")), "30", "{form}, {body}");
+        }
+    }
+}
+
+#[test]
 fn msgpack_and_yaml_both_ways() {
     let stage = Stage::new(ACCEPT);
     let ours = stage.ours(&["-Q", "ours", "--accept-content", "json,msgpack,yaml"]);

@@ -246,11 +246,23 @@ async fn a_success_stored_by_another_is_final() {
         let () = peer.run(&["SET", "celery-task-meta-i", spelt]).await;
         assert!(!backend.store(&failure).await.unwrap(), "{spelt}");
     }
+    for stored in [
+        &b"\x88\xa6status\xa7SUCCESS\xa6result\x01"[..],
+        b"\xde\x00\x10\xa6status\xa7SUCCESS\xa6result\x01",
+        b"children: []\ndate_done: '2026-01-02T03:04:05+00:00'\nresult:\n  status: FAILURE\nstatus: SUCCESS\n",
+    ] {
+        let () = peer.ask(redis::cmd("SET").arg("celery-task-meta-i").arg(stored)).await;
+        assert!(!backend.store(&failure).await.unwrap(), "{stored:?}");
+    }
     // What Celery has compressed may be a success: nobody can tell without unpacking it.
     let () = peer.run(&["SET", "celery-task-meta-i", "\0celery-compressed\0zstd\0..."]).await;
     assert!(!backend.store(&failure).await.unwrap());
     let () = peer.run(&["SET", "celery-task-meta-i", r#"{"status": "MINE", "result": "SUCCESS"}"#]).await;
     assert!(backend.store(&failure).await.unwrap());
+    for stored in [&b"\x88\xa6status\xa4MINE\xa6result\xa7SUCCESS"[..], b"result:\n  status: SUCCESS\nstatus: MINE\n"] {
+        let () = peer.ask(redis::cmd("SET").arg("celery-task-meta-i").arg(stored)).await;
+        assert!(backend.store(&failure).await.unwrap(), "{stored:?}");
+    }
 }
 
 #[tokio::test]

@@ -45,7 +45,6 @@ fn settings(options: &WorkerOptions) -> Vec<(String, RawJson)> {
     vec![
         setting("enable_utc", &true),
         setting("timezone", &"UTC"),
-        setting("result_serializer", &"json"),
         setting("task_acks_late", &true),
         setting("task_track_started", &options.track_started),
         setting("result_extended", &options.result_extended),
