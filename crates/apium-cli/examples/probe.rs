@@ -117,6 +117,13 @@ async fn reject() -> Result<(), TaskError> {
     Err(TaskError::reject("not for us"))
 }
 
+/// Takes its whole process with it.
+#[task(name = "probe.abort")]
+async fn abort(diary: State<Diary>, context: Context) {
+    diary.begin(&context);
+    std::process::abort();
+}
+
 /// Stores nothing.
 #[task(name = "probe.quiet", ignore_result)]
 async fn quiet(diary: State<Diary>, context: Context) {
@@ -152,7 +159,7 @@ fn main() -> std::process::ExitCode {
     let app = App::new("probe").state(Diary::open());
     let app = app.task(echo).task(greet).task(divide).task(note).task(hold).task(early).task(block).task(progress);
     let app = app.task(raise).task(mix_add).task(mix_total).task(mix_fail);
-    apium_cli::main(app.task(flaky).task(stubborn).task(reject).task(quiet).task(spin).task(clock))
+    apium_cli::main(app.task(flaky).task(stubborn).task(reject).task(quiet).task(spin).task(clock).task(abort))
 }
 
 impl Diary {

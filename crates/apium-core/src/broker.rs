@@ -12,6 +12,8 @@ use jiff::Timestamp;
 
 use crate::broadcast::Broadcast;
 use crate::chords::ChordEnd;
+#[allow(unused_imports, reason = "named in the documentation")]
+use crate::dead::MOST_DEATHS;
 use crate::dead::{DeadFilter, DeadLetter};
 use crate::error::BackendError;
 use crate::fleet::Fleet;
@@ -61,6 +63,10 @@ pub struct Delivery {
     pub priority: u8,
     /// True when it was handed out before and came back.
     pub redelivered: bool,
+    /// The workers whose lease on it ran out, oldest first, one each time and at most [`MOST_DEATHS`]: they died with
+    /// it, stood still for too long, or lost the broker. Not who gave it back. Forgotten once it is done with; kept
+    /// while it is requeued or waits for its time.
+    pub deaths: Vec<String>,
 }
 
 /// Everything an attempt causes, written in one step: all of it, or, when the lease was lost, none. Without a receipt

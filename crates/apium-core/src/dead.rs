@@ -21,7 +21,15 @@ pub enum DeadReason {
     Rejected,
     /// Every allowed retry failed.
     RetriesExhausted,
+    /// The processes that ran it died, as often as is allowed.
+    Poison,
 }
+
+/// The most deaths that are remembered of one message; of more, the latest.
+pub const MOST_DEATHS: usize = 100;
+
+/// Stands for a worker that died before it had told its name.
+pub const UNNAMED: &str = "a worker that had not told its name";
 
 /// A message given up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +53,9 @@ pub struct DeadLetter {
     pub attempts: u32,
     /// The worker that gave it up.
     pub worker: String,
+    /// The workers that lost their lease on it, oldest first (see [`crate::Delivery::deaths`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub died_with: Vec<String>,
     /// When, as RFC 3339.
     pub at: String,
     /// The original envelope. What is not UTF-8 is kept too, as base64 in the stores that need text.
@@ -103,8 +114,15 @@ impl DeadFilter {
 
 impl DeadReason {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Unknown, Self::Undecodable, Self::Unsupported, Self::Arguments, Self::Rejected, Self::RetriesExhausted];
+    pub const ALL: [Self; 7] = [
+        Self::Unknown,
+        Self::Undecodable,
+        Self::Unsupported,
+        Self::Arguments,
+        Self::Rejected,
+        Self::RetriesExhausted,
+        Self::Poison,
+    ];
 
     /// The one word it is stored and asked for by.
     pub fn word(self) -> &'static str {
@@ -115,6 +133,7 @@ impl DeadReason {
             Self::Arguments => "arguments",
             Self::Rejected => "rejected",
             Self::RetriesExhausted => "retries_exhausted",
+            Self::Poison => "poison",
         }
     }
 }
@@ -128,6 +147,7 @@ impl fmt::Display for DeadReason {
             Self::Arguments => "wrong arguments",
             Self::Rejected => "rejected",
             Self::RetriesExhausted => "retries exhausted",
+            Self::Poison => "poison",
         })
     }
 }

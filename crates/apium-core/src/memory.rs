@@ -16,7 +16,7 @@ use crate::broadcast::Broadcast;
 use crate::broker::{Broker, Claim, Delivery, Disposition, Outgoing, QueueDepth, Receipt, Settled, Settlement};
 use crate::chords::Chords;
 use crate::clock::{Clock, SystemClock, after};
-use crate::dead::{DeadFilter, DeadLetter};
+use crate::dead::{DeadFilter, DeadLetter, MOST_DEATHS, UNNAMED};
 use crate::error::BackendError;
 use crate::fleet::{Fleet, Revocations, WorkerCard};
 use crate::results::{Lookup, ResultStore, StoredResult};
@@ -41,6 +41,8 @@ struct Shelves {
     remembered: HashMap<String, Remembered>,
     dead: Vec<DeadLetter>,
     workers: BTreeMap<String, (WorkerCard, Timestamp)>,
+    /// The name of the worker that beat last: who claims, as far as is known.
+    named: Option<String>,
     revoked: Vec<(String, Timestamp)>,
     chords: chords::Shelf,
     ears: broadcast::Ears,
@@ -54,6 +56,7 @@ struct Held {
     due: Timestamp,
     claim: Option<(String, Timestamp)>,
     redelivered: bool,
+    deaths: Vec<String>,
 }
 
 struct Kept {
@@ -132,6 +135,7 @@ impl Shelves {
             due: message.not_before.unwrap_or(now),
             claim: None,
             redelivered: false,
+            deaths: Vec::new(),
         };
         self.messages.insert(self.last, held);
     }
@@ -267,6 +271,7 @@ impl Broker for Memory {
                     bytes: held.bytes.clone(),
                     priority: held.priority,
                     redelivered: held.redelivered,
+                    deaths: held.deaths.clone(),
                 });
             }
         }
@@ -307,10 +312,14 @@ impl Broker for Memory {
         let now = self.clock.now();
         let mut shelves = self.open();
         let mut recovered = 0;
+        let name = shelves.named.clone().unwrap_or_else(|| UNNAMED.to_owned());
         for held in shelves.messages.values_mut() {
             if held.claim.as_ref().is_some_and(|(_, until)| *until <= now) {
                 held.claim = None;
                 held.redelivered = true;
+                held.deaths.push(name.clone());
+                let more = held.deaths.len().saturating_sub(MOST_DEATHS);
+                held.deaths.drain(..more);
                 recovered += 1;
             }
         }
@@ -384,7 +393,9 @@ impl Broker for Memory {
 impl Fleet for Memory {
     async fn beat(&self, card: &WorkerCard, ttl: Duration) -> Result<(), BackendError> {
         let until = after(self.clock.now(), ttl);
-        self.open().workers.insert(card.instance(), (card.clone(), until));
+        let mut shelves = self.open();
+        shelves.named = Some(card.name.clone());
+        shelves.workers.insert(card.instance(), (card.clone(), until));
         Ok(())
     }
 

@@ -142,7 +142,7 @@ impl RedisBackend {
         let first = self.inner.numbers.fetch_add(max, Ordering::Relaxed);
         let prefix = format!("{}{}:", keys::CLAIMED, self.inner.instance);
         let mut script = scripts::CLAIM.key(keys::UNACKED);
-        script.key(keys::INDEX).key(keys::REDELIVERED);
+        script.key(keys::INDEX).key(keys::REDELIVERED).key(keys::DEATHS);
         let delayed = claim.queues.iter().map(|queue| keys::delayed(queue));
         let looked_at: Vec<String> = delayed.chain(keys::lists(claim.queues)).collect();
         script.key(&looked_at);
@@ -157,17 +157,19 @@ impl RedisBackend {
             script.arg(format!(":{step}:{queue}"));
         }
         let answer: Vec<Value> = self.inner.link.script(&script).await?;
-        let mut deliveries = Vec::with_capacity(answer.len() / 3);
+        let mut deliveries = Vec::with_capacity(answer.len() / 4);
         let mut misfits = Vec::new();
         let mut fields = answer.into_iter();
         let mut number = first;
-        while let (Some(place), Some(before), Some(message)) = (fields.next(), fields.next(), fields.next()) {
+        while let (Some(place), Some(before), Some(message), Some(died)) =
+            (fields.next(), fields.next(), fields.next(), fields.next())
+        {
             let (Value::Int(place), Value::Int(before), Value::BulkString(bytes)) = (place, before, message) else {
                 return Err(self.nonsense("claim"));
             };
             if place < 0 {
-                // Before the queues' own keys stand three others.
-                let key = usize::try_from(-place).ok().and_then(|place| looked_at.get(place.checked_sub(4)?));
+                // Before the queues' own keys stand four others.
+                let key = usize::try_from(-place).ok().and_then(|place| looked_at.get(place.checked_sub(5)?));
                 let key = key.ok_or_else(|| self.nonsense("claim"))?;
                 misfits.push((key.as_str(), String::from_utf8_lossy(&bytes).into_owned()));
                 continue;
@@ -176,7 +178,8 @@ impl RedisBackend {
             let Some((step, queue)) = place else { return Err(self.nonsense("claim")) };
             let receipt = Receipt { queue: (*queue).clone(), tag: format!("{prefix}{number}:{step}:{queue}") };
             let redelivered = before == 1 || is_marked(&bytes);
-            deliveries.push(Delivery { receipt, bytes: bytes.into(), priority: *step, redelivered });
+            let deaths = lines(died);
+            deliveries.push(Delivery { receipt, bytes: bytes.into(), priority: *step, redelivered, deaths });
             number += 1;
         }
         self.inner.misfits.note(&self.inner.home, &looked_at, &misfits);
@@ -260,6 +263,14 @@ fn whole(message: &Outgoing) -> Vec<u8> {
     whole.extend_from_slice(&message.bytes);
     whole.extend_from_slice(ending.as_bytes());
     whole
+}
+
+/// Names, one a line.
+fn lines(text: Value) -> Vec<String> {
+    match text {
+        Value::BulkString(text) => String::from_utf8_lossy(&text).lines().map(ToOwned::to_owned).collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn is_marked(message: &[u8]) -> bool {

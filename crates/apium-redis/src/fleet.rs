@@ -18,7 +18,14 @@ impl Fleet for RedisBackend {
         let text = serde_json::to_vec(card)
             .map_err(|error| BackendError::Broken(format!("a worker's card cannot be written: {error}")))?;
         let mut script = scripts::BEAT.key(keys::WORKERS);
-        script.key(keys::CARDS).arg(self.offset()).arg(ttl.as_secs_f64()).arg(card.instance()).arg(text);
+        script
+            .key(keys::CARDS)
+            .key(keys::holder(&self.inner.instance))
+            .arg(self.offset())
+            .arg(ttl.as_secs_f64())
+            .arg(card.instance())
+            .arg(text);
+        script.arg(&card.name);
         self.inner.link.script::<()>(&script).await?;
         self.bind_mailbox(&card.name).await
     }
@@ -29,6 +36,7 @@ impl Fleet for RedisBackend {
         pipe.atomic();
         pipe.cmd("ZREM").arg(keys::WORKERS).arg(&instance).ignore();
         pipe.cmd("HDEL").arg(keys::CARDS).arg(&instance).ignore();
+        pipe.cmd("DEL").arg(keys::holder(&self.inner.instance)).ignore();
         let (exchange, member) = self.inner.ears.channels.mailbox(&card.name);
         pipe.cmd("SREM").arg(keys::binding(&exchange)).arg(member).ignore();
         self.inner.link.pipeline(&pipe).await

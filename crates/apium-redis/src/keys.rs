@@ -14,6 +14,8 @@
 //! | `apium:known:<id>` | string | `sent` or `ended`: an id announced by its sender |
 //! | `apium:settled:<sha1>` | string | a settlement without a delivery has sent these bytes; for ten minutes |
 //! | `apium:dead`, `apium:dead:letters` | zset, hash | dead letters by time; id → letter |
+//! | `apium:deaths`, `apium:deaths:at` | hash, zset | SHA-1 of a message as it lies in `unacked` → whose lease on it ran out, a line each; → when last |
+//! | `apium:holder:<instance>` | string | the name of the worker whose claims bear this instance in their tags; for a week |
 //! | `apium:workers`, `apium:worker:cards` | zset, hash | `<name> <pid> <started>` of a worker → until when it counts as alive; its card |
 //! | `apium:revoked`, `apium:revoked:until` | zset, zset | revoked id → cursor; → until when it is remembered |
 //! | `_kombu.binding.celery.pidbox` | set | mailboxes of workers; nobody reads it |
@@ -35,6 +37,10 @@ pub(crate) const HEADS: &str = "apium:heads";
 pub(crate) const DEAD: &str = "apium:dead";
 /// Dead letters by id.
 pub(crate) const LETTERS: &str = "apium:dead:letters";
+/// Whose leases on a message ran out.
+pub(crate) const DEATHS: &str = "apium:deaths";
+/// When the last of them did.
+pub(crate) const DEATHS_AT: &str = "apium:deaths:at";
 /// Who is alive.
 pub(crate) const WORKERS: &str = "apium:workers";
 /// What the living said of themselves.
@@ -124,10 +130,17 @@ pub(crate) fn ending(queue: &str) -> String {
     format!(", \"\", {}]", apium_protocol::RawJson::string(queue).as_str())
 }
 
+/// Whose claims bear this instance in their tags.
+pub(crate) fn holder(instance: &str) -> String {
+    format!("apium:holder:{instance}")
+}
+
 /// What a tag of ours tells: `<kind><instance>:<number>:<step>:<queue>`.
 pub(crate) struct Tag<'a> {
     /// It waits for its time.
     pub(crate) delayed: bool,
+    /// The process that made it.
+    pub(crate) instance: &'a str,
     /// The priority step it came from.
     pub(crate) step: u8,
     /// The queue it came from.
@@ -141,8 +154,9 @@ impl<'a> Tag<'a> {
             Some(rest) => (true, rest),
             None => (false, tag.strip_prefix(CLAIMED)?),
         };
-        let mut parts = rest.splitn(4, ':').skip(2);
-        let step = parts.next()?.parse().ok()?;
-        Some(Self { delayed, step, queue: parts.next()? })
+        let mut parts = rest.splitn(4, ':');
+        let instance = parts.next()?;
+        let step = parts.nth(1)?.parse().ok()?;
+        Some(Self { delayed, instance, step, queue: parts.next()? })
     }
 }

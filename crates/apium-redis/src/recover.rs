@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 
 use apium_core::BackendError;
+use apium_core::client::parse_iso;
+use apium_core::dead::MOST_DEATHS;
 use apium_protocol::{Message, RawJson};
 
 use crate::backend::RedisBackend;
@@ -17,6 +19,9 @@ const RUNS: usize = 50;
 /// How many deliveries of others are looked through for ours.
 const DEPTH: usize = 20_000;
 
+/// What a Python worker is called here: its name is not in Redis.
+const PYTHON: &str = "a Python worker";
+
 /// Something in `unacked` that is overdue.
 struct Overdue {
     tag: String,
@@ -25,10 +30,20 @@ struct Overdue {
     value: Vec<u8>,
 }
 
+/// Whose death it tells of that a message is overdue.
+enum Death {
+    /// Nobody's: its time has come.
+    Nobody,
+    /// That of the worker whose name stands under this key.
+    Ours(String),
+    /// That of a Python worker, as far as can be told (see [`RedisBackend::theirs`]).
+    Theirs,
+}
+
 /// What is to be done with it.
 enum Remedy {
     /// Back into these lists.
-    Restore { lists: Vec<String>, message: Vec<u8>, remember: bool },
+    Restore { queues: Vec<(String, u8)>, message: Vec<u8>, remember: bool, death: Death },
     /// It cannot be read or put into its queue; it stays where it is.
     Postpone,
 }
@@ -98,13 +113,22 @@ impl RedisBackend {
 
     async fn restore(&self, remedies: &[(Remedy, Overdue)]) -> Result<usize, BackendError> {
         let mut script = scripts::RESTORE.key(keys::INDEX);
-        script.key(keys::UNACKED).key(keys::REDELIVERED).arg(self.offset());
-        script.arg(self.inner.settings.visibility_timeout.as_secs_f64()).arg(remedies.len());
+        script.key(keys::UNACKED).key(keys::REDELIVERED).key(keys::DEATHS).key(keys::DEATHS_AT).arg(self.offset());
+        script.arg(self.inner.settings.visibility_timeout.as_secs_f64()).arg(MOST_DEATHS).arg(remedies.len());
         for (remedy, lost) in remedies {
             script.arg(&lost.tag).arg(&lost.score);
             match remedy {
-                Remedy::Restore { lists, message, remember } => {
-                    script.arg("restore").arg(u8::from(*remember)).arg(message).arg(lists.len()).key(lists);
+                Remedy::Restore { queues, message, remember, death } => {
+                    script.arg("restore").arg(u8::from(*remember)).arg(message);
+                    match death {
+                        Death::Nobody => script.arg(""),
+                        Death::Ours(holder) => script.arg("=").key(holder),
+                        Death::Theirs => script.arg(PYTHON),
+                    };
+                    script.arg(queues.len());
+                    for (queue, step) in queues {
+                        script.arg(keys::ending(queue)).key(keys::list(queue, *step));
+                    }
                 }
                 Remedy::Postpone => {
                     script.arg("postpone");
@@ -124,6 +148,10 @@ impl RedisBackend {
     }
 
     /// What a Python worker left: put back as kombu would, with its mark, into the queues its exchange leads to.
+    ///
+    /// Nothing in Redis tells a Python worker that died from one that holds a message for longer than the visibility
+    /// timeout, be it that it runs or that it waits behind others. All of them count as a death; what waits for its
+    /// ETA, which a Python worker does with the message in its hands, does not.
     async fn theirs(&self, lost: &Overdue) -> Result<Remedy, BackendError> {
         if lost.value.is_empty() {
             return Ok(nothing());
@@ -145,10 +173,11 @@ impl RedisBackend {
         }
         let priority = message.member("properties").and_then(|properties| properties.member("priority"));
         let priority = priority.and_then(|priority| priority.to::<u64>().ok()).unwrap_or(0);
-        let lists = queues.iter().map(|queue| keys::list(queue, keys::step_of(priority))).collect();
+        let queues = queues.into_iter().map(|queue| (queue, keys::step_of(priority))).collect();
         let bytes = message.as_str().as_bytes();
+        let death = if may_have_begun(bytes, &lost.score) { Death::Theirs } else { Death::Nobody };
         let message = Message::redelivered(bytes).unwrap_or_else(|| bytes.to_vec());
-        Ok(Remedy::Restore { lists, message, remember: false })
+        Ok(Remedy::Restore { queues, message, remember: false, death })
     }
 
     /// The queues bound to an exchange under a routing key. Redis does not say of which type an exchange is:
@@ -177,9 +206,10 @@ fn ours(value: &[u8], tag: &Tag<'_>) -> Remedy {
     let message = value.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(ending.as_bytes()));
     match message {
         Some(message) => Remedy::Restore {
-            lists: vec![keys::list(tag.queue, tag.step)],
+            queues: vec![(tag.queue.to_owned(), tag.step)],
             message: message.to_vec(),
             remember: !tag.delayed,
+            death: if tag.delayed { Death::Nobody } else { Death::Ours(keys::holder(tag.instance)) },
         },
         None if value.is_empty() => nothing(),
         None => Remedy::Postpone,
@@ -188,7 +218,14 @@ fn ours(value: &[u8], tag: &Tag<'_>) -> Remedy {
 
 /// A score without a message: nothing to put back, and nothing to keep.
 fn nothing() -> Remedy {
-    Remedy::Restore { lists: Vec::new(), message: Vec::new(), remember: false }
+    Remedy::Restore { queues: Vec::new(), message: Vec::new(), remember: false, death: Death::Nobody }
+}
+
+/// False for a message whose ETA was still to come when a Python worker took it: it may have waited all the time.
+fn may_have_begun(message: &[u8], taken: &str) -> bool {
+    let eta = Message::decode(message).ok().and_then(|message| parse_iso(message.headers.eta.as_deref()?));
+    let taken: f64 = taken.parse().unwrap_or(0.0);
+    eta.is_none_or(|eta| eta.as_duration().as_secs_f64() <= taken)
 }
 
 /// `[message, exchange, routing key]`, the message as the text it is.

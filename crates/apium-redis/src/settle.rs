@@ -48,6 +48,7 @@ impl RedisBackend {
     pub(crate) async fn write(&self, batch: &[Settlement]) -> Result<Vec<Written>, BackendError> {
         let mut script = scripts::SETTLE.key(keys::UNACKED);
         script.key(keys::INDEX).key(keys::REDELIVERED).key(keys::DEAD).key(keys::LETTERS).key(keys::SETTLED);
+        script.key(keys::DEATHS).key(keys::DEATHS_AT);
         script.arg(self.offset()).arg(batch.len());
         for settlement in batch {
             self.add(&mut script, settlement)?;

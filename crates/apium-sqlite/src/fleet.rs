@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 use tokio::time::timeout_at;
 
 use crate::backend::SqliteBackend;
+use crate::deaths;
 use crate::fault::Fault;
 use crate::wake::deadline;
 use crate::writer::{Weight, Work};
@@ -78,7 +79,7 @@ fn beat(work: &Work<'_>, card: &WorkerCard, ttl: Duration) -> Result<(), Fault> 
     let text = serde_json::to_string(card)
         .map_err(|error| Fault::Broken(format!("the card of worker {} cannot be written: {error}", card.name)))?;
     work.db.prepare_cached(BEAT)?.execute(params![card.instance(), work.after(ttl), text])?;
-    Ok(())
+    deaths::introduce(work, &card.name)
 }
 
 fn workers(db: &Connection, now: i64) -> Result<Vec<WorkerCard>, Fault> {

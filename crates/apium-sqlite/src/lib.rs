@@ -12,6 +12,7 @@ mod broadcast;
 mod broker;
 mod chords;
 mod dead;
+mod deaths;
 mod fault;
 mod fleet;
 mod line;

@@ -10,6 +10,7 @@ use apium_core::broker::QueueDepth;
 use apium_core::{Delivery, Outgoing, Receipt};
 use rusqlite::{Connection, named_params, params};
 
+use crate::deaths;
 use crate::fault::Fault;
 use crate::writer::{Work, pages};
 
@@ -34,8 +35,8 @@ const NEXT: &str = "SELECT id, priority, redelivered, bytes FROM messages
 
 const TAKE: &str = "UPDATE messages SET state = 4, tag = ?2, lease = ?3 WHERE id = ?1";
 
-const RECOVER: &str = "UPDATE messages SET state = 2, redelivered = 1 WHERE id IN
-    (SELECT id FROM messages WHERE state = 4 AND lease <= ?1 ORDER BY lease LIMIT ?2)";
+const OVERDUE: &str = "SELECT id, tag FROM messages WHERE state = 4 AND lease <= ?1 ORDER BY lease LIMIT ?2";
+const RECOVER: &str = "UPDATE messages SET state = 2, redelivered = 1 WHERE id = ?1";
 
 const PURGE_READY: &str =
     "DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE state = 2 AND queue = ?1 LIMIT ?2)";
@@ -117,11 +118,13 @@ pub(crate) fn claim(work: &Work<'_>, queues: &[String], max: usize, lease: Durat
         for (id, priority, redelivered, bytes) in found {
             let tag = work.fresh_tag();
             take.execute(params![id, tag, until])?;
+            let deaths = if redelivered { deaths::of(work, id)? } else { Vec::new() };
             deliveries.push(Delivery {
                 receipt: Receipt { queue: queue.clone(), tag: write_tag(id, tag) },
                 bytes,
                 priority,
                 redelivered,
+                deaths,
             });
         }
     }
@@ -147,11 +150,20 @@ pub(crate) fn unclaim(work: &Work<'_>, receipt: &Receipt) -> Result<(), Fault> {
 
 /// Puts messages whose lease has run out back where they stood, a bounded number; returns how many.
 pub(crate) fn recover(work: &Work<'_>) -> Result<usize, Fault> {
-    let recovered = work.db.prepare_cached(RECOVER)?.execute(params![work.now, rows(RECOVERED)])?;
-    if recovered > 0 {
+    let mut overdue = work.db.prepare_cached(OVERDUE)?;
+    // Read to the end before the first is given back: the index read from must not change meanwhile.
+    let found: Vec<(i64, i64)> = overdue
+        .query_map(params![work.now, rows(RECOVERED)], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut recover = work.db.prepare_cached(RECOVER)?;
+    for (id, tag) in &found {
+        recover.execute([id])?;
+        deaths::note(work, *id, *tag)?;
+    }
+    if !found.is_empty() {
         work.rung.messages();
     }
-    Ok(recovered)
+    Ok(found.len())
 }
 
 /// Throws away some of what waits in a queue; fewer than [`PURGED`] means that nothing is left.

@@ -13,7 +13,8 @@ use crate::soundness;
 const APPLICATION: i32 = 0x4150_4955;
 
 /// What brings a file from each schema to the next; a new file starts at the first.
-const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_deaths.sql")];
 
 /// Statements kept prepared on each connection: more than the crate has.
 const STATEMENTS: usize = 64;

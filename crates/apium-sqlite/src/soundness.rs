@@ -22,7 +22,7 @@ const TINY: i64 = 512 << 10;
 const PAGES: i32 = 8;
 
 /// A column of each table and index by which its first and its last entry are found.
-const TREES: [(&str, &str); 24] = [
+const TREES: [(&str, &str); 26] = [
     ("id", "messages"),
     ("queue", "messages WHERE state = 2"),
     ("queue", "messages WHERE state = 3"),
@@ -46,6 +46,8 @@ const TREES: [(&str, &str); 24] = [
     ("name", "groups"),
     ("expires", "groups WHERE expires IS NOT NULL"),
     ("id", "broadcasts"),
+    ("message", "deaths"),
+    ("first", "holders"),
     ("seq", "sqlite_sequence"),
 ];
 

@@ -26,6 +26,7 @@ use crate::trouble::Errand;
 pub(crate) async fn attempt(station: &Station, mut job: Job) {
     let _hold = hold(station, &job);
     let _active = station.vitals.began();
+    job.suspicion_settles().await;
     if !acknowledge_early(station, &mut job).await {
         return;
     }

@@ -15,9 +15,20 @@ const BEAT: Duration = Duration::from_secs(2);
 /// How long a worker that has fallen silent is still shown.
 const SILENCE: Duration = Duration::from_secs(8);
 
-/// Beats until told to end, then says goodbye.
-pub(crate) async fn run(station: Arc<Station>, end: CancellationToken) {
+/// Beats once, before anything is claimed: whoever dies a moment later has told its name. No more depends on it, so what
+/// fails here is left to the loop. Returns since when this worker lives, as the fleet has it.
+pub(crate) async fn introduce(station: &Station) -> String {
     let started = station.now().to_string();
+    let card = card(station, &started);
+    let beat = tokio::time::timeout(BEAT, station.broker().beat(&card, SILENCE)).await;
+    if !matches!(beat, Ok(Ok(()))) {
+        tracing::debug!("nobody heard the first beat");
+    }
+    started
+}
+
+/// Beats until told to end, then says goodbye.
+pub(crate) async fn run(station: Arc<Station>, started: String, end: CancellationToken) {
     let mut every = tokio::time::interval(BEAT);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut introduced = false;

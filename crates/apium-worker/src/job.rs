@@ -7,6 +7,7 @@ use apium_core::{Delivery, Task, TaskOptions};
 use tokio_util::sync::CancellationToken;
 
 use crate::outcome::Subject;
+use crate::poison::{self, LastChance};
 
 /// What an attempt needs to know of its delivery.
 pub(crate) struct Job {
@@ -24,6 +25,8 @@ pub(crate) struct Job {
     pub(crate) call_off: CallOff,
     /// True once the message is gone, before its attempt: whatever comes now, it cannot be given back.
     pub(crate) acknowledged: bool,
+    /// Held to the end where the next death would be the last.
+    pub(crate) last_chance: Option<LastChance>,
 }
 
 /// Calls an attempt off from outside, once, with the first reason given.
@@ -48,6 +51,13 @@ pub(crate) enum Reason {
 impl Job {
     pub(crate) fn id(&self) -> &str {
         &self.headers.id
+    }
+
+    /// Where the next death would be the last: returns once what was claimed along with it is put off.
+    pub(crate) async fn suspicion_settles(&self) {
+        if self.last_chance.is_some() {
+            tokio::time::sleep(poison::ASIDE).await;
+        }
     }
 
     /// For the table of verdicts.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::job::{CallOff, Job};
 use crate::outcome::Outcome;
+use crate::poison::{self, Suspicion};
 use crate::station::Station;
 
 /// What is to be done with a delivery.
@@ -26,11 +27,23 @@ pub(crate) struct Verdict {
     pub(crate) outcome: Outcome,
 }
 
-/// Judges in Celery's order: readable, known, not expired, not revoked, due, within the limit of its task.
+/// Judges in Celery's order: readable, no poison, known, not expired, not revoked, due, within the limit of its task.
 pub(crate) fn judge(station: &Station, delivery: Delivery) -> Judgement {
     let message = match Message::decode(&delivery.bytes) {
         Ok(message) => message,
         Err(error) => return undecodable(delivery, unread(&error), &error),
+    };
+    // Before anything else is done with it: whatever kills is not tried again.
+    let last_chance = match station.suspects.weigh(&delivery, station.options.max_deaths) {
+        Suspicion::None => None,
+        Suspicion::Last(chance) => Some(chance),
+        Suspicion::Wait => {
+            let later = after(station.now(), poison::WAIT);
+            return settle(delivery, message.headers, Outcome::Deferred(later));
+        }
+        Suspicion::Poison(error) => {
+            return settle(delivery, message.headers, Outcome::Dead(DeadReason::Poison, error));
+        }
     };
     let Some(task) = station.registry.get(&message.headers.task).cloned() else {
         return unknown(delivery, message.headers);
@@ -63,7 +76,19 @@ pub(crate) fn judge(station: &Station, delivery: Delivery) -> Judgement {
     let (headers, properties) = (message.headers, message.properties);
     let (embed, children) = (payload.embed.clone(), Vec::new());
     let acknowledged = false;
-    let job = Job { delivery, headers, properties, payload, embed, children, task, options, call_off, acknowledged };
+    let job = Job {
+        delivery,
+        headers,
+        properties,
+        payload,
+        embed,
+        children,
+        task,
+        options,
+        call_off,
+        acknowledged,
+        last_chance,
+    };
     Judgement::Run(Box::new(job))
 }
 

@@ -14,6 +14,7 @@ mod outcome;
 
 mod judge;
 mod limits;
+mod poison;
 mod put_off;
 mod rates;
 mod retry;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use apium_core::client::hostname;
+use apium_core::dead::MOST_DEATHS;
 use apium_core::routing::QueueOrder;
 use apium_core::task::Rate;
 use tokio::sync::Semaphore;
@@ -26,6 +27,10 @@ pub struct WorkerOptions {
     /// How long a claim lasts unless renewed (it is, every third of it): after this long the work of a worker
     /// that died is taken up by another. At least 100 ms. Default 30 s.
     pub lease: Duration,
+    /// With how many workers a message may die before it is given up as poison; 0: with any number. A worker counts too
+    /// that stood still or was cut off from the broker for longer than its lease. At most
+    /// [`apium_core::dead::MOST_DEATHS`]. Default 3.
+    pub max_deaths: u32,
     /// How long results are kept; `None`: for ever. Default one day.
     pub result_expires: Option<Duration>,
     /// Tell in each result the task's name, its arguments, the worker, the retries and the queue (Celery's
@@ -63,6 +68,7 @@ impl WorkerOptions {
         Self {
             concurrency: self.concurrency.clamp(1, Semaphore::MAX_PERMITS),
             lease: self.lease.max(SHORTEST_LEASE),
+            max_deaths: self.max_deaths.min(u32::try_from(MOST_DEATHS).unwrap_or(u32::MAX)),
             poll_interval: self.poll_interval.max(SHORTEST_POLL),
             ..self
         }
@@ -76,6 +82,7 @@ impl Default for WorkerOptions {
             queues: vec!["celery".to_owned()],
             concurrency: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             lease: Duration::from_secs(30),
+            max_deaths: 3,
             result_expires: Some(Duration::from_hours(24)),
             result_extended: false,
             track_started: false,

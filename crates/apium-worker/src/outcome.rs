@@ -337,6 +337,7 @@ fn letter(station: &Station, subject: Subject<'_>, reason: DeadReason, error: &T
         task_id: readable(&subject.headers.id),
         attempts: subject.headers.retries.saturating_add(1),
         worker: station.options.name.clone(),
+        died_with: subject.delivery.deaths.clone(),
         at: station.now().to_string(),
         message: subject.delivery.bytes.to_vec(),
     }

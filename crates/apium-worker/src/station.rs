@@ -17,6 +17,7 @@ use crate::leases::Leases;
 use crate::limits::Bounds;
 use crate::looks::Looks;
 use crate::options::WorkerOptions;
+use crate::poison::Suspects;
 use crate::put_off::PutOff;
 use crate::queues::Queues;
 use crate::rates::Rates;
@@ -37,6 +38,7 @@ pub(crate) struct Station {
     pub(crate) looks: Looks,
     pub(crate) leases: Leases,
     pub(crate) put_off: PutOff,
+    pub(crate) suspects: Suspects,
     pub(crate) rates: Rates,
     pub(crate) bounds: Bounds,
     pub(crate) events: Events,
@@ -67,6 +69,7 @@ impl Station {
             looks: Looks::default(),
             leases: Leases::default(),
             put_off: PutOff::default(),
+            suspects: Suspects::default(),
             rates: Rates::of_tasks(&registry, options.default_rate_limit.as_ref()),
             bounds: Bounds::default(),
             options,

@@ -72,7 +72,8 @@ impl Worker {
         let settling = AbortOnDropHandle::new(tokio::spawn(self.settling.run(alarm.clone())));
         let Some(cursor) = catch_up(&station, &stop).await else { return Ok(()) };
         let end = CancellationToken::new();
-        let loops = beside(&station, cursor, &stop, &end);
+        let started = heart::introduce(&station).await;
+        let loops = beside(&station, cursor, started, &stop, &end);
         consume(&station, &stop).await;
         end.cancel();
         if tokio::time::timeout(GOODBYE, loops.join_all()).await.is_err() {
@@ -88,7 +89,7 @@ impl Worker {
 }
 
 /// Starts the loops that stand beside the consumer; dropped, they end.
-fn beside(station: &Arc<Station>, cursor: u64, stop: &Stop, end: &CancellationToken) -> JoinSet<()> {
+fn beside(station: &Arc<Station>, cursor: u64, started: String, stop: &Stop, end: &CancellationToken) -> JoinSet<()> {
     let mut loops = JoinSet::new();
     let mut start = |name: &'static str, run: BoxFuture<'static, ()>| {
         let alarm = station.alarm.clone();
@@ -96,7 +97,7 @@ fn beside(station: &Arc<Station>, cursor: u64, stop: &Stop, end: &CancellationTo
             alarm.guard(name, run).await;
         });
     };
-    start("the heartbeat", heart::run(station.clone(), end.clone()).boxed());
+    start("the heartbeat", heart::run(station.clone(), started, end.clone()).boxed());
     start("the lease loop", leases::run(station.clone(), end.clone()).boxed());
     start("the revocation loop", revoked::run(station.clone(), cursor, end.clone()).boxed());
     start("the recovery loop", recovery::run(station.clone(), end.clone()).boxed());

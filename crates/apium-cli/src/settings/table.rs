@@ -489,6 +489,16 @@ const ENGINE: &[Setting] = &[
         kind: Kind::Seconds { least: 1.0, most: HOUR },
     },
     Setting {
+        key: "max_deaths",
+        short: None,
+        env: &["APIUM_MAX_DEATHS"],
+        default: Some("3"),
+        value: "N",
+        help: "With how many workers a message may die before it is kept as a dead letter, as poison; 0: with any number. A worker that stood still or was cut off for longer than its lease counts too",
+        scope: Scope::Work,
+        kind: Kind::Count { least: 0, most: 100 },
+    },
+    Setting {
         key: "visibility_timeout",
         short: None,
         env: &["APIUM_VISIBILITY_TIMEOUT"],

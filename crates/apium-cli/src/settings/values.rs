@@ -108,6 +108,7 @@ impl Settings {
                 .and_then(|text| text.parse().ok())
                 .unwrap_or(defaults.concurrency.max(4)),
             lease: self.seconds("lease").unwrap_or(defaults.lease),
+            max_deaths: self.text("max_deaths").and_then(|text| text.parse().ok()).unwrap_or(defaults.max_deaths),
             result_expires: Some(expires).filter(|span| !span.is_zero()),
             result_extended: self.switch("result_extended"),
             track_started: self.switch("track_started"),

@@ -72,6 +72,7 @@ fn letter(id: &str, bytes: &[u8]) -> DeadLetter {
         task_id: Some("a".to_owned()),
         attempts: 1,
         worker: "w@h".to_owned(),
+        died_with: Vec::new(),
         at: "2026-11-22T00:00:00Z".to_owned(),
         message: bytes.to_vec(),
     }

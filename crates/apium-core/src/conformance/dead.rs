@@ -11,8 +11,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Subject;
-use crate::broker::{Claim, Disposition, Settlement};
-use crate::dead::{DeadFilter, DeadLetter, DeadReason};
+use crate::broker::{Claim, Delivery, Disposition, Settlement};
+use crate::clock::{Clock, SystemClock};
+use crate::dead::{DeadFilter, DeadLetter, DeadReason, MOST_DEATHS};
+use crate::fleet::WorkerCard;
 
 /// Letters of three days, tasks, queues, reasons and errors; the last is the newest.
 async fn letters(subject: &Subject) {
@@ -32,6 +34,7 @@ async fn letters(subject: &Subject) {
             task_id: None,
             attempts: 1,
             worker: "w@h".to_owned(),
+            died_with: Vec::new(),
             at: at.to_owned(),
             message: id.as_bytes().to_vec(),
         };
@@ -90,4 +93,109 @@ pub async fn replays_other_bytes_if_told(subject: &Subject) {
     assert_eq!(claimed.len(), 1);
     assert_eq!(&*claimed[0].bytes, b"other");
     assert_eq!(subject.broker.dead_ids(&DeadFilter::default()).await.unwrap(), ["four", "three", "two"]);
+}
+
+const LEASE: Duration = Duration::from_secs(30);
+
+async fn claim(subject: &Subject) -> Delivery {
+    let queues = ["q".to_owned()];
+    let claim = Claim { queues: &queues, max: 1, lease: LEASE };
+    subject.broker.claim(&claim).await.unwrap().pop().expect("a message to claim")
+}
+
+async fn settle(subject: &Subject, delivery: Delivery, disposition: Disposition) {
+    subject.broker.settle(vec![Settlement::of(delivery.receipt, disposition)]).await.unwrap();
+}
+
+async fn beat(subject: &Subject, name: &str) {
+    let card = WorkerCard {
+        name: name.to_owned(),
+        queues: vec!["q".to_owned()],
+        tasks: Vec::new(),
+        concurrency: 1,
+        active: 0,
+        processed: 0,
+        pid: 42,
+        started: "2026-11-22T00:00:00Z".to_owned(),
+    };
+    subject.broker.beat(&card, LEASE).await.unwrap();
+}
+
+/// Lets the lease of what is claimed run out.
+async fn die(subject: &Subject) {
+    (subject.advance)(LEASE * 2).await;
+    assert_eq!(subject.other.recover().await.unwrap(), 1);
+}
+
+pub async fn tells_whose_lease_ran_out(subject: &Subject) {
+    let message = super::message("q", "{\"the\": \"same bytes\"}");
+    subject.broker.publish(std::slice::from_ref(&message)).await.unwrap();
+    for (name, before) in [("a@h", vec![]), ("b@h", vec!["a@h"]), ("b@h", vec!["a@h", "b@h"])] {
+        beat(subject, name).await;
+        let delivery = claim(subject).await;
+        assert_eq!(delivery.deaths, before);
+        assert_eq!(&*delivery.bytes, message.bytes, "they stand beside the message, not in it");
+        die(subject).await;
+    }
+    let all = ["a@h", "b@h", "b@h"];
+    for disposition in [Disposition::Requeue, Disposition::RequeueLast, Disposition::Defer(SystemClock.now())] {
+        let delivery = claim(subject).await;
+        assert_eq!(delivery.deaths, all, "nor does it cost anything to be given back");
+        settle(subject, delivery, disposition).await;
+        (subject.advance)(Duration::from_secs(1)).await;
+    }
+    let delivery = claim(subject).await;
+    assert_eq!(delivery.deaths, all);
+    settle(subject, delivery, Disposition::Ack).await;
+    subject.broker.publish(&[message]).await.unwrap();
+    assert!(claim(subject).await.deaths.is_empty(), "forgotten once it was done with");
+}
+
+pub async fn a_renewed_lease_is_no_death(subject: &Subject) {
+    subject.broker.publish(&[super::message("q", "{}")]).await.unwrap();
+    let delivery = claim(subject).await;
+    for _ in 0..4 {
+        (subject.advance)(LEASE / 2).await;
+        subject.broker.renew(std::slice::from_ref(&delivery.receipt), LEASE).await.unwrap();
+        assert_eq!(subject.other.recover().await.unwrap(), 0);
+    }
+    settle(subject, delivery, Disposition::Requeue).await;
+    assert!(claim(subject).await.deaths.is_empty());
+}
+
+pub async fn a_dead_letter_takes_its_deaths_along(subject: &Subject) {
+    subject.broker.publish(&[super::message("q", "{}")]).await.unwrap();
+    beat(subject, "w@h").await;
+    claim(subject).await;
+    die(subject).await;
+    let delivery = claim(subject).await;
+    let letter = DeadLetter {
+        id: "poisoned".to_owned(),
+        queue: "q".to_owned(),
+        priority: 0,
+        reason: DeadReason::Poison,
+        error: "it kills".to_owned(),
+        task: None,
+        task_id: None,
+        attempts: 1,
+        worker: "w@h".to_owned(),
+        died_with: delivery.deaths.clone(),
+        at: "2026-11-22T00:00:00Z".to_owned(),
+        message: delivery.bytes.to_vec(),
+    };
+    settle(subject, delivery, Disposition::DeadLetter(letter.clone())).await;
+    assert_eq!(subject.broker.dead_letter("poisoned").await.unwrap(), Some(letter));
+    assert!(subject.broker.replay("poisoned", None).await.unwrap());
+    assert!(claim(subject).await.deaths.is_empty(), "what is replayed starts anew");
+}
+
+pub async fn only_the_latest_deaths_are_kept(subject: &Subject) {
+    subject.broker.publish(&[super::message("q", "{}")]).await.unwrap();
+    for n in 0..MOST_DEATHS + 2 {
+        beat(subject, &n.to_string()).await;
+        claim(subject).await;
+        die(subject).await;
+    }
+    let deaths = claim(subject).await.deaths;
+    assert_eq!((deaths.len(), deaths[0].as_str()), (MOST_DEATHS, "2"));
 }

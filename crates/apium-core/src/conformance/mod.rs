@@ -44,7 +44,9 @@ macro_rules! conformance_tests {
             defers_a_delivery, wakes_on_publish, wakes_on_publish_elsewhere, wakes_when_due, wakes_when_a_later_message_is_due, wait_ends_in_time, purges_only_what_waits, counts_depths,
             keeps_dead_letters, replays_the_original_bytes, settles_without_a_receipt, claims_many_at_once);
         $crate::conformance_tests!(@suite dead $make:
-            letters_are_found_by_what_is_known, dropped_letters_are_gone, replays_other_bytes_if_told);
+            letters_are_found_by_what_is_known, dropped_letters_are_gone, replays_other_bytes_if_told,
+            tells_whose_lease_ran_out, a_renewed_lease_is_no_death, a_dead_letter_takes_its_deaths_along,
+            only_the_latest_deaths_are_kept);
         $crate::conformance_tests!(@suite results $make:
             unknown_until_stored, stores_and_reads_back, success_is_final, failure_gives_way, revoke_does_not_touch_what_began,
             waits_for_a_ready_state, wait_times_out, expires, remembers_and_forgets, keeps_a_record_whole, many_are_waited_for);

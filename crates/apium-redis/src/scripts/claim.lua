@@ -1,11 +1,11 @@
 -- Takes waiting messages and registers each in `unacked` and `unacked_index`, in one step: a worker that dies
 -- in between loses nothing. The score of a claim is the moment its lease ends.
--- KEYS: unacked, unacked_index, redelivered, the delayed sets of n queues, then the queues' lists: all at step
+-- KEYS: unacked, unacked_index, redelivered, deaths, the delayed sets of n queues, then the queues' lists: all at step
 --       0, all at 3, all at 6, all at 9.
 -- ARGV: clock offset, n, at most so many, lease in seconds, how the tags begin, the first tag's number, then
 --       the endings of the n queues' values in `unacked`, then how the tags of each list end.
--- Answer: for each message the place of its list, 1 if it was handed out before, and the message; for each key that
---       is of another type than it should be, the negative of its place in KEYS, 0, and the error.
+-- Answer: for each message the place of its list, 1 if it was handed out before, the message, and whose lease on it ran
+--       out; for each key that is of another type than it should be, the negative of its place in KEYS, 0, the error, ''.
 
 -- Whether there is anything from this place on; Lua can hand over some thousand arguments at once.
 local function any(from)
@@ -16,9 +16,9 @@ local function any(from)
 end
 
 -- An idle worker asks every few seconds: that costs next to nothing, however many queues there are.
-if not any(4) then return {} end
+if not any(5) then return {} end
 
-local unacked, index, redelivered = KEYS[1], KEYS[2], KEYS[3]
+local unacked, index, redelivered, deaths = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- What is popped must have somewhere to go: should these be of another type, the script ends here.
 redis.call('HEXISTS', unacked, '')
 redis.call('ZCARD', index)
@@ -35,27 +35,29 @@ local function failed(place, fault)
     faults[#faults + 1] = -place
     faults[#faults + 1] = 0
     faults[#faults + 1] = text
+    faults[#faults + 1] = ''
   end
   return only_it
 end
 
 for queue = 1, queues do
-  local first = 3 + queues + queue
+  local first = 4 + queues + queue
   local lists = {
     ['0'] = KEYS[first],
     ['3'] = KEYS[first + queues],
     ['6'] = KEYS[first + 2 * queues],
     ['9'] = KEYS[first + 3 * queues],
   }
-  local ok, fault = pcall(promote, unacked, index, KEYS[3 + queue], lists, ARGV[6 + queue], now, left)
-  if not ok and not failed(3 + queue, fault) then error(fault) end
+  local ok, fault = pcall(promote, unacked, index, KEYS[4 + queue], lists, ARGV[6 + queue], now, left)
+  if not ok and not failed(4 + queue, fault) then error(fault) end
 end
 
 -- Only messages that are not due yet.
-if not any(4 + queues) then return faults end
+if not any(5 + queues) then return faults end
 
--- A set that is nearly always empty must cost the hot path one look, not one a message.
+-- What is nearly always empty must cost the hot path one look, not one a message.
 local any_redelivered = redis.call('EXISTS', redelivered) == 1
+local any_deaths = redis.call('EXISTS', deaths) == 1
 local values, scores = {}, {}
 
 -- For the same reason larger claims are written in parts.
@@ -69,10 +71,10 @@ end
 
 for place = 1, 4 * queues do
   if left <= 0 then break end
-  local popped = redis.pcall('RPOP', KEYS[3 + queues + place], left)
+  local popped = redis.pcall('RPOP', KEYS[4 + queues + place], left)
   if popped and popped.err then
     -- Once something was popped, the script must go on to register it.
-    if not failed(3 + queues + place, popped) and #answer == 0 then return popped end
+    if not failed(4 + queues + place, popped) and #answer == 0 then return popped end
   elseif popped then
     local ending = ARGV[6 + (place - 1) % queues + 1]
     local tag_ending = ARGV[6 + queues + place]
@@ -85,12 +87,19 @@ for place = 1, 4 * queues do
         if type(before) == 'table' then before = 0 end
       end
       values[#values + 1] = tag
-      values[#values + 1] = '[' .. message .. ending
+      local value = '[' .. message .. ending
+      local died = ''
+      if any_deaths then
+        died = redis.pcall('HGET', deaths, redis.sha1hex(value))
+        if type(died) ~= 'string' then died = '' end
+      end
+      values[#values + 1] = value
       scores[#scores + 1] = score
       scores[#scores + 1] = tag
       answer[#answer + 1] = place
       answer[#answer + 1] = before
       answer[#answer + 1] = message
+      answer[#answer + 1] = died
       if #values >= 2000 then write() end
     end
   end

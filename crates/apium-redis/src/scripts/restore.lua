@@ -1,20 +1,23 @@
 -- Puts back what was found overdue, each only if its score is still the one that was seen: a lease renewed
 -- meanwhile, a settlement or a peer's own sweep makes it nothing of ours.
--- KEYS: unacked_index, unacked, redelivered; then as they come below.
--- ARGV: clock offset, for how many seconds to leave alone what cannot be put back, how many; then for each: tag,
+-- KEYS: unacked_index, unacked, redelivered, deaths, when they were; then as they come below.
+-- ARGV: clock offset, for how many seconds to leave alone what cannot be put back, the most deaths of a message, how
+--   many; then for each: tag,
 --   score, what to do:
---   `restore` 1 or 0 (remember that it came back), message, number of lists (their names in KEYS);
+--   `restore` 1 or 0 (remember that it came back), message, whose death it is (`` for none, `=` for the name in the key
+--     that comes first), number of lists (their names in KEYS), for each how its values in unacked end;
 --   `postpone` (one that cannot be read).
 -- Answer: for each 1 put back, 0 nothing to put back, -1 cannot be put back.
-local next_key, next_arg = 3, 0
+local next_key, next_arg = 5, 0
 local function arg()
   next_arg = next_arg + 1
   return ARGV[next_arg]
 end
-local index, unacked, redelivered = KEYS[1], KEYS[2], KEYS[3]
+local index, unacked, redelivered, deaths, deaths_at = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000 + tonumber(arg())
 local later = string.format('%.6f', now + tonumber(arg()))
+local most = tonumber(arg())
 
 -- Whether all of so many lists can be pushed to; a name may be taken by a key of another type.
 local function fit(lists)
@@ -25,13 +28,44 @@ local function fit(lists)
   return true
 end
 
+-- Notes one more death beside a message, by what it will be in `unacked` when one of us claims it. For a week, and of a
+-- hundred thousand messages: the oldest make room. What another type has taken the keys of is not counted.
+local function note(message, ending, who)
+  local name = redis.sha1hex('[' .. message .. ending)
+  local known = redis.pcall('HGET', deaths, name)
+  if type(known) == 'table' then return end
+  local names = {}
+  for line in string.gmatch(known or '', '[^\n]+') do names[#names + 1] = line end
+  names[#names + 1] = who
+  redis.pcall('HSET', deaths, name, table.concat(names, '\n', math.max(1, #names - most + 1)))
+  redis.pcall('ZADD', deaths_at, string.format('%.6f', now), name)
+end
+
+local function forget_old_deaths()
+  local old = redis.pcall('ZRANGEBYSCORE', deaths_at, '-inf', string.format('%.6f', now - 604800), 'LIMIT', 0, 1000)
+  local many = redis.pcall('ZRANGE', deaths_at, 0, -100001)
+  for _, names in ipairs({ old, many }) do
+    for _, name in ipairs(names) do
+      redis.pcall('HDEL', deaths, name)
+      redis.pcall('ZREM', deaths_at, name)
+    end
+  end
+  redis.pcall('EXPIRE', deaths, 604800)
+  redis.pcall('EXPIRE', deaths_at, 604800)
+end
+
 local answer = {}
 for i = 1, tonumber(arg()) do
   local tag, score, verb = arg(), arg(), arg()
   local mine = redis.call('ZSCORE', index, tag) == score
-  local remember, message, lists = false, nil, 0
+  local remember, message, who, lists, endings = false, nil, '', 0, {}
   if verb == 'restore' then
-    remember, message, lists = arg() == '1', arg(), tonumber(arg())
+    remember, message, who, lists = arg() == '1', arg(), arg(), tonumber(arg())
+    for at = 1, lists do endings[at] = arg() end
+    if who == '=' then
+      next_key = next_key + 1
+      who = redis.call('GET', KEYS[next_key]) or 'a worker that had not told its name'
+    end
   end
   answer[i] = 0
   if mine and (verb == 'postpone' or not fit(lists)) then
@@ -43,7 +77,10 @@ for i = 1, tonumber(arg()) do
       redis.call('ZREMRANGEBYSCORE', redelivered, '-inf', string.format('%.6f', now - 86400))
       redis.call('EXPIRE', redelivered, 86400)
     end
-    for at = 1, lists do redis.call('RPUSH', KEYS[next_key + at], message) end
+    for at = 1, lists do
+      if who ~= '' then note(message, endings[at], who) end
+      redis.call('RPUSH', KEYS[next_key + at], message)
+    end
     -- Last, because all before it can fail half-way: better twice than lost.
     redis.call('HDEL', unacked, tag)
     redis.call('ZREM', index, tag)
@@ -51,4 +88,5 @@ for i = 1, tonumber(arg()) do
   end
   next_key = next_key + lists
 end
+forget_old_deaths()
 return answer

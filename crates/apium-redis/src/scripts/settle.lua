@@ -3,8 +3,8 @@
 -- so a crash of the worker can repeat an attempt, never half of its consequences.
 --
 -- KEYS and ARGV are read from left to right, as `settle.rs` writes them.
--- KEYS: unacked, unacked_index, redelivered, dead, dead letters, what the names of settled ones begin with;
--- then as they come below.
+-- KEYS: unacked, unacked_index, redelivered, dead, dead letters, what the names of settled ones begin with,
+-- deaths, when they were; then as they come below.
 -- Answer: for each settlement 0 lost, 1 written, 2 written but the stored result did not give way.
 local next_key, next_arg = 0, 0
 local function key()
@@ -17,6 +17,7 @@ local function arg()
 end
 
 local unacked, index, redelivered, dead, letters, settled = key(), key(), key(), key(), key(), key()
+local deaths, deaths_at = key(), key()
 local time = redis.call('TIME')
 local now = string.format('%.6f', tonumber(time[1]) + tonumber(time[2]) / 1000000 + tonumber(arg()))
 local a_day_ago = string.format('%.6f', tonumber(now) - 86400)
@@ -112,6 +113,19 @@ local function known_by(messages)
 end
 
 local answer, gone = {}, {}
+-- Nearly always there are none: one look for all.
+local any_deaths = redis.call('EXISTS', deaths) == 1
+
+-- What is done with is forgotten; what only goes back is as suspect as before.
+local function forget_deaths(tag)
+  local value = redis.call('HGET', unacked, tag)
+  if value then
+    local name = redis.sha1hex(value)
+    redis.pcall('HDEL', deaths, name)
+    redis.pcall('ZREM', deaths_at, name)
+  end
+end
+
 for i = 1, tonumber(arg()) do
   local tag, disposition, sends = arg(), arg(), tonumber(arg())
   local held, value = true, nil
@@ -180,6 +194,7 @@ for i = 1, tonumber(arg()) do
   -- Last, because all before it can fail half-way (a key's name may be taken by another type): then the message
   -- is delivered again and not lost.
   if tag ~= '' and held then
+    if any_deaths and (disposition == 'ack' or disposition == 'dead') then forget_deaths(tag) end
     redis.call('HDEL', unacked, tag)
     gone[#gone + 1] = tag
   end

@@ -4,6 +4,7 @@
 mod addresses;
 mod broadcasting;
 mod conformance;
+mod deaths;
 mod layout;
 mod mishaps;
 mod outage;

@@ -44,6 +44,7 @@ fn letter(id: &str) -> DeadLetter {
         task_id: Some("i".to_owned()),
         attempts: 1,
         worker: "w@h".to_owned(),
+        died_with: Vec::new(),
         at: "2026-11-22T00:00:00Z".to_owned(),
         message: b"x".to_vec(),
     }

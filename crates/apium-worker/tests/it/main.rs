@@ -3,6 +3,7 @@
 
 mod caller;
 mod kit;
+mod poison;
 mod probe;
 mod tasks;
 mod twin;

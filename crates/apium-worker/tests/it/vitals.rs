@@ -107,12 +107,13 @@ async fn a_namesake_is_named_at_the_start_and_stays_when_the_other_leaves() {
     let mut rig = Rig::new();
     rig.options.name = "twin@test".to_owned();
     rig.start();
-    rig.probe.called("beat", 2).await;
+    // Later than it began: they are told apart by that.
+    rig.probe.called("beat", 3).await;
     let warned = || log().lines().filter(|line| line.contains("another worker is named twin@test")).count();
     assert_eq!(warned(), 0);
     let mut other = Rig::on(&rig);
     other.start();
-    rig.probe.called("beat", 6).await;
+    rig.probe.called("beat", 8).await;
     assert_eq!(warned(), 1);
     assert!(log().contains("give each its own name with -n"));
     let names = |cards: Vec<WorkerCard>| cards.into_iter().map(|card| card.name).collect::<Vec<_>>();
