@@ -8,7 +8,7 @@ use apium::holds_login;
 use clap::error::ContextValue;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::commands::{dead, remote};
+use crate::commands::{dead, doctor, remote};
 use crate::failure::{Failure, USAGE};
 use crate::settings::{self, HUNDRED_YEARS, Kind, Scope, Setting};
 use crate::stderr::say;
@@ -75,6 +75,7 @@ fn command(name: &str, table: &[Setting]) -> Command {
             with(purge(), &[]),
             routes(with),
             dead::command(with),
+            with(doctor::command(), &[]),
         ])
         .subcommands(remote::commands(|command| with(command, &[])))
         .subcommands([Command::new("settings")

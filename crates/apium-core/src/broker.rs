@@ -17,6 +17,7 @@ use crate::dead::MOST_DEATHS;
 use crate::dead::{DeadFilter, DeadLetter};
 use crate::error::BackendError;
 use crate::fleet::Fleet;
+use crate::inspection::Inspection;
 use crate::results::StoredResult;
 
 /// A message on its way into a queue. Its bytes are never touched again.
@@ -133,6 +134,11 @@ pub trait Broker: Fleet {
 
     /// What this broker carries to everyone at once: remote control and events.
     fn broadcast(&self) -> &dyn Broadcast;
+
+    /// What this broker tells of how it is kept; `None` where nothing outlives the process.
+    fn inspection(&self) -> Option<&dyn Inspection> {
+        None
+    }
 
     /// Puts messages into their queues, all or none.
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError>;

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`state`] (where a task may stand), [`signature`] and [`task`] (what is sent,
 //! what is run), [`client`] (who sends), [`pending`] (what comes back), [`routing`] (where to), [`bodies`] (in which
-//! form), [`broker`], [`results`], [`chords`], [`fleet`] and [`dead`] (the ports every backend keeps), [`replay`] (how
+//! form), [`broker`], [`results`], [`chords`], [`fleet`] and [`dead`] (the ports every backend keeps), [`inspection`] (what a store tells of itself), [`replay`] (how
 //! a dead letter goes back), [`memory`] (the ports kept in memory), `conformance` (the suites every port obeys).
 
 pub mod state;
@@ -25,6 +25,7 @@ pub mod chords;
 pub mod clock;
 pub mod dead;
 pub mod fleet;
+pub mod inspection;
 pub mod replay;
 pub mod results;
 

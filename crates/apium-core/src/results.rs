@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use crate::chords::Chords;
 use crate::error::BackendError;
+use crate::inspection::Inspection;
 use crate::state::{Overwrite, TaskState};
 
 /// A result record on its way into the store.
@@ -47,6 +48,11 @@ pub trait ResultStore: Send + Sync + 'static {
 
     /// What this store keeps of chords and groups.
     fn chords(&self) -> &dyn Chords;
+
+    /// What this store tells of how it is kept; `None` where nothing outlives the process.
+    fn inspection(&self) -> Option<&dyn Inspection> {
+        None
+    }
 
     /// Stores a record and tells those who wait for it; false when the one there does not give way.
     async fn store(&self, result: &StoredResult) -> Result<bool, BackendError>;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use apium_core::broadcast::Broadcast;
 use apium_core::broker::QueueDepth;
+use apium_core::inspection::Inspection;
 use apium_core::{
     BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Outgoing, Receipt, Settled, Settlement,
 };
@@ -31,6 +32,10 @@ impl Broker for RedisBackend {
 
     fn broadcast(&self) -> &dyn Broadcast {
         self
+    }
+
+    fn inspection(&self) -> Option<&dyn Inspection> {
+        Some(self)
     }
 
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {

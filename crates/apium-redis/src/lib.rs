@@ -13,6 +13,7 @@ mod connection;
 mod dead;
 mod depths;
 mod ears;
+mod examine;
 mod fleet;
 mod keys;
 mod misfit;

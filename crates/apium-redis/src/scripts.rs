@@ -18,6 +18,7 @@ scripts! {
     CHORD_PART = "chord_part";
     CLAIM = "misfit" "promote" "claim";
     DEPTHS = "misfit" "depths";
+    EXAMINE = "examine";
     INBOX = "inbox";
     OVERDUE = "overdue";
     PROMOTE = "promote" "promote_due";

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use apium_core::broadcast::Broadcast;
 use apium_core::broker::QueueDepth;
+use apium_core::inspection::Inspection;
 use apium_core::{
     BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Outgoing, Receipt, Settled, Settlement,
 };
@@ -25,6 +26,10 @@ impl Broker for SqliteBackend {
 
     fn broadcast(&self) -> &dyn Broadcast {
         self
+    }
+
+    fn inspection(&self) -> Option<&dyn Inspection> {
+        Some(self)
     }
 
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {

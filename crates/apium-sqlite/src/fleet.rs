@@ -82,7 +82,7 @@ fn beat(work: &Work<'_>, card: &WorkerCard, ttl: Duration) -> Result<(), Fault> 
     deaths::introduce(work, &card.name)
 }
 
-fn workers(db: &Connection, now: i64) -> Result<Vec<WorkerCard>, Fault> {
+pub(crate) fn workers(db: &Connection, now: i64) -> Result<Vec<WorkerCard>, Fault> {
     let mut asked = db.prepare_cached("SELECT card FROM workers WHERE until > ?1")?;
     let cards = asked.query_map([now], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
     let read = |card: &String| {

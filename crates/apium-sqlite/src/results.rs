@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use apium_core::chords::Chords;
+use apium_core::inspection::Inspection;
 use apium_core::state::TaskState;
 use apium_core::{BackendError, Lookup, ResultStore, StoredResult};
 use apium_protocol::ResultRecord;
@@ -45,6 +46,10 @@ impl ResultStore for SqliteBackend {
 
     fn chords(&self) -> &dyn Chords {
         self
+    }
+
+    fn inspection(&self) -> Option<&dyn Inspection> {
+        Some(self)
     }
 
     async fn store(&self, result: &StoredResult) -> Result<bool, BackendError> {

@@ -2,6 +2,7 @@
 
 mod call;
 pub(crate) mod dead;
+pub(crate) mod doctor;
 mod eager;
 mod greeting;
 mod queues;
@@ -96,6 +97,7 @@ fn start(
             "dead show" => dead::show(invocation).await,
             "dead replay" => dead::replay(invocation).await,
             "dead drop" => dead::discard(invocation).await,
+            "doctor" => doctor::doctor(invocation).await,
             "status" => remote::status(invocation).await,
             "events" => remote::events(invocation).await,
             other if other.starts_with("inspect ") => remote::inspect(invocation, &other["inspect ".len()..]).await,

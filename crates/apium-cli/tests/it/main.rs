@@ -8,6 +8,7 @@ mod console;
 mod control;
 mod dead;
 mod diary;
+mod doctor;
 mod eager;
 mod eta;
 mod example;

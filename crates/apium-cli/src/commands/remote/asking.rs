@@ -12,25 +12,28 @@ use tokio::time::Instant;
 use crate::failure::Failure;
 use crate::stderr::say;
 
+/// How long answers are waited for when nothing else is said, as in Celery.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Whom to ask, and for how long to wait.
-pub(super) struct Question<'a> {
-    pub(super) broadcast: &'a dyn Broadcast,
+pub(crate) struct Question<'a> {
+    pub(crate) broadcast: &'a dyn Broadcast,
     /// The nodes that are meant; empty for all.
-    pub(super) destination: &'a [String],
-    pub(super) patience: Duration,
+    pub(crate) destination: &'a [String],
+    pub(crate) patience: Duration,
 }
 
 /// What one worker has answered.
 #[derive(Debug)]
-pub(super) struct Answered {
-    pub(super) node: String,
-    pub(super) value: RawJson,
+pub(crate) struct Answered {
+    pub(crate) node: String,
+    pub(crate) value: RawJson,
 }
 
 impl Question<'_> {
     /// Puts a command and returns the answers, each of which is also told as it comes. To what is never answered, such
     /// as a shutdown, the value is null.
-    pub(super) async fn put(
+    pub(crate) async fn put(
         &self,
         command: &Command,
         mut tell: impl FnMut(&str, &RawJson) -> Result<(), Failure>,

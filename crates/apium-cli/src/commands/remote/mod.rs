@@ -8,7 +8,6 @@ mod orders;
 mod showing;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use apium_protocol::RawJson;
 use apium_protocol::control::Command;
@@ -18,16 +17,14 @@ use crate::arguments;
 use crate::failure::Failure;
 use crate::output;
 use crate::stderr::say;
-use asking::{Answered, Question};
 
+pub(crate) use asking::{Answered, PATIENCE, Question};
 pub(crate) use events::events;
 pub(crate) use line::commands;
+pub(crate) use showing::{strict, tame};
 
 /// What Celery exits with when no worker answers (sysexits' EX_UNAVAILABLE).
 const UNAVAILABLE: u8 = 69;
-
-/// How long answers are waited for when nothing else is said, as in Celery.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Asks workers something and shows each one's answer.
 pub(crate) async fn inspect(invocation: Invocation, order: &str) -> Result<ExitCode, Failure> {

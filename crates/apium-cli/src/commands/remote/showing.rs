@@ -22,7 +22,7 @@ pub(super) fn short(value: &RawJson) -> String {
 }
 
 /// A value in JSON that every machine reads: Python's NaN and infinities, which JSON does not have, are null.
-pub(super) fn strict(value: &RawJson) -> RawJson {
+pub(crate) fn strict(value: &RawJson) -> RawJson {
     if serde_json::from_str::<IgnoredAny>(value.as_str()).is_ok() {
         return value.clone();
     }
@@ -36,7 +36,7 @@ pub(super) fn strict(value: &RawJson) -> RawJson {
 }
 
 /// What strangers wrote cannot move the cursor.
-pub(super) fn tame(text: &str) -> String {
+pub(crate) fn tame(text: &str) -> String {
     text.replace(char::is_control, " ")
 }
 
