@@ -19,6 +19,7 @@ use crate::error::BackendError;
 use crate::fleet::Fleet;
 use crate::inspection::Inspection;
 use crate::results::StoredResult;
+use crate::unique::{UniqueEnd, Uniques};
 
 /// A message on its way into a queue. Its bytes are never touched again.
 #[derive(Debug, Clone)]
@@ -84,6 +85,8 @@ pub struct Settlement {
     pub send: Vec<Outgoing>,
     /// Chords of which this attempt was the last part.
     pub chords: Vec<ChordEnd>,
+    /// What becomes of the key of a unique task.
+    pub unique: Option<UniqueEnd>,
 }
 
 /// What becomes of a settled message.
@@ -140,6 +143,9 @@ pub trait Broker: Fleet {
         None
     }
 
+    /// What this broker keeps of unique tasks.
+    fn uniques(&self) -> &dyn Uniques;
+
     /// Puts messages into their queues, all or none.
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError>;
 
@@ -190,12 +196,12 @@ impl Settlement {
 
     /// Settles a delivery as told, with no other consequence.
     pub fn of(receipt: Receipt, disposition: Disposition) -> Self {
-        Self { receipt: Some(receipt), disposition, results: Vec::new(), send: Vec::new(), chords: Vec::new() }
+        Self { receipt: Some(receipt), ..Self::without_delivery(disposition) }
     }
 
     /// The same without a receipt: there is no message to dispose of.
     pub fn without_delivery(disposition: Disposition) -> Self {
-        Self { receipt: None, disposition, results: Vec::new(), send: Vec::new(), chords: Vec::new() }
+        Self { receipt: None, disposition, results: Vec::new(), send: Vec::new(), chords: Vec::new(), unique: None }
     }
 
     /// Adds a result to store in the same step.

@@ -3,6 +3,8 @@
 //! The first of the six files. What travels is `apium-protocol/src/message.rs`; where it goes next is
 //! [`crate::broker`].
 
+mod unique;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,6 +88,24 @@ pub enum SendError {
         /// The routing key.
         routing_key: String,
     },
+    /// Another task holds its key, so that this one would not be unique.
+    #[error(
+        "{task} was not sent: {holder} holds its unique key; wait for that one, revoke it, or send with another policy"
+    )]
+    Held {
+        /// The task.
+        task: String,
+        /// The id of the task that holds the key.
+        holder: String,
+    },
+    /// It cannot be unique as it is asked to be.
+    #[error("{task} was not sent: {reason}")]
+    NotUnique {
+        /// The task.
+        task: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The broker or the result store could not be used.
     #[error(transparent)]
     Backend(#[from] BackendError),
@@ -110,6 +130,9 @@ impl Client {
 
     /// Sends a signature from inside a running task: its child, unless the signature says otherwise.
     pub(crate) async fn send_within(&self, signature: &Signature, from: Option<Current>) -> Result<Sent, SendError> {
+        if let Some(unique) = &signature.unique {
+            return self.send_unique(signature, unique, from).await;
+        }
         let plan = plan(signature, from)?;
         let children = plan.children_json().map_err(|error| unsendable(signature.task(), error.into()))?;
         // A chain without steps sends nothing, and has an id all the same.
@@ -130,7 +153,7 @@ impl Client {
         signature: &Signature,
     ) -> Result<RawJson, SendError> {
         let failed = |error| unsendable(signature.task(), error);
-        if let Some(error) = signature.broken.clone() {
+        if let Some(error) = signature.unfit() {
             return Err(failed(error));
         }
         let plan = {
@@ -242,8 +265,7 @@ impl Client {
     }
 
     fn encode(&self, planned: &PlannedMessage, to: &Destination, now: Timestamp) -> Result<Vec<u8>, SendError> {
-        let countdown = planned.countdown.filter(|seconds| *seconds != 0.0);
-        let due = countdown.map_or_else(|| planned.eta.as_ref().and_then(moment), |seconds| Some(later(now, seconds)));
+        let due = due(planned, now);
         let expires = planned.expires.as_ref().and_then(|expires| match expires.to::<f64>() {
             Ok(seconds) => Some(later(now, seconds)),
             Err(_) => moment(expires),
@@ -317,6 +339,12 @@ fn plan(signature: &Signature, current: Option<Current>) -> Result<Plan, SendErr
 
 fn unsendable(task: &str, error: CanvasError) -> SendError {
     SendError::Unencodable { task: task.to_owned(), error }
+}
+
+/// When it is due, if that is not at once.
+fn due(planned: &PlannedMessage, now: Timestamp) -> Option<Timestamp> {
+    let countdown = planned.countdown.filter(|seconds| *seconds != 0.0);
+    countdown.map_or_else(|| planned.eta.as_ref().and_then(moment), |seconds| Some(later(now, seconds)))
 }
 
 /// So many seconds from now, or ago.

@@ -108,7 +108,7 @@ impl TaskError {
     /// Ends the attempt and lets a canvas take the task's place: it runs under the task's id, and what was to follow
     /// the task follows it (Celery's `Task.replace`).
     pub fn replace(signature: Signature) -> Self {
-        if let Some(error) = signature.broken {
+        if let Some(error) = signature.unfit() {
             return Self::new("TypeError", error.to_string()).fatal();
         }
         let told = ExceptionRecord::new("celery.exceptions", "Ignore", "Replaced by new task");

@@ -13,6 +13,7 @@ pub mod error;
 pub mod retry;
 pub mod signature;
 pub mod task;
+pub mod unique;
 
 pub mod client;
 pub mod pending;
@@ -51,3 +52,4 @@ pub use routing::Routes;
 pub use signature::Signature;
 pub use state::TaskState;
 pub use task::{Call, Registry, Task, TaskOptions, TaskResult};
+pub use unique::Unique;

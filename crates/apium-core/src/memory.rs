@@ -2,6 +2,7 @@
 
 mod broadcast;
 mod chords;
+mod unique;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -20,6 +21,7 @@ use crate::dead::{DeadFilter, DeadLetter, MOST_DEATHS, UNNAMED};
 use crate::error::BackendError;
 use crate::fleet::{Fleet, Revocations, WorkerCard};
 use crate::results::{Lookup, ResultStore, StoredResult};
+use crate::unique::Uniques;
 
 /// Broker, fleet and result store in one, gone when the last clone is dropped.
 #[derive(Clone)]
@@ -45,6 +47,7 @@ struct Shelves {
     named: Option<String>,
     revoked: Vec<(String, Timestamp)>,
     chords: chords::Shelf,
+    uniques: unique::Shelf,
     ears: broadcast::Ears,
 }
 
@@ -185,6 +188,9 @@ impl Shelves {
         } else if let Disposition::DeadLetter(letter) = settlement.disposition {
             self.dead.push(letter);
         }
+        if let Some(end) = &settlement.unique {
+            self.uniques.end(end, now);
+        }
         let held = settlement.chords.into_iter().filter(|chord| self.chords.end(&chord.group, &chord.token));
         let held: Vec<_> = held.collect();
         for result in settlement.results.iter().chain(held.iter().flat_map(|chord| &chord.results)) {
@@ -240,6 +246,10 @@ impl Broker for Memory {
     }
 
     fn broadcast(&self) -> &dyn Broadcast {
+        self
+    }
+
+    fn uniques(&self) -> &dyn Uniques {
         self
     }
 

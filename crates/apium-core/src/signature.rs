@@ -7,7 +7,9 @@ use apium_protocol::{JsonError, RawJson};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::argument::Parameter;
 use crate::client::{REMEMBER_HEADER, iso};
+use crate::unique::Unique;
 
 /// A call that can be sent: what Celery's `Signature` is, in Celery's words.
 ///
@@ -25,6 +27,10 @@ pub struct Signature {
     pub(crate) canvas: canvas::Signature,
     /// How long the id is to be remembered.
     pub(crate) remember: Option<Duration>,
+    /// What the task takes, where its own `s(…)` has made this.
+    pub(crate) parameters: &'static [Parameter],
+    /// What makes it unique.
+    pub(crate) unique: Option<Unique>,
     /// What could not be written or put together first; told when it is sent.
     pub(crate) broken: Option<CanvasError>,
 }
@@ -41,7 +47,7 @@ pub fn chain(steps: impl IntoIterator<Item = Signature>) -> Signature {
 
 /// Runs these side by side, and then the body with the list of their results as its first argument.
 pub fn chord(header: impl IntoIterator<Item = Signature>, body: Signature) -> Signature {
-    let broken = body.broken;
+    let broken = body.unfit();
     let chord = Signature::of_all(header, |header| Ok(canvas::Signature::chord(header, body.canvas)));
     Signature { broken: chord.broken.or(broken), ..chord }
 }
@@ -65,8 +71,8 @@ impl Signature {
     /// # Errors
     /// When an argument was not JSON, or it nests too deep.
     pub fn to_json(&self) -> Result<RawJson, CanvasError> {
-        match &self.broken {
-            Some(error) => Err(error.clone()),
+        match self.unfit() {
+            Some(error) => Err(error),
             None => Ok(self.canvas.to_json()?),
         }
     }
@@ -74,11 +80,11 @@ impl Signature {
     /// Runs `next` once this has succeeded, with the result as its first argument. A group followed by something is
     /// a chord.
     pub fn then(self, next: Self) -> Self {
-        let broken = self.broken.or(next.broken);
+        let broken = self.unfit().or_else(|| next.unfit());
         let remember = next.remember.or(self.remember);
         let empty = Self::from(canvas::Signature::new(""));
         match self.canvas.then(next.canvas) {
-            Ok(canvas) => Self { canvas, remember, broken },
+            Ok(canvas) => Self { remember, broken, ..Self::from(canvas) },
             Err(error) => Self { broken: broken.or(Some(error)), ..empty },
         }
     }
@@ -233,6 +239,19 @@ impl Signature {
         self.header(REMEMBER_HEADER, keep.as_secs())
     }
 
+    /// Makes it unique: while its key is held by another, what is sent is refused or takes that one's place. Only a
+    /// single task can be unique.
+    pub fn unique(mut self, unique: Unique) -> Self {
+        self.unique = Some(unique);
+        self
+    }
+
+    /// Tells what the task takes, so that an argument given by its place is known by its name; `#[task]` does.
+    pub fn taking(mut self, parameters: &'static [Parameter]) -> Self {
+        self.parameters = parameters;
+        self
+    }
+
     /// The task's name.
     pub fn task(&self) -> &str {
         &self.canvas.task
@@ -246,12 +265,20 @@ impl Signature {
         self
     }
 
+    /// Why it cannot be part of something else, nor be written down.
+    pub(crate) fn unfit(&self) -> Option<CanvasError> {
+        let alone = || CanvasError::Malformed {
+            reason: format!("{} is unique, and only a task sent by itself can be: not a part of a canvas", self.task()),
+        };
+        self.broken.clone().or_else(|| self.unique.as_ref().map(|_| alone()))
+    }
+
     fn encode(&mut self, value: &impl Serialize) -> Option<RawJson> {
         RawJson::from(value).map_err(|error| self.broken.get_or_insert(error.into())).ok()
     }
 
     fn linked(mut self, other: &Self, link: fn(&mut canvas::Signature, &canvas::Signature) -> Linked) -> Self {
-        self.broken = self.broken.or_else(|| other.broken.clone());
+        self.broken = self.broken.or_else(|| other.unfit());
         if let Err(error) = link(&mut self.canvas, &other.canvas) {
             self.broken.get_or_insert(error);
         }
@@ -265,7 +292,7 @@ impl Signature {
     ) -> Self {
         let elements = it.into_iter().map(|element| RawJson::from(&element)).collect::<Result<Vec<_>, _>>();
         let made = elements.and_then(|elements| make(&self.canvas, &elements));
-        let broken = self.broken.clone().or_else(|| made.as_ref().err().map(|error| error.clone().into()));
+        let broken = self.unfit().or_else(|| made.as_ref().err().map(|error| error.clone().into()));
         Self { broken, ..Self::from(made.unwrap_or_else(|_| canvas::Signature::new(""))) }
     }
 
@@ -275,7 +302,7 @@ impl Signature {
     ) -> Self {
         let mut broken = None;
         let take = |part: Self| {
-            broken = broken.take().or(part.broken);
+            broken = broken.take().or_else(|| part.unfit());
             part.canvas
         };
         let parts = parts.into_iter().map(take).collect();
@@ -304,6 +331,6 @@ type Linked = Result<(), CanvasError>;
 
 impl From<canvas::Signature> for Signature {
     fn from(canvas: canvas::Signature) -> Self {
-        Self { canvas, remember: None, broken: None }
+        Self { canvas, remember: None, parameters: &[], unique: None, broken: None }
     }
 }

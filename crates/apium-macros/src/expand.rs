@@ -21,7 +21,7 @@ pub(crate) fn expand(options: &Options, mut function: ItemFn) -> syn::Result<Tok
     let visibility = function.vis.clone();
     let docs: Vec<_> = function.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect();
     let core = &options.core;
-    let signature = signature(options, &visibility, &name, &parameters);
+    let signature = signature(options, &visibility, &name, &parameters)?;
     let implementation = implementation(options, &name, &function, &parameters);
     let declarations = arguments(&parameters).map(|(p, after_rest)| p.declaration(core, after_rest));
     let task_name = task_name(options, &name);
@@ -68,22 +68,28 @@ fn arguments(parameters: &[Parameter]) -> impl Iterator<Item = (&Parameter, bool
     parameters.iter().enumerate().filter(|(_, p)| p.is_argument()).map(move |(place, p)| (p, place > rest))
 }
 
-fn signature(options: &Options, visibility: &Visibility, function: &Ident, parameters: &[Parameter]) -> TokenStream {
+fn signature(
+    options: &Options,
+    visibility: &Visibility,
+    function: &Ident,
+    parameters: &[Parameter],
+) -> syn::Result<TokenStream> {
     let core = &options.core;
+    let unique = options.unique.as_ref().map(|unique| unique.given(core, parameters)).transpose()?;
     let expires = options.expires.as_ref().map(|span| quote!(.expires_in(#span)));
     let idents = arguments(parameters).map(|(p, _)| &p.ident);
     let types = arguments(parameters).map(|(p, _)| &p.ty);
     let given = arguments(parameters).map(|(p, after_rest)| p.given(after_rest));
     let doc = format!("A call of `{function}` with these arguments, not yet sent.");
-    quote! {
+    Ok(quote! {
         #[doc = #doc]
         #[allow(dead_code, reason = "not every program that runs a task sends it")]
         #[allow(clippy::needless_pass_by_value, reason = "the types are the task's own")]
         #[allow(clippy::used_underscore_binding, reason = "a task may take what it does not look at")]
         #visibility fn s(#(#idents: #types),*) -> #core::Signature {
-            #core::Signature::new(Self::task_name())#(#given)*#expires
+            #core::Signature::new(Self::task_name()).taking(Self::PARAMETERS)#(#given)*#expires #unique
         }
-    }
+    })
 }
 
 fn implementation(options: &Options, name: &Ident, function: &ItemFn, parameters: &[Parameter]) -> TokenStream {

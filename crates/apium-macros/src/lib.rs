@@ -3,6 +3,7 @@
 mod expand;
 mod options;
 mod parameter;
+mod unique;
 
 use proc_macro::TokenStream;
 use syn::{ItemFn, parse_macro_input};
@@ -30,6 +31,11 @@ use syn::{ItemFn, parse_macro_input};
 /// `default_retry_delay`, `autoretry`, `retry_backoff`, `retry_backoff_max`, `retry_jitter`, `acks_late`, `time_limit`,
 /// `soft_time_limit`, `track_started`, `ignore_result`, `result_expires`, `errback`; times in seconds. `crate` names
 /// where `apium_core` is found.
+///
+/// `unique` makes calls made with `s` unique: `unique(by = [order], for = 3600, until = "done", policy = "return")`. All
+/// arguments count without `by`; `until` is `"done"` (default), `"start"` or `"period"`; `for` is the period, or how long
+/// a key outlives the last sign of life of its holder (one day); `policy` is `"reject"` (default), `"return"`, `"replace"`
+/// or `"keep_last"`. What does not go together does not compile.
 ///
 /// The function's name becomes a type: `add::s(2, 2)` is a signature to send, `add::run(…)` calls the
 /// function directly, and `add` itself is what `App::task` takes. As with every unit type, no variable beside it

@@ -6,6 +6,8 @@ use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
 use syn::{Expr, LitStr, Path, parse_quote};
 
+use crate::unique::Unique;
+
 /// The attribute, read.
 pub(crate) struct Options {
     /// The task's name; `None`: module path and function name.
@@ -14,6 +16,8 @@ pub(crate) struct Options {
     pub(crate) core: Path,
     /// How long after its sending a call made by `s` is still begun.
     pub(crate) expires: Option<TokenStream>,
+    /// What makes a call made by `s` unique.
+    pub(crate) unique: Option<Unique>,
     /// `field: value` for the task's options.
     pub(crate) fields: Vec<TokenStream>,
 }
@@ -21,7 +25,8 @@ pub(crate) struct Options {
 impl Options {
     /// Reads the attribute; an unknown option is an error that lists the known ones.
     pub(crate) fn parse(attribute: TokenStream) -> syn::Result<Self> {
-        let mut options = Self { name: None, core: parse_quote!(::apium::core), expires: None, fields: Vec::new() };
+        let mut options =
+            Self { name: None, core: parse_quote!(::apium::core), expires: None, unique: None, fields: Vec::new() };
         syn::meta::parser(|meta| options.option(&meta)).parse2(attribute)?;
         Ok(options)
     }
@@ -33,6 +38,7 @@ impl Options {
             "name" => self.name = Some(meta.value()?.parse()?),
             "crate" => self.core = meta.value()?.call(Path::parse_mod_style)?,
             "expires" => self.expires = Some(seconds(meta)?),
+            "unique" => self.unique = Some(Unique::parse(meta)?),
             "queue" => {
                 let queue: LitStr = meta.value()?.parse()?;
                 self.fields.push(quote!(queue: ::std::option::Option::Some(::std::string::String::from(#queue))));
@@ -66,7 +72,7 @@ impl Options {
                 return Err(meta.error(
                     "unknown task option; known are name, queue, expires, max_retries, default_retry_delay, autoretry, \
                      retry_backoff, retry_backoff_max, retry_jitter, acks_late, time_limit, soft_time_limit, track_started, \
-                     ignore_result, result_expires, rate_limit, errback, crate",
+                     ignore_result, result_expires, rate_limit, errback, unique, crate",
                 ));
             }
         }
@@ -91,7 +97,7 @@ fn rate(meta: &ParseNestedMeta<'_>) -> syn::Result<LitStr> {
     Err(syn::Error::new_spanned(text, "expected a rate limit, such as \"10/s\", \"100/m\" or \"1/h\""))
 }
 
-fn seconds(meta: &ParseNestedMeta<'_>) -> syn::Result<TokenStream> {
+pub(crate) fn seconds(meta: &ParseNestedMeta<'_>) -> syn::Result<TokenStream> {
     let value: syn::Lit = meta.value()?.parse()?;
     let seconds: f64 = match &value {
         syn::Lit::Int(number) => number.base10_parse()?,

@@ -83,7 +83,7 @@ impl Parameter {
     }
 
     /// The name as Python writes it: `r#type` is `type`.
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.ident.unraw().to_string()
     }
 

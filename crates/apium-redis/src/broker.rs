@@ -7,11 +7,12 @@ use std::time::Duration;
 use apium_core::broadcast::Broadcast;
 use apium_core::broker::QueueDepth;
 use apium_core::inspection::Inspection;
+use apium_core::unique::Uniques;
 use apium_core::{
     BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Outgoing, Receipt, Settled, Settlement,
 };
 use async_trait::async_trait;
-use redis::{Pipeline, Value};
+use redis::{Pipeline, ScriptInvocation, Value};
 
 use crate::backend::RedisBackend;
 use crate::keys::{self, STEPS};
@@ -36,6 +37,10 @@ impl Broker for RedisBackend {
 
     fn inspection(&self) -> Option<&dyn Inspection> {
         Some(self)
+    }
+
+    fn uniques(&self) -> &dyn Uniques {
+        self
     }
 
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {
@@ -127,6 +132,12 @@ impl RedisBackend {
     async fn push_delayed(&self, messages: &[Outgoing]) -> Result<(), BackendError> {
         let mut script = scripts::PUBLISH.key(keys::UNACKED);
         script.key(keys::INDEX).arg(self.offset());
+        self.add_outgoing(&mut script, messages);
+        self.inner.link.script::<i64>(&script).await.map(|_| ())
+    }
+
+    /// Writes messages as `put.lua` reads them.
+    pub(crate) fn add_outgoing(&self, script: &mut ScriptInvocation<'_>, messages: &[Outgoing]) {
         for message in messages {
             let step = keys::step_of(message.priority.into());
             match message.not_before {
@@ -139,7 +150,6 @@ impl RedisBackend {
                 }
             }
         }
-        self.inner.link.script::<i64>(&script).await.map(|_| ())
     }
 
     async fn pop(&self, claim: &Claim<'_>) -> Result<Vec<Delivery>, BackendError> {

@@ -13,6 +13,8 @@
 //! | `apium:redelivered` | zset | SHA-1 of a waiting message that was handed out before → when it came back |
 //! | `apium:known:<id>` | string | `sent` or `ended`: an id announced by its sender |
 //! | `apium:settled:<sha1>` | string | a settlement without a delivery has sent these bytes; for ten minutes |
+//! | `apium:unique:<key>` | string | who holds the key of a unique task: `w<id>` waits, `r<id>` runs |
+//! | `apium:called-off:<id>` | string | a task that a newer one with its key has taken the place of |
 //! | `apium:dead`, `apium:dead:letters` | zset, hash | dead letters by time; id → letter |
 //! | `apium:deaths`, `apium:deaths:at` | hash, zset | SHA-1 of a message as it lies in `unacked` → whose lease on it ran out, a line each; → when last |
 //! | `apium:holder:<instance>` | string | the name of the worker whose claims bear this instance in their tags; for a week |
@@ -33,6 +35,8 @@ pub(crate) const REDELIVERED: &str = "apium:redelivered";
 pub(crate) const SETTLED: &str = "apium:settled:";
 /// Since when the same message has been next in a list.
 pub(crate) const HEADS: &str = "apium:heads";
+/// What the marks of tasks begin with whose place a newer one has taken.
+pub(crate) const CALLED_OFF: &str = "apium:called-off:";
 /// Dead letters by time.
 pub(crate) const DEAD: &str = "apium:dead";
 /// Dead letters by id.
@@ -108,6 +112,11 @@ pub(crate) fn chord(group: &str, what: char) -> String {
 /// Where it is remembered that an id was announced.
 pub(crate) fn known(task_id: &str) -> String {
     format!("apium:known:{task_id}")
+}
+
+/// Who holds the key of a unique task.
+pub(crate) fn unique(key: &str) -> String {
+    format!("apium:unique:{key}")
 }
 
 /// What an exchange's queues are looked up in.

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: `keys` (what lies where), `connection` (one line to Redis that mends itself),
 //! `backend` (what is opened), `broker` (publish, claim, renew), `settle`, `recover`, `wake` (how a waiter
-//! learns of a change), `results`, `chords`, `fleet`, `dead`, `broadcast` with `ears`. What must happen in one step is a script in `scripts/`.
+//! learns of a change), `results`, `chords`, `fleet`, `dead`, `broadcast` with `ears`, `examine` (a look that changes nothing). What must happen in one step is a script in `scripts/`.
 
 mod address;
 mod backend;
@@ -21,6 +21,7 @@ mod recover;
 mod results;
 mod scripts;
 mod settle;
+mod uniques;
 mod wake;
 
 pub use address::{check_url, is_redis_url};

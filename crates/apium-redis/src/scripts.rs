@@ -14,6 +14,7 @@ macro_rules! scripts {
 
 scripts! {
     BEAT = "beat";
+    BEGIN = "begin";
     CHORD_END = "chord_end";
     CHORD_PART = "chord_part";
     CLAIM = "misfit" "promote" "claim";
@@ -22,7 +23,8 @@ scripts! {
     INBOX = "inbox";
     OVERDUE = "overdue";
     PROMOTE = "promote" "promote_due";
-    PUBLISH = "publish";
+    PUBLISH = "put" "publish";
+    PUBLISH_UNIQUE = "put" "publish_unique";
     PURGE = "purge";
     RENEW = "renew";
     REPLAY = "replay";

@@ -11,6 +11,7 @@ use crate::backend::{RedisBackend, millis};
 use crate::chords::DONE;
 use crate::keys::{self, Tag};
 use crate::scripts;
+use crate::uniques;
 
 /// Settlements in one run of the script: Redis serves nobody else meanwhile.
 const AT_ONCE: usize = 100;
@@ -109,6 +110,7 @@ impl RedisBackend {
             }
             self.add_causes(script, &chord.results, &chord.send);
         }
+        uniques::add_end(script, settlement.unique.as_ref());
         Ok(())
     }
 

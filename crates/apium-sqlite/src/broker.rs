@@ -5,6 +5,7 @@ use std::time::Duration;
 use apium_core::broadcast::Broadcast;
 use apium_core::broker::QueueDepth;
 use apium_core::inspection::Inspection;
+use apium_core::unique::Uniques;
 use apium_core::{
     BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Outgoing, Receipt, Settled, Settlement,
 };
@@ -13,7 +14,7 @@ use tokio::time::timeout_at;
 
 use crate::backend::SqliteBackend;
 use crate::writer::{Job, Weight, Work, unattended};
-use crate::{broadcast, chords, dead, fleet, line, results, settle, wake};
+use crate::{broadcast, chords, dead, fleet, line, results, settle, uniques, wake};
 
 /// Sweeps of one recovery at the most: with a recovery every five seconds, thousands of results a second may expire.
 const SWEEPS: usize = 40;
@@ -30,6 +31,10 @@ impl Broker for SqliteBackend {
 
     fn inspection(&self) -> Option<&dyn Inspection> {
         Some(self)
+    }
+
+    fn uniques(&self) -> &dyn Uniques {
+        self
     }
 
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {
@@ -103,6 +108,7 @@ impl Broker for SqliteBackend {
         let recover = |work: &Work<'_>| {
             fleet::sweep(work)?;
             chords::sweep(work)?;
+            uniques::sweep(work)?;
             broadcast::sweep(work)?;
             work.vacuum.ask();
             line::recover(work)

@@ -23,6 +23,7 @@ mod results;
 mod schema;
 mod settle;
 mod soundness;
+mod uniques;
 mod vacuum;
 mod wake;
 mod writer;

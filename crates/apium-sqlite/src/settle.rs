@@ -9,7 +9,7 @@ use rusqlite::params;
 use crate::fault::Fault;
 use crate::line::{self, DELAYED, READY};
 use crate::writer::{Work, pages};
-use crate::{chords, dead, results};
+use crate::{chords, dead, results, uniques};
 
 const ACK: &str = "DELETE FROM messages WHERE id = ?1 AND state = 4 AND tag = ?2";
 
@@ -34,6 +34,7 @@ pub(crate) fn settle(work: &Work<'_>, settlement: &Settlement) -> Result<Settled
     settlement.results.iter().try_for_each(|result| results::store(work, result).map(drop))?;
     settlement.send.iter().try_for_each(|message| line::put(work, message))?;
     settlement.chords.iter().try_for_each(|chord| chords::send_body(work, chord))?;
+    settlement.unique.iter().try_for_each(|end| uniques::end(work, end))?;
     Ok(Settled::Done)
 }
 

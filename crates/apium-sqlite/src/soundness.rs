@@ -22,7 +22,7 @@ const TINY: i64 = 512 << 10;
 const PAGES: i32 = 8;
 
 /// A column of each table and index by which its first and its last entry are found.
-const TREES: [(&str, &str); 26] = [
+const TREES: [(&str, &str); 30] = [
     ("id", "messages"),
     ("queue", "messages WHERE state = 2"),
     ("queue", "messages WHERE state = 3"),
@@ -48,6 +48,10 @@ const TREES: [(&str, &str); 26] = [
     ("id", "broadcasts"),
     ("message", "deaths"),
     ("first", "holders"),
+    ("name", "uniques"),
+    ("until", "uniques"),
+    ("task_id", "called_off"),
+    ("until", "called_off"),
     ("seq", "sqlite_sequence"),
 ];
 

@@ -21,12 +21,14 @@ use crate::retry;
 use crate::settler::Answer;
 use crate::station::Station;
 use crate::trouble::Errand;
+use crate::unique;
 
 /// Runs one delivery once and settles it with all it causes.
 pub(crate) async fn attempt(station: &Station, mut job: Job) {
     let _hold = hold(station, &job);
     let _active = station.vitals.began();
     job.suspicion_settles().await;
+    unique::begin(station, &job).await;
     if !acknowledge_early(station, &mut job).await {
         return;
     }

@@ -7,6 +7,7 @@
 
 mod broker;
 mod sitting;
+mod unique;
 
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 //!
 //! The heart is three files: [`consumer`](self) claims and judges, `executor` runs one attempt, `outcome` is the
 //! table of verdicts. Around them stand one file a loop (`leases`, `revoked`, `recovery`, `heart`, `settler`, `control`,
-//! `events`) and one file a policy (`retry`, `limits`, `rates`).
+//! `events`) and one file a policy (`retry`, `limits`, `rates`, `unique`).
 
 mod builtins;
 mod chord_unlock;
@@ -18,6 +18,7 @@ mod poison;
 mod put_off;
 mod rates;
 mod retry;
+mod unique;
 
 mod control;
 mod events;

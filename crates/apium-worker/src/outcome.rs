@@ -22,6 +22,7 @@ use crate::judge::Verdict;
 use crate::retry;
 use crate::settler::Answer;
 use crate::station::Station;
+use crate::unique;
 use crate::workflow::{self, Aside, Causes};
 
 /// Characters of an error that a log line shows.
@@ -153,6 +154,7 @@ fn record(station: &Station, subject: Subject<'_>, outcome: Outcome, causes: Cau
     if let Some(at_once) = &station.at_once {
         at_once.note(&outcome);
     }
+    let unique = unique::end(subject.headers, &outcome, station.now());
     let told = |state: TaskState, value| Some(record_of(station, subject, &state, value));
     let (disposition, record, send) = match outcome {
         Outcome::Success(value) => (Disposition::Ack, told(TaskState::Success, value), None),
@@ -183,6 +185,7 @@ fn record(station: &Station, subject: Subject<'_>, outcome: Outcome, causes: Cau
         results: stored(station, subject, record).into_iter().chain(causes.results).collect(),
         send: send.into_iter().chain(causes.send).collect(),
         chords: causes.chords,
+        unique,
     };
     Some((settlement, causes.aside))
 }

@@ -413,9 +413,11 @@ impl From<SendError> for Obstacle {
     fn from(error: SendError) -> Self {
         match error {
             SendError::Unencodable { error, .. } => Self::Canvas(error),
-            SendError::Unpackable { .. } | SendError::NoWay(_) | SendError::NoQueue { .. } => {
-                Self::Backend(BackendError::Broken(error.to_string()))
-            }
+            SendError::Unpackable { .. }
+            | SendError::NoWay(_)
+            | SendError::NoQueue { .. }
+            | SendError::Held { .. }
+            | SendError::NotUnique { .. } => Self::Backend(BackendError::Broken(error.to_string())),
             SendError::Backend(error) => Self::Backend(error),
         }
     }

@@ -143,7 +143,9 @@ pub fn unsent(error: &SendError) -> ApiError {
         SendError::Unencodable { .. }
         | SendError::Unpackable { .. }
         | SendError::NoWay(_)
-        | SendError::NoQueue { .. } => unencodable(error),
+        | SendError::NoQueue { .. }
+        | SendError::Held { .. }
+        | SendError::NotUnique { .. } => unencodable(error),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod chords;
 pub mod dead;
 pub mod fleet;
 pub mod results;
+pub mod unique;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +55,12 @@ macro_rules! conformance_tests {
             the_last_part_completes, parts_may_end_before_the_size_is_told, a_part_counts_once,
             parts_of_one_place_all_count, a_part_may_add_further_parts, one_claims_the_body, a_group_may_be_used_again,
             the_body_is_sent_with_the_settlement, a_claim_that_was_lost_sends_nothing, keeps_groups, a_saved_group_is_found_again, counts_many);
+        $crate::conformance_tests!(@suite unique $make:
+            one_of_a_key_is_published, of_a_hundred_at_once_one_is_published, keys_do_not_disturb_each_other,
+            a_settlement_gives_it_back, a_lost_settlement_gives_nothing_back, only_its_holder_gives_it_back,
+            it_ends_when_nothing_is_heard_of_its_holder, what_comes_back_keeps_it, it_may_be_free_from_the_start,
+            the_newer_takes_the_place_of_one_that_waits, one_that_has_ended_elsewhere_gives_way,
+            a_period_goes_on_while_it_runs);
         $crate::conformance_tests!(@suite broadcast $make:
             all_who_listen_hear_it, only_the_topics_asked_for_are_heard, a_star_covers_what_begins_so,
             nothing_is_heard_from_before, a_wait_ends_in_time, a_wait_is_ended_by_what_is_said,

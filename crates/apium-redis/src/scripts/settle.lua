@@ -191,6 +191,20 @@ for i = 1, tonumber(arg()) do
     end
   end
 
+  -- The key of a unique task, if the task still holds it. A key of another type is nobody's.
+  local verb = arg()
+  if verb ~= '' then
+    local unique, id, keep = key(), arg(), arg()
+    local standing = held and redis.pcall('GET', unique)
+    if type(standing) == 'string' and string.sub(standing, 2) == id then
+      if verb == 'keep' then
+        redis.call('SET', unique, 'w' .. id, 'PX', keep)
+      else
+        redis.call('DEL', unique)
+      end
+    end
+  end
+
   -- Last, because all before it can fail half-way (a key's name may be taken by another type): then the message
   -- is delivered again and not lost.
   if tag ~= '' and held then

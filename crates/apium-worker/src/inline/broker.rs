@@ -5,6 +5,7 @@ use std::time::Duration;
 use apium_core::broadcast::Broadcast;
 use apium_core::broker::QueueDepth;
 use apium_core::fleet::Revocations;
+use apium_core::unique::Uniques;
 use apium_core::{
     BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Fleet, Outgoing, Receipt, Settled, Settlement,
     WorkerCard,
@@ -21,6 +22,10 @@ impl Broker for Inline {
 
     fn broadcast(&self) -> &dyn Broadcast {
         self.0.memory.broadcast()
+    }
+
+    fn uniques(&self) -> &dyn Uniques {
+        self
     }
 
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {

@@ -70,7 +70,7 @@ impl Inline {
     /// grows, and a sender that is dropped half-way does not take with it what it has sent.
     pub(super) async fn run(&self, messages: &[Outgoing]) -> Result<(), BackendError> {
         let (inline, messages) = (self.clone(), messages.to_vec());
-        match tokio::spawn(async move { inline.sit(&messages).await }).await {
+        match tokio::spawn(async move { Box::pin(inline.sit(&messages)).await }).await {
             Ok(ended) => ended,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),

@@ -27,4 +27,5 @@ mod running;
 mod steering;
 mod stopping;
 mod timing;
+mod unique;
 mod vitals;

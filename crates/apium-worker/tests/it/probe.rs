@@ -12,6 +12,7 @@ use apium_core::fleet::Revocations;
 use apium_core::memory::Memory;
 use apium_core::protocol::ResultRecord;
 use apium_core::protocol::control::ReplyTo;
+use apium_core::unique::{AtStart, Claimed, Holder, UniqueClaim, Uniques};
 use apium_core::{
     BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Fleet, Lookup, Outgoing, Receipt, ResultStore,
     Settled, Settlement, StoredResult, WorkerCard,
@@ -207,6 +208,10 @@ impl Broker for Probe {
         self
     }
 
+    fn uniques(&self) -> &dyn Uniques {
+        self
+    }
+
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {
         self.through("publish", self.inner.publish(messages)).await
     }
@@ -282,6 +287,21 @@ impl Broker for Probe {
 
     async fn drop_dead(&self, ids: &[String]) -> Result<u64, BackendError> {
         self.inner.drop_dead(ids).await
+    }
+}
+
+#[async_trait]
+impl Uniques for Probe {
+    async fn publish_unique(&self, messages: &[Outgoing], claim: &UniqueClaim) -> Result<Claimed, BackendError> {
+        self.through("publish_unique", self.inner.publish_unique(messages, claim)).await
+    }
+
+    async fn begin(&self, key: &str, task_id: &str, then: AtStart) -> Result<bool, BackendError> {
+        self.through("begin", self.inner.begin(key, task_id, then)).await
+    }
+
+    async fn holder(&self, key: &str) -> Result<Option<Holder>, BackendError> {
+        self.inner.holder(key).await
     }
 }
 
