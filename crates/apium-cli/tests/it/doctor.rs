@@ -189,3 +189,42 @@ fn the_embedded_store_tells_what_nobody_takes_and_what_was_given_up() {
 fn what_it_is_not_to_be_asked_is_refused() {
     assert!(Place::new().run(Program::Apium, &["doctor", "--timeout", "soon"]).refusal().contains("--timeout must be"));
 }
+
+#[test]
+fn a_long_task_shows_a_visibility_timeout_that_is_too_short_and_what_is_held_back_behind_it() {
+    let server = Server::with(&["--appendonly", "yes"]);
+    let place = Place::on(&server.url());
+    let python = Python::with_celery("5.7").set(r#"{"task_acks_late": true, "task_reject_on_worker_lost": true}"#);
+    let arguments = ["-m", "celery", "-A", "app", "worker", "-c", "1", "-n", "long@%h", "-l", "INFO"];
+    let mut command = python.command(&server.url(), &arguments);
+    command.env("APIUM_TRANSPORT", r#"{"visibility_timeout": 5}"#);
+    let mut worker = Running::start(command);
+    worker.until_says("ready.");
+    let go = place.path("go").display().to_string();
+    let mut console = Console::open(&python, &server.url());
+    for _ in 0..3 {
+        console.value(&format!("send('app.progress', [{go:?}])"));
+    }
+    let expected = names(&["prefetch_hoards", "visibility_below_running"]);
+    until("the task to have run for long", || (found(&place.run(Program::Apium, &DOCTOR)) == expected).then_some(()));
+    std::fs::write(&go, "").unwrap();
+}
+
+#[test]
+fn a_clock_that_is_ahead_is_told_by_its_heartbeats() {
+    let server = Server::with(&["--appendonly", "yes"]);
+    let place = Place::on(&server.url());
+    let _worker = our_worker(&place, &[]);
+    let (doctor, mut look) = (place.start(Program::Apium, &DOCTOR), server.look());
+    let mut doctor = Some(doctor);
+    let ended = until("the doctor's end", || {
+        let event = json!({"hostname": format!("ours@{}", hostname()), "utcoffset": 0, "pid": 1, "clock": 1, "freq": 2.0,
+            "timestamp": 4_000_000_000.0, "type": "worker-heartbeat"});
+        let message = json!({"body": event.to_string(), "content-type": "application/json", "content-encoding": "utf-8",
+            "headers": {"hostname": "ours"}, "properties": {"delivery_mode": 1, "delivery_tag": "1", "priority": 0,
+                "delivery_info": {"exchange": "celeryev", "routing_key": "worker.heartbeat"}}});
+        look.ask::<()>(&["PUBLISH", "/0.celeryev/worker.heartbeat", &message.to_string()]);
+        doctor.as_mut().unwrap().has_ended().then(|| doctor.take().unwrap().ended())
+    });
+    assert_eq!((found(&ended), ended.code), (names(&["clocks_apart"]), Some(0)), "{ended:?}");
+}
