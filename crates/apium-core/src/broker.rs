@@ -91,6 +91,7 @@ pub struct Settlement {
 
 /// What becomes of a settled message.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "one a settlement, and gone with it")]
 pub enum Disposition {
     /// Done with it.
     Ack,

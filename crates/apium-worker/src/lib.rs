@@ -25,6 +25,7 @@ mod events;
 mod narration;
 
 mod alarm;
+mod alerts;
 mod heart;
 mod leases;
 mod recovery;

@@ -31,6 +31,13 @@ pub struct WorkerOptions {
     /// that stood still or was cut off from the broker for longer than its lease. At most
     /// [`apium_core::dead::MOST_DEATHS`]. Default 3.
     pub max_deaths: u32,
+    /// What is told of new dead letters: a program and its arguments, run without a shell. On its standard input it gets
+    /// one JSON object for each group of letters with the same task, reason and class of error, without their messages.
+    /// Default: nothing.
+    pub dead_letter_command: Vec<String>,
+    /// How often it is called at most for one such group; letters that come in between are told of together. Default one
+    /// minute.
+    pub dead_letter_interval: Duration,
     /// How long results are kept; `None`: for ever. Default one day.
     pub result_expires: Option<Duration>,
     /// Tell in each result the task's name, its arguments, the worker, the retries and the queue (Celery's
@@ -83,6 +90,8 @@ impl Default for WorkerOptions {
             concurrency: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             lease: Duration::from_secs(30),
             max_deaths: 3,
+            dead_letter_command: Vec::new(),
+            dead_letter_interval: Duration::from_mins(1),
             result_expires: Some(Duration::from_hours(24)),
             result_extended: false,
             track_started: false,

@@ -136,14 +136,17 @@ pub(crate) async fn conclude(station: &Station, subject: Subject<'_>, outcome: O
         return LOST;
     };
     errbacks::call(station, &settlement, aside.errbacks).await;
+    let alert = alert(station, &settlement);
     match station.settler.settle(&subject.headers.id, settlement).await {
         Answer::Written | Answer::Unclear => {
+            station.alerts.tell(alert);
             workflow::call_off(station, &aside.revoked).await;
             state
         }
         Answer::Refused(sentence) if !comes_back => {
             let (reason, error) = verdict.unwrap_or_else(|| (DeadReason::Rejected, TaskError::reject(sentence)));
-            give_up(station, subject, reason, error).await
+            // Rare, and large: it need not have its room in every attempt.
+            Box::pin(give_up(station, subject, reason, error)).await
         }
         Answer::Refused(_) | Answer::Lost | Answer::Abandoned => LOST,
     }
@@ -230,12 +233,25 @@ async fn give_up(station: &Station, subject: Subject<'_>, reason: DeadReason, er
     let outcome = Outcome::Dead(reason, error);
     let state = outcome.state();
     let Some((settlement, _)) = record(station, subject, outcome, Causes::default()) else { return LOST };
+    let alert = alert(station, &settlement);
     let without_result = Settlement { results: Vec::new(), ..settlement.clone() };
     let mut answer = station.settler.settle(id, settlement).await;
     if matches!(answer, Answer::Refused(_)) {
         answer = station.settler.settle(id, without_result).await;
     }
-    if matches!(answer, Answer::Written | Answer::Unclear) { state } else { LOST }
+    if !matches!(answer, Answer::Written | Answer::Unclear) {
+        return LOST;
+    }
+    station.alerts.tell(alert);
+    state
+}
+
+/// The dead letter that is about to be kept, if somebody is to be told of it.
+fn alert(station: &Station, settlement: &Settlement) -> Option<Box<DeadLetter>> {
+    match &settlement.disposition {
+        Disposition::DeadLetter(letter) => station.alerts.of(letter),
+        _ => None,
+    }
 }
 
 impl Subject<'_> {

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::runtime::Handle;
 
 use crate::alarm::Alarm;
+use crate::alerts::Alerts;
 use crate::errbacks;
 use crate::events::Events;
 use crate::inline::AtOnce;
@@ -46,6 +47,7 @@ pub(crate) struct Station {
     pub(crate) settler: Settler,
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) alarm: Alarm,
+    pub(crate) alerts: Alerts,
     pub(crate) foreign_errbacks: errbacks::Foreign,
     pub(crate) task_runtime: Option<Handle>,
     /// Where what is sent is run at once (see [`crate::inline`]).
@@ -62,6 +64,7 @@ impl Station {
         settler: Settler,
         vitals: Arc<Vitals>,
     ) -> Self {
+        let alerts = Alerts::new(&options.dead_letter_command);
         Self {
             slots: Slots::new(options.concurrency),
             queues: Queues::new(&options.queues),
@@ -81,6 +84,7 @@ impl Station {
             settler,
             vitals,
             alarm: Alarm::default(),
+            alerts,
             foreign_errbacks: errbacks::Foreign::default(),
             task_runtime: None,
             at_once: None,

@@ -20,7 +20,7 @@ use crate::station::Station;
 use crate::stop::Stop;
 use crate::trouble::Errand;
 use crate::vitals::Vitals;
-use crate::{builtins, consumer, control, events, heart, leases, recovery, revoked};
+use crate::{alerts, builtins, consumer, control, events, heart, leases, recovery, revoked};
 
 /// How long the loops beside the consumer get to end, and then the settling loop to write what it still has: a
 /// backend that does not answer must not keep a process from ending.
@@ -101,6 +101,7 @@ fn beside(station: &Arc<Station>, cursor: u64, started: String, stop: &Stop, end
     start("the lease loop", leases::run(station.clone(), end.clone()).boxed());
     start("the revocation loop", revoked::run(station.clone(), cursor, end.clone()).boxed());
     start("the recovery loop", recovery::run(station.clone(), end.clone()).boxed());
+    start("the alert loop", alerts::run(station.clone(), end.clone()).boxed());
     start("the event loop", events::run(station.clone(), end.clone()).boxed());
     start("the control loop", control::run(station.clone(), stop.clone(), end.clone()).boxed());
     loops

@@ -51,6 +51,10 @@ impl Kind {
                 names.try_for_each(name)
             }
             Self::Name => name(text),
+            Self::Command => {
+                let line = !text.trim().is_empty() && !text.contains(char::is_control);
+                hold(line, "a program and its arguments in one line", text)
+            }
             Self::Routes => routing::rules(text).map(drop),
             Self::Queues => routing::queues(text).map(drop),
             Self::Switch => hold(matches!(text, "true" | "false" | "1" | "0"), "true or false", text),

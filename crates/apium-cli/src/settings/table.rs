@@ -62,6 +62,8 @@ pub(crate) enum Kind {
     Names,
     /// One name.
     Name,
+    /// A program and its arguments, with spaces between.
+    Command,
     /// Celery's `task_routes`: a table, or the path of a file that holds one.
     Routes,
     /// Celery's `task_queues`, likewise.
@@ -497,6 +499,26 @@ const ENGINE: &[Setting] = &[
         help: "With how many workers a message may die before it is kept as a dead letter, as poison; 0: with any number. A worker that stood still or was cut off for longer than its lease counts too",
         scope: Scope::Work,
         kind: Kind::Count { least: 0, most: 100 },
+    },
+    Setting {
+        key: "dead_letter_command",
+        short: None,
+        env: &["APIUM_DEAD_LETTER_COMMAND"],
+        default: None,
+        value: "COMMAND",
+        help: "What is run for new dead letters: a program and its arguments with spaces between, without a shell. It reads one JSON object for a group of letters with the same task, reason and class of error, without their messages. Default: nothing",
+        scope: Scope::Work,
+        kind: Kind::Command,
+    },
+    Setting {
+        key: "dead_letter_interval",
+        short: None,
+        env: &["APIUM_DEAD_LETTER_INTERVAL"],
+        default: Some("60"),
+        value: "SECONDS",
+        help: "How often it is run at most for one such group; what comes in between is told together",
+        scope: Scope::Work,
+        kind: Kind::Seconds { least: 0.1, most: DAY },
     },
     Setting {
         key: "visibility_timeout",

@@ -109,6 +109,11 @@ impl Settings {
                 .unwrap_or(defaults.concurrency.max(4)),
             lease: self.seconds("lease").unwrap_or(defaults.lease),
             max_deaths: self.text("max_deaths").and_then(|text| text.parse().ok()).unwrap_or(defaults.max_deaths),
+            dead_letter_command: self
+                .text("dead_letter_command")
+                .map(|text| text.split_whitespace().map(ToOwned::to_owned).collect())
+                .unwrap_or_default(),
+            dead_letter_interval: self.seconds("dead_letter_interval").unwrap_or(defaults.dead_letter_interval),
             result_expires: Some(expires).filter(|span| !span.is_zero()),
             result_extended: self.switch("result_extended"),
             track_started: self.switch("track_started"),

@@ -1,6 +1,7 @@
 //! The executable from outside: real processes on a real Redis, beside real Python Celery.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod alerts;
 mod bounds;
 mod busy;
 mod chord_storm;
