@@ -1,7 +1,7 @@
 //! The words of the house and the promises between its rooms.
 //!
 //! Read in this order: [`state`] (where a task may stand), [`signature`] and [`task`] (what is sent,
-//! what is run), [`client`] (who sends), [`pending`] (what comes back), [`routing`] (where to), [`bodies`] (in which
+//! what is run), [`unique`] (at most one of a key), [`client`] (who sends), [`pending`] (what comes back), [`routing`] (where to), [`bodies`] (in which
 //! form), [`broker`], [`results`], [`chords`], [`fleet`] and [`dead`] (the ports every backend keeps), [`inspection`] (what a store tells of itself), [`replay`] (how
 //! a dead letter goes back), [`memory`] (the ports kept in memory), `conformance` (the suites every port obeys).
 

@@ -40,5 +40,6 @@ mod size;
 mod stopping;
 mod storm;
 mod storming;
+mod unique;
 mod usage;
 mod zone;
