@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use apium_core::context::{Attempt, Failed, Workflow};
 use apium_core::protocol::Properties;
 use apium_core::protocol::canvas::Signature;
-use apium_core::{Call, Context, Settlement};
+use apium_core::{Call, Context};
 use tokio_util::sync::CancellationToken;
 
 use crate::job::CallOff;
@@ -38,16 +38,7 @@ impl Foreign {
 }
 
 /// Calls them one after the other. What they make of it goes to the log: their caller has failed already.
-pub(crate) async fn call(station: &Station, settlement: &Settlement, errbacks: Vec<(Signature, Failed)>) {
-    if errbacks.is_empty() {
-        return;
-    }
-    // They may look at what failed.
-    for result in &settlement.results {
-        if let Err(error) = station.client.results().store(result).await {
-            tracing::warn!(id = result.task_id, %error, "a failure was not stored before its errbacks were called");
-        }
-    }
+pub(crate) async fn call(station: &Station, errbacks: Vec<(Signature, Failed)>) {
     for (errback, failed) in errbacks {
         let (task, id) = (errback.task.clone(), failed.request.id.clone());
         let Some(code) = station.registry.get(&task).cloned() else { continue };

@@ -135,7 +135,8 @@ pub(crate) async fn conclude(station: &Station, subject: Subject<'_>, outcome: O
         station.vitals.lost();
         return LOST;
     };
-    errbacks::call(station, &settlement, aside.errbacks).await;
+    tell_first(station, &settlement, &aside).await;
+    errbacks::call(station, aside.errbacks).await;
     let alert = alert(station, &settlement);
     match station.settler.settle(&subject.headers.id, settlement).await {
         Answer::Written | Answer::Unclear => {
@@ -149,6 +150,20 @@ pub(crate) async fn conclude(station: &Station, subject: Subject<'_>, outcome: O
             Box::pin(give_up(station, subject, reason, error)).await
         }
         Answer::Refused(_) | Answer::Lost | Answer::Abandoned => LOST,
+    }
+}
+
+/// What failed is told before what fails because of it, as far as anybody looks at both: errbacks look at the failure they
+/// are called for, and Celery's clients at the header of a chord before its body, whose error is less telling. Told
+/// once more by the settlement, which may still be lost: a failure gives way to a later attempt.
+async fn tell_first(station: &Station, settlement: &Settlement, aside: &Aside) {
+    if aside.errbacks.is_empty() && settlement.chords.iter().all(|end| end.results.is_empty()) {
+        return;
+    }
+    for result in &settlement.results {
+        if let Err(error) = station.client.results().store(result).await {
+            tracing::warn!(id = result.task_id, %error, "a failure was not told before what fails because of it");
+        }
     }
 }
 
