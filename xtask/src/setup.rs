@@ -20,10 +20,11 @@ struct Program {
     package: &'static str,
 }
 
-const PROGRAMS: [Program; 4] = [
+const PROGRAMS: [Program; 5] = [
     Program { name: "redis-server", package: "redis-server" },
     Program { name: "knotd", package: "knot" },
     Program { name: "kdig", package: "knot-dnsutils" },
+    Program { name: "pg_ctlcluster", package: "postgresql" },
     Program { name: "exiftool", package: "libimage-exiftool-perl" },
 ];
 

@@ -8,7 +8,7 @@ use apium::holds_login;
 use clap::error::ContextValue;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::commands::{dead, doctor, remote};
+use crate::commands::{dead, doctor, outbox, remote};
 use crate::failure::{Failure, USAGE};
 use crate::settings::{self, HUNDRED_YEARS, Kind, Scope, Setting};
 use crate::stderr::say;
@@ -60,7 +60,7 @@ fn command(name: &str, table: &[Setting]) -> Command {
         .subcommands([
             with(
                 Command::new("up").about("Serve the API and work, in one process"),
-                &[Scope::Listen, Scope::Work, Scope::Services],
+                &[Scope::Listen, Scope::Work, Scope::Outbox, Scope::Services],
             ),
             with(
                 Command::new("serve").about("Serve the API; workers run elsewhere"),
@@ -68,19 +68,20 @@ fn command(name: &str, table: &[Setting]) -> Command {
             ),
             Command::new("worker")
                 .about("Work; with --listen, also answer /livez, /readyz and /metrics")
-                .args(flags_of(&alone, &[Scope::Work, Scope::Listen, Scope::Services, Scope::All])),
+                .args(flags_of(&alone, &[Scope::Work, Scope::Listen, Scope::Outbox, Scope::Services, Scope::All])),
             with(call(), &[]),
             with(result(), &[]),
             with(Command::new("queues").about("How the queues stand").arg(queues_argument()), &[]),
             with(purge(), &[]),
             routes(with),
             dead::command(with),
+            outbox::command(with),
             with(doctor::command(), &[]),
         ])
         .subcommands(remote::commands(|command| with(command, &[])))
         .subcommands([Command::new("settings")
             .about("Show every setting and where its value comes from")
-            .args(flags_of(table, &[Scope::All, Scope::Listen, Scope::Work, Scope::Services]))
+            .args(flags_of(table, &[Scope::All, Scope::Listen, Scope::Work, Scope::Outbox, Scope::Services]))
             .arg(switch("manual", "Print the manual page of settings"))])
 }
 

@@ -56,6 +56,12 @@ impl From<SendError> for Failure {
     }
 }
 
+impl From<apium::sql::SqlError> for Failure {
+    fn from(error: apium::sql::SqlError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
 impl From<String> for Failure {
     fn from(sentence: String) -> Self {
         Self::new(sentence)

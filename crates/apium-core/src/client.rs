@@ -171,7 +171,11 @@ impl Client {
 
     /// Announces the chords of a plan, and gives the messages that are to be published, in their order.
     pub async fn prepare(&self, plan: &Plan) -> Result<Vec<Outgoing>, SendError> {
-        let now = Timestamp::now();
+        self.prepare_at(plan, Timestamp::now()).await
+    }
+
+    /// The same as if it were sent at this time.
+    pub(crate) async fn prepare_at(&self, plan: &Plan, now: Timestamp) -> Result<Vec<Outgoing>, SendError> {
         let mut messages = Vec::new();
         for act in &plan.acts {
             match act {
@@ -328,7 +332,7 @@ pub fn hostname() -> String {
         .unwrap_or_else(|| "localhost".to_owned())
 }
 
-fn plan(signature: &Signature, current: Option<Current>) -> Result<Plan, SendError> {
+pub(crate) fn plan(signature: &Signature, current: Option<Current>) -> Result<Plan, SendError> {
     if let Some(error) = signature.broken.clone() {
         return Err(unsendable(signature.task(), error));
     }
@@ -337,7 +341,7 @@ fn plan(signature: &Signature, current: Option<Current>) -> Result<Plan, SendErr
     planned.map_err(|error| unsendable(signature.task(), error))
 }
 
-fn unsendable(task: &str, error: CanvasError) -> SendError {
+pub(crate) fn unsendable(task: &str, error: CanvasError) -> SendError {
     SendError::Unencodable { task: task.to_owned(), error }
 }
 

@@ -1,8 +1,8 @@
 //! The words of the house and the promises between its rooms.
 //!
 //! Read in this order: [`state`] (where a task may stand), [`signature`] and [`task`] (what is sent,
-//! what is run), [`unique`] (at most one of a key), [`client`] (who sends), [`pending`] (what comes back), [`routing`] (where to), [`bodies`] (in which
-//! form), [`broker`], [`results`], [`chords`], [`fleet`] and [`dead`] (the ports every backend keeps), [`inspection`] (what a store tells of itself), [`replay`] (how
+//! what is run), [`unique`] (at most one of a key), [`client`] (who sends), [`outbox`] (what is sent once a transaction is
+//! committed), [`pending`] (what comes back), [`routing`] (where to), [`bodies`] (in which form), [`broker`], [`results`], [`chords`], [`fleet`] and [`dead`] (the ports every backend keeps), [`inspection`] (what a store tells of itself), [`replay`] (how
 //! a dead letter goes back), [`memory`] (the ports kept in memory), `conformance` (the suites every port obeys).
 
 pub mod state;
@@ -16,6 +16,7 @@ pub mod task;
 pub mod unique;
 
 pub mod client;
+pub mod outbox;
 pub mod pending;
 pub mod routing;
 
@@ -45,6 +46,7 @@ pub use context::{Context, FromContext, State};
 pub use dead::{DeadFilter, DeadLetter, DeadReason};
 pub use error::{BackendError, TaskError};
 pub use fleet::{Fleet, WorkerCard};
+pub use outbox::OutboxRow;
 pub use pending::{Pending, ResultError};
 pub use results::{Lookup, ResultStore, StoredResult};
 pub use retry::Retry;

@@ -44,8 +44,11 @@ pub mod prelude;
 
 pub use apium_bodies as bodies;
 pub use apium_core as core;
+pub use apium_core::outbox;
 pub use apium_core::{BackendError, Client, Context, ResultError, SendError, Signature, State, TaskError};
 pub use apium_macros::task;
+#[cfg(feature = "sql")]
+pub use apium_sql as sql;
 pub use apium_worker::{Inline, Stop, Vitals, Worker, WorkerError, WorkerOptions};
 pub use app::App;
 pub use backend::{Backend, BackendSettings, check_url, holds_login, is_memory, open, open_with, redact};

@@ -17,12 +17,13 @@ pub(super) struct Room {
 }
 
 /// The arrows. A name ending in `*` stands for every crate that begins so.
-pub(super) const ROOMS: [Room; 12] = [
+pub(super) const ROOMS: [Room; 13] = [
     room("apium-protocol", 0, &[]),
     room("apium-core", 1, &["apium-protocol"]),
     room("apium-bodies", 2, &["apium-core", "apium-protocol"]),
     room("apium-macros", 2, &[]),
     room("apium-redis", 2, &["apium-core", "apium-protocol"]),
+    room("apium-sql", 2, &["apium-core"]),
     room("apium-sqlite", 2, &["apium-core", "apium-protocol"]),
     room("apium-web", 2, &["apium-core"]),
     room("apium-worker", 3, &["apium-core", "apium-protocol"]),
@@ -36,6 +37,7 @@ pub(super) const ROOMS: [Room; 12] = [
             "apium-macros",
             "apium-protocol",
             "apium-redis",
+            "apium-sql",
             "apium-sqlite",
             "apium-worker",
         ],
@@ -45,11 +47,12 @@ pub(super) const ROOMS: [Room; 12] = [
 ];
 
 /// Heavy dependencies and the only rooms built with them. Tests may look at a server with its own client.
-const FENCES: [(&str, &[&str]); 12] = [
+const FENCES: [(&str, &[&str]); 13] = [
     ("redis", &["apium-redis"]),
     ("rusqlite", &["apium-sqlite"]),
     ("axum", &["apium-web", "apium-api", "apium-cli", "svc-*"]),
     ("clap", &["apium-cli"]),
+    ("sqlx", &["apium-sql"]),
     ("syn", &["apium-macros"]),
     ("brotli", &["apium-bodies"]),
     ("bzip2", &["apium-bodies"]),

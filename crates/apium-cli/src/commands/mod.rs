@@ -5,6 +5,7 @@ pub(crate) mod dead;
 pub(crate) mod doctor;
 mod eager;
 mod greeting;
+pub(crate) mod outbox;
 mod queues;
 pub(crate) mod remote;
 mod result;
@@ -97,6 +98,11 @@ fn start(
             "dead show" => dead::show(invocation).await,
             "dead replay" => dead::replay(invocation).await,
             "dead drop" => dead::discard(invocation).await,
+            "outbox relay" => outbox::relay(invocation).await,
+            "outbox init" => outbox::init(invocation).await,
+            "outbox status" => outbox::status(invocation).await,
+            "outbox retry" => outbox::retry(invocation).await,
+            "outbox sql" => outbox::sql(&invocation),
             "doctor" => doctor::doctor(invocation).await,
             "status" => remote::status(invocation).await,
             "events" => remote::events(invocation).await,
@@ -117,7 +123,7 @@ fn threads() -> Result<Runtime, Failure> {
 }
 
 fn show_settings(settings: &Settings, matches: &ArgMatches) -> Result<ExitCode, Failure> {
-    let all = settings.told(&[Scope::All, Scope::Listen, Scope::Work, Scope::Services]);
+    let all = settings.told(&[Scope::All, Scope::Listen, Scope::Work, Scope::Outbox, Scope::Services]);
     if matches.get_flag("manual") {
         output::line(settings.manual().trim_end())?;
     } else if matches.get_flag("json") {

@@ -9,7 +9,7 @@ use axum::response::Redirect;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
-use super::Invocation;
+use super::{Invocation, outbox};
 use crate::failure::Failure;
 use crate::http::{self, Health};
 use crate::services::Service;
@@ -25,10 +25,11 @@ pub(crate) async fn up(invocation: Invocation) -> Result<ExitCode, Failure> {
     let listener = listen(&invocation).await?;
     let backend = invocation.open().await?;
     let worker = worker_on(&invocation, &backend);
+    let relay = outbox::beside(&invocation, &backend, &stop).await?;
     let router = invocation.router(&backend, Some(worker.vitals()))?;
-    invocation.greet(Some(&listener), &[Scope::All, Scope::Listen, Scope::Work, Scope::Services], true);
+    invocation.greet(Some(&listener), &[Scope::All, Scope::Listen, Scope::Work, Scope::Outbox, Scope::Services], true);
     let patience = invocation.settings.stop_timeout();
-    let ((), worked) = tokio::join!(http::serve(listener, router, stop.clone(), patience), worker.run(stop));
+    let ((), (), worked) = tokio::join!(http::serve(listener, router, stop.clone(), patience), relay, worker.run(stop));
     worked?;
     Ok(goodbye())
 }
@@ -51,15 +52,16 @@ pub(crate) async fn worker(invocation: Invocation) -> Result<ExitCode, Failure> 
     let listener = if invocation.settings.is_set("listen") { Some(listen(&invocation).await?) } else { None };
     let backend = invocation.open().await?;
     let worker = worker_on(&invocation, &backend);
+    let relay = outbox::beside(&invocation, &backend, &stop).await?;
     let health = Health::new(backend, Some(worker.vitals()), invocation.services).router();
-    invocation.greet(listener.as_ref(), &[Scope::All, Scope::Work, Scope::Services], true);
+    invocation.greet(listener.as_ref(), &[Scope::All, Scope::Work, Scope::Outbox, Scope::Services], true);
     let patience = invocation.settings.stop_timeout();
     let serving = async {
         if let Some(listener) = listener {
             http::serve(listener, apium_web::manners(health), stop.clone(), patience).await;
         }
     };
-    let ((), worked) = tokio::join!(serving, worker.run(stop.clone()));
+    let ((), (), worked) = tokio::join!(serving, relay, worker.run(stop.clone()));
     worked?;
     Ok(goodbye())
 }

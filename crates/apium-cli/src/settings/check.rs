@@ -32,6 +32,7 @@ impl Kind {
         match self {
             // What is wrong with a URL is told without any of it.
             Self::Url => apium::check_url(text).map_err(|error| format!("cannot be used: {error}")),
+            Self::Database => apium::sql::check_url(text).map_err(|error| format!("cannot be used: {error}")),
             Self::Count { .. } | Self::Seconds { .. } => self.number(text),
             Self::Folder => path(text),
             Self::File => file(text),

@@ -46,6 +46,7 @@ fn commands(scope: Scope) -> &'static str {
     match scope {
         Scope::All => "all",
         Scope::Work => "up, worker",
+        Scope::Outbox => "up, worker, outbox",
         Scope::Listen | Scope::Services => "up, serve, worker",
     }
 }

@@ -3,6 +3,7 @@
 mod bodies;
 mod eager;
 mod ground;
+mod outbox;
 mod routing;
 mod work;
 
@@ -40,6 +41,8 @@ pub(crate) enum Scope {
     Work,
     /// `up`, `serve` and `worker`.
     Listen,
+    /// `up`, `worker` and `outbox`.
+    Outbox,
     /// `up`, `serve` and `worker`: what the services need.
     Services,
 }
@@ -49,6 +52,8 @@ pub(crate) enum Scope {
 pub(crate) enum Kind {
     /// A URL of a store, shown without its password.
     Url,
+    /// A URL of a caller's own database, likewise.
+    Database,
     /// The path of a folder, which may still have to be made.
     Folder,
     /// The path of a file that can be read.
@@ -102,7 +107,8 @@ impl Kind {
 pub(crate) const HUNDRED_YEARS: f64 = 3_153_600_000.0;
 
 /// The engine's settings, in the order of the manual.
-const ENGINE: &[&[Setting]] = &[ground::GROUND, routing::ROUTING, bodies::BODIES, eager::EAGER, work::WORK];
+const ENGINE: &[&[Setting]] =
+    &[ground::GROUND, routing::ROUTING, bodies::BODIES, eager::EAGER, work::WORK, outbox::OUTBOX];
 
 /// The engine's settings and those of these services.
 pub(crate) fn table(services: &[Service]) -> Vec<Setting> {

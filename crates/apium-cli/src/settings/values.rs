@@ -193,7 +193,8 @@ impl Settings {
         matches!(self.text(key), Some("true" | "1"))
     }
 
-    fn seconds(&self, key: &str) -> Option<Duration> {
+    /// So many seconds.
+    pub(crate) fn seconds(&self, key: &str) -> Option<Duration> {
         self.text(key).and_then(|text| text.parse().ok()).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
     }
 }

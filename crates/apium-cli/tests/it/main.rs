@@ -22,6 +22,7 @@ mod listening;
 mod mixed;
 mod mixed_canvas;
 mod outage;
+mod outbox;
 mod peer;
 mod place;
 mod poison;

@@ -1,0 +1,120 @@
+//! A URL becomes a database: SQLite or Postgres, with a small pool.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{PgPool, SqlitePool};
+
+use crate::outbox::Dialect;
+
+/// Connections at the most: a relay uses one, and one to listen.
+const CONNECTIONS: u32 = 4;
+
+/// How long a statement waits for another's lock, and a caller for a connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A database that can be reached.
+#[derive(Debug, Clone)]
+pub struct Database {
+    pub(crate) pool: Pool,
+    home: String,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Pool {
+    Postgres(PgPool),
+    Sqlite(SqlitePool),
+}
+
+/// What went wrong with a database, in a sentence without its password.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{home}: {reason}")]
+pub struct SqlError {
+    home: String,
+    reason: String,
+}
+
+/// Whether a URL can be opened, as far as can be told without contacting anyone.
+///
+/// # Errors
+/// One sentence with what is wrong. It shows nothing of the URL that could be a password.
+pub fn check_url(url: &str) -> Result<(), String> {
+    options(url).map(drop)
+}
+
+impl Database {
+    /// Opens `postgres://USER:PASSWORD@HOST/NAME`, or the SQLite file of `sqlite:PATH`, which must be there.
+    ///
+    /// # Errors
+    /// One sentence that names the place, without its password, and what is wrong.
+    pub async fn open(url: &str) -> Result<Self, SqlError> {
+        let opened = options(url).map_err(|reason| SqlError { home: "the database".to_owned(), reason })?;
+        let (home, pool) = match opened {
+            Options::Postgres(options) => {
+                let home = format!(
+                    "{}:{}/{}",
+                    options.get_host(),
+                    options.get_port(),
+                    options.get_database().unwrap_or_default()
+                );
+                let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
+                (home, pool.connect_with(*options).await.map(Pool::Postgres))
+            }
+            Options::Sqlite(options) => {
+                let home = options.get_filename().display().to_string();
+                let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
+                (home, pool.connect_with(options.busy_timeout(PATIENCE)).await.map(Pool::Sqlite))
+            }
+        };
+        match pool {
+            Ok(pool) => Ok(Self { pool, home }),
+            Err(error) => Err(SqlError { home, reason: error.to_string() }),
+        }
+    }
+
+    /// Where it is, without secrets.
+    pub fn home(&self) -> &str {
+        &self.home
+    }
+
+    /// Which SQL it speaks.
+    pub fn dialect(&self) -> Dialect {
+        match self.pool {
+            Pool::Postgres(_) => Dialect::Postgres,
+            Pool::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    pub(crate) fn failed(&self, error: &sqlx::Error) -> SqlError {
+        SqlError { home: self.home.clone(), reason: error.to_string() }
+    }
+}
+
+enum Options {
+    Postgres(Box<PgConnectOptions>),
+    Sqlite(Box<SqliteConnectOptions>),
+}
+
+fn options(url: &str) -> Result<Options, String> {
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        // What is wrong with it may quote it, password and all.
+        let read = url.parse::<PgConnectOptions>();
+        return read.map(|options| Options::Postgres(Box::new(options))).map_err(|_| {
+            "it cannot be read as postgres://USER:PASSWORD@HOST:PORT/NAME; signs such as @ or / in a password are \
+             written as %40 and %2F"
+                .to_owned()
+        });
+    }
+    match url.strip_prefix("sqlite:") {
+        Some(path) if path.trim_start_matches('/').is_empty() => {
+            Err("sqlite: names no file; write sqlite:PATH".to_owned())
+        }
+        Some(path) => {
+            // sqlite:///absolute and sqlite:relative, as SQLAlchemy and Django's URLs have it.
+            let path = path.strip_prefix("//").unwrap_or(path);
+            Ok(Options::Sqlite(Box::new(SqliteConnectOptions::new().filename(path))))
+        }
+        None => Err("it must be postgres://… or sqlite:PATH".to_owned()),
+    }
+}

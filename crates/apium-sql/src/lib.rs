@@ -1,0 +1,15 @@
+//! The SQL databases of Apium's users, SQLite or Postgres from one SQL text.
+//!
+//! Read in this order: [`database`] (a URL becomes a database), [`outbox`] (the table in which a caller's transaction
+//! leaves what is to be sent), [`relay`] (the loop that sends it).
+
+pub mod database;
+pub mod outbox;
+pub mod relay;
+
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use database::{Database, SqlError, check_url};
+pub use outbox::{Dialect, Outbox, OutboxState};
+pub use relay::Relay;
