@@ -79,7 +79,8 @@ async fn several_relays_send_each_row_once(caller: Caller) {
 
 async fn a_countdown_counts_from_the_writing(caller: Caller) {
     let (client, broker) = client();
-    let hour_ago = Timestamp::now() - Duration::from_hours(1);
+    let hour_ago = Timestamp::now().as_second() - 3_600;
+    let hour_ago = Timestamp::from_second(hour_ago).unwrap();
     let late = |countdown: u32| {
         let written = hour_ago.as_microsecond();
         format!(
