@@ -18,6 +18,7 @@ use crate::dead::{DeadFilter, DeadLetter};
 use crate::error::BackendError;
 use crate::fleet::Fleet;
 use crate::inspection::Inspection;
+use crate::limits::{LimitEnd, Limits};
 use crate::results::StoredResult;
 use crate::unique::{UniqueEnd, Uniques};
 
@@ -87,6 +88,8 @@ pub struct Settlement {
     pub chords: Vec<ChordEnd>,
     /// What becomes of the key of a unique task.
     pub unique: Option<UniqueEnd>,
+    /// What becomes of its places with shared limits.
+    pub limits: Option<LimitEnd>,
 }
 
 /// What becomes of a settled message.
@@ -147,6 +150,9 @@ pub trait Broker: Fleet {
     /// What this broker keeps of unique tasks.
     fn uniques(&self) -> &dyn Uniques;
 
+    /// What this broker keeps of shared limits.
+    fn limits(&self) -> &dyn Limits;
+
     /// Puts messages into their queues, all or none.
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError>;
 
@@ -163,7 +169,8 @@ pub trait Broker: Fleet {
     /// Settles deliveries, each in one step with its consequences; the answers come in the same order.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, BackendError>;
 
-    /// Puts back what dead workers left (leases run out), a bounded batch a call; returns how many.
+    /// Puts back what dead workers left (leases run out), a bounded batch a call; returns how many. Sees to it as well
+    /// that nobody waits for a limit who has a turn.
     async fn recover(&self) -> Result<usize, BackendError>;
 
     /// How the named queues stand; without names, every queue known.
@@ -202,7 +209,8 @@ impl Settlement {
 
     /// The same without a receipt: there is no message to dispose of.
     pub fn without_delivery(disposition: Disposition) -> Self {
-        Self { receipt: None, disposition, results: Vec::new(), send: Vec::new(), chords: Vec::new(), unique: None }
+        let (results, send, chords) = (Vec::new(), Vec::new(), Vec::new());
+        Self { receipt: None, disposition, results, send, chords, unique: None, limits: None }
     }
 
     /// Adds a result to store in the same step.

@@ -1,8 +1,10 @@
 //! The words of the house and the promises between its rooms.
 //!
 //! Read in this order: [`state`] (where a task may stand), [`signature`] and [`task`] (what is sent,
-//! what is run), [`unique`] (at most one of a key), [`client`] (who sends), [`outbox`] (what is sent once a transaction is
-//! committed), [`pending`] (what comes back), [`routing`] (where to), [`bodies`] (in which form), [`broker`], [`results`], [`chords`], [`fleet`] and [`dead`] (the ports every backend keeps), [`inspection`] (what a store tells of itself), [`replay`] (how
+//! what is run), [`unique`] (at most one of a key), [`limits`] (how often, how many at once), [`client`] (who sends),
+//! [`outbox`] (what is sent once a transaction is committed), [`pending`] (what comes back), [`routing`] (where to),
+//! [`bodies`] (in which form), [`broker`], [`results`], [`chords`], [`fleet`] and [`dead`] (the ports every backend keeps),
+//! [`inspection`] (what a store tells of itself), [`replay`] (how
 //! a dead letter goes back), [`memory`] (the ports kept in memory), `conformance` (the suites every port obeys).
 
 pub mod state;
@@ -28,6 +30,7 @@ pub mod clock;
 pub mod dead;
 pub mod fleet;
 pub mod inspection;
+pub mod limits;
 pub mod replay;
 pub mod results;
 

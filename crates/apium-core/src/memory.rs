@@ -2,6 +2,7 @@
 
 mod broadcast;
 mod chords;
+mod limits;
 mod unique;
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,6 +21,7 @@ use crate::clock::{Clock, SystemClock, after};
 use crate::dead::{DeadFilter, DeadLetter, MOST_DEATHS, UNNAMED};
 use crate::error::BackendError;
 use crate::fleet::{Fleet, Revocations, WorkerCard};
+use crate::limits::Limits;
 use crate::results::{Lookup, ResultStore, StoredResult};
 use crate::unique::Uniques;
 
@@ -48,6 +50,7 @@ struct Shelves {
     revoked: Vec<(String, Timestamp)>,
     chords: chords::Shelf,
     uniques: unique::Shelf,
+    limits: limits::Shelf,
     ears: broadcast::Ears,
 }
 
@@ -191,6 +194,9 @@ impl Shelves {
         if let Some(end) = &settlement.unique {
             self.uniques.end(end, now);
         }
+        if let Some(end) = &settlement.limits {
+            self.end_limits(end, now);
+        }
         let held = settlement.chords.into_iter().filter(|chord| self.chords.end(&chord.group, &chord.token));
         let held: Vec<_> = held.collect();
         for result in settlement.results.iter().chain(held.iter().flat_map(|chord| &chord.results)) {
@@ -250,6 +256,10 @@ impl Broker for Memory {
     }
 
     fn uniques(&self) -> &dyn Uniques {
+        self
+    }
+
+    fn limits(&self) -> &dyn Limits {
         self
     }
 
@@ -333,6 +343,7 @@ impl Broker for Memory {
                 recovered += 1;
             }
         }
+        shelves.tend_limits(now);
         drop(shelves);
         self.changed.notify_waiters();
         Ok(recovered)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use apium_core::broadcast::Broadcast;
 use apium_core::broker::QueueDepth;
 use apium_core::inspection::Inspection;
+use apium_core::limits::Limits;
 use apium_core::unique::Uniques;
 use apium_core::{
     BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Outgoing, Receipt, Settled, Settlement,
@@ -40,6 +41,10 @@ impl Broker for RedisBackend {
     }
 
     fn uniques(&self) -> &dyn Uniques {
+        self
+    }
+
+    fn limits(&self) -> &dyn Limits {
         self
     }
 
@@ -94,7 +99,9 @@ impl Broker for RedisBackend {
     }
 
     async fn recover(&self) -> Result<usize, BackendError> {
-        self.restore_overdue().await
+        let restored = self.restore_overdue().await?;
+        self.tend_limits().await?;
+        Ok(restored)
     }
 
     async fn depths(&self, queues: &[String]) -> Result<Vec<QueueDepth>, BackendError> {

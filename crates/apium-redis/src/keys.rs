@@ -15,6 +15,11 @@
 //! | `apium:settled:<sha1>` | string | a settlement without a delivery has sent these bytes; for ten minutes |
 //! | `apium:unique:<key>` | string | who holds the key of a unique task: `w<id>` waits, `r<id>` runs |
 //! | `apium:called-off:<id>` | string | a task that a newer one with its key has taken the place of |
+//! | `apium:limits`, `apium:limits:version` | hash, string | what is limited → its definition; another number after each change |
+//! | `apium:limits:places:<name>` | zset | tag of a claim that holds a place → until when, `inf`: as long as the claim lives |
+//! | `apium:limits:line:<name>`, `…:called:<name>`, `…:waiting:<name>` | zset, zset, hash | who waits, by turn; whom a place is kept for → when it is due; each with since when and the tag of its message |
+//! | `apium:limits:starts:<name>`, `…:failures:<name>`, `…:breaker:<name>` | list, list, hash | the latest moments; of a breaker that is not closed until when nothing starts, and who tries |
+//! | `apium:limits:lines`, `apium:limits:used` | set, zset | names in whose lines somebody stands; name → when it last admitted |
 //! | `apium:dead`, `apium:dead:letters` | zset, hash | dead letters by time; id → letter |
 //! | `apium:deaths`, `apium:deaths:at` | hash, zset | SHA-1 of a message as it lies in `unacked` → whose lease on it ran out, a line each; → when last |
 //! | `apium:holder:<instance>` | string | the name of the worker whose claims bear this instance in their tags; for a week |
@@ -37,6 +42,10 @@ pub(crate) const SETTLED: &str = "apium:settled:";
 pub(crate) const HEADS: &str = "apium:heads";
 /// What the marks of tasks begin with whose place a newer one has taken.
 pub(crate) const CALLED_OFF: &str = "apium:called-off:";
+/// What is limited. The other keys of limits begin with the same.
+pub(crate) const LIMITS: &str = "apium:limits";
+/// Another number after each change of what is limited.
+pub(crate) const LIMITS_VERSION: &str = "apium:limits:version";
 /// Dead letters by time.
 pub(crate) const DEAD: &str = "apium:dead";
 /// Dead letters by id.
@@ -117,6 +126,11 @@ pub(crate) fn known(task_id: &str) -> String {
 /// Who holds the key of a unique task.
 pub(crate) fn unique(key: &str) -> String {
     format!("apium:unique:{key}")
+}
+
+/// Something of all limits.
+pub(crate) fn limits(what: &str) -> String {
+    format!("{LIMITS}:{what}")
 }
 
 /// What an exchange's queues are looked up in.

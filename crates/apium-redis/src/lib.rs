@@ -2,7 +2,7 @@
 //!
 //! Read in this order: `keys` (what lies where), `connection` (one line to Redis that mends itself),
 //! `backend` (what is opened), `broker` (publish, claim, renew), `settle`, `recover`, `wake` (how a waiter
-//! learns of a change), `results`, `chords`, `fleet`, `dead`, `uniques`, `broadcast` with `ears`, `examine` (a look
+//! learns of a change), `results`, `chords`, `fleet`, `dead`, `uniques`, `limits`, `broadcast` with `ears`, `examine` (a look
 //! that changes nothing). What must happen in one step is a script in `scripts/`.
 
 mod address;
@@ -17,6 +17,7 @@ mod ears;
 mod examine;
 mod fleet;
 mod keys;
+mod limits;
 mod misfit;
 mod recover;
 mod results;

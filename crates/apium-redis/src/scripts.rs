@@ -13,6 +13,7 @@ macro_rules! scripts {
 }
 
 scripts! {
+    ADMIT = "limits" "admit";
     BEAT = "beat";
     BEGIN = "begin";
     CHORD_END = "chord_end";
@@ -21,6 +22,7 @@ scripts! {
     DEPTHS = "misfit" "depths";
     EXAMINE = "examine";
     INBOX = "inbox";
+    LIMIT_USES = "limits" "limit_uses";
     OVERDUE = "overdue";
     PROMOTE = "promote" "promote_due";
     PUBLISH = "put" "publish";
@@ -30,6 +32,8 @@ scripts! {
     REPLAY = "replay";
     RESTORE = "restore";
     REVOKE = "revoke";
-    SETTLE = "settle";
+    SETTLE = "limits" "settle";
+    SET_LIMITS = "limits" "set_limits";
+    TEND_LIMITS = "limits" "tend_limits";
     WORKERS = "workers";
 }

@@ -10,6 +10,7 @@ use redis::ScriptInvocation;
 use crate::backend::{RedisBackend, millis};
 use crate::chords::DONE;
 use crate::keys::{self, Tag};
+use crate::limits;
 use crate::scripts;
 use crate::uniques;
 
@@ -111,6 +112,7 @@ impl RedisBackend {
             self.add_causes(script, &chord.results, &chord.send);
         }
         uniques::add_end(script, settlement.unique.as_ref());
+        limits::add_end(script, settlement.limits.as_ref());
         Ok(())
     }
 

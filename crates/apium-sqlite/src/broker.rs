@@ -5,6 +5,7 @@ use std::time::Duration;
 use apium_core::broadcast::Broadcast;
 use apium_core::broker::QueueDepth;
 use apium_core::inspection::Inspection;
+use apium_core::limits::Limits;
 use apium_core::unique::Uniques;
 use apium_core::{
     BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Outgoing, Receipt, Settled, Settlement,
@@ -14,7 +15,7 @@ use tokio::time::timeout_at;
 
 use crate::backend::SqliteBackend;
 use crate::writer::{Job, Weight, Work, unattended};
-use crate::{broadcast, chords, dead, fleet, line, results, settle, uniques, wake};
+use crate::{broadcast, chords, dead, fleet, limits, line, results, settle, uniques, wake};
 
 /// Sweeps of one recovery at the most: with a recovery every five seconds, thousands of results a second may expire.
 const SWEEPS: usize = 40;
@@ -34,6 +35,10 @@ impl Broker for SqliteBackend {
     }
 
     fn uniques(&self) -> &dyn Uniques {
+        self
+    }
+
+    fn limits(&self) -> &dyn Limits {
         self
     }
 
@@ -111,7 +116,9 @@ impl Broker for SqliteBackend {
             uniques::sweep(work)?;
             broadcast::sweep(work)?;
             work.vacuum.ask();
-            line::recover(work)
+            let recovered = line::recover(work)?;
+            limits::tend(work)?;
+            Ok(recovered)
         };
         self.writer.write(Weight::light(line::RECOVERED), recover).await
     }

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: `schema.sql` (what is kept), [`backend`] (the handle), `writer` (one thread that commits
 //! for all; when nobody waits, `vacuum`), `reader` (threads that only look), `wake` (how a waiter hears of work, in this process and in
-//! others); then the ports: `broker` with `line`, `settle` and `dead`, `results`, `chords`, `uniques`, `fleet`, `broadcast`; `examine` looks at all and changes nothing. `place`, `schema`
+//! others); then the ports: `broker` with `line`, `settle` and `dead`, `results`, `chords`, `uniques`, `limits` with `limit_rows`, `fleet`, `broadcast`; `examine` looks at all and changes nothing. `place`, `schema`
 //! and `soundness` open the file, `anchor` notices when it is taken away, `fault` says in a sentence what is wrong.
 
 pub mod backend;
@@ -16,6 +16,8 @@ mod deaths;
 mod examine;
 mod fault;
 mod fleet;
+mod limit_rows;
+mod limits;
 mod line;
 mod place;
 mod reader;

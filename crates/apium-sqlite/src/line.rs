@@ -212,7 +212,12 @@ pub(crate) fn depth(db: &Connection, queue: &str, now: i64) -> Result<QueueDepth
 
 /// The message a receipt names and the claim that may settle it.
 pub(crate) fn read_tag(receipt: &Receipt) -> Option<(i64, i64)> {
-    let (id, tag) = receipt.tag.split_once('.')?;
+    split_tag(&receipt.tag)
+}
+
+/// The same of the tag alone.
+pub(crate) fn split_tag(tag: &str) -> Option<(i64, i64)> {
+    let (id, tag) = tag.split_once('.')?;
     Some((id.parse().ok()?, tag.parse().ok()?))
 }
 

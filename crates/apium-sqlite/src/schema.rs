@@ -13,15 +13,16 @@ use crate::soundness;
 const APPLICATION: i32 = 0x4150_4955;
 
 /// What brings a file from each schema to the next; a new file starts at the first.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_deaths.sql"),
     include_str!("schema_uniques.sql"),
+    include_str!("schema_limits.sql"),
 ];
 
 /// Statements kept prepared on each connection: more than the crate has.
-const STATEMENTS: usize = 64;
+const STATEMENTS: usize = 128;
 
 /// How long before a file that another process is just creating is looked at again.
 const AGAIN: Duration = Duration::from_millis(2);

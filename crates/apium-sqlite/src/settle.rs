@@ -9,7 +9,7 @@ use rusqlite::params;
 use crate::fault::Fault;
 use crate::line::{self, DELAYED, READY};
 use crate::writer::{Work, pages};
-use crate::{chords, dead, results, uniques};
+use crate::{chords, dead, limits, results, uniques};
 
 const ACK: &str = "DELETE FROM messages WHERE id = ?1 AND state = 4 AND tag = ?2";
 
@@ -35,6 +35,7 @@ pub(crate) fn settle(work: &Work<'_>, settlement: &Settlement) -> Result<Settled
     settlement.send.iter().try_for_each(|message| line::put(work, message))?;
     settlement.chords.iter().try_for_each(|chord| chords::send_body(work, chord))?;
     settlement.unique.iter().try_for_each(|end| uniques::end(work, end))?;
+    settlement.limits.iter().try_for_each(|end| limits::end(work, end))?;
     Ok(Settled::Done)
 }
 
@@ -55,15 +56,22 @@ fn give_up(work: &Work<'_>, receipt: &Receipt, disposition: &Disposition) -> Res
         Disposition::Ack | Disposition::DeadLetter(_) => work.db.prepare_cached(ACK)?.execute([id, tag])?,
         Disposition::Requeue => work.db.prepare_cached(TO_FRONT)?.execute([id, tag])?,
         Disposition::RequeueLast => work.db.prepare_cached(TO_END)?.execute([id, tag])?,
-        Disposition::Defer(until) => {
-            let due = until.as_microsecond();
-            let state = if due > work.now { DELAYED } else { READY };
-            work.db.prepare_cached(DEFER)?.execute([id, tag, state, due])?
-        }
+        Disposition::Defer(until) => return defer(work, receipt, until.as_microsecond()),
     };
     match disposition {
-        Disposition::Requeue | Disposition::RequeueLast | Disposition::Defer(_) if changed > 0 => work.rung.messages(),
+        Disposition::Requeue | Disposition::RequeueLast if changed > 0 => work.rung.messages(),
         _ => {}
+    }
+    Ok(changed == 1)
+}
+
+/// Puts a message off until then; false when it is not ours any more.
+pub(crate) fn defer(work: &Work<'_>, receipt: &Receipt, due: i64) -> Result<bool, Fault> {
+    let Some((id, tag)) = line::read_tag(receipt) else { return Ok(false) };
+    let state = if due > work.now { DELAYED } else { READY };
+    let changed = work.db.prepare_cached(DEFER)?.execute([id, tag, state, due])?;
+    if changed > 0 {
+        work.rung.messages();
     }
     Ok(changed == 1)
 }

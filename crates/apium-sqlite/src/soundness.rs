@@ -22,7 +22,7 @@ const TINY: i64 = 512 << 10;
 const PAGES: i32 = 8;
 
 /// A column of each table and index by which its first and its last entry are found.
-const TREES: [(&str, &str); 30] = [
+const TREES: [(&str, &str); 39] = [
     ("id", "messages"),
     ("queue", "messages WHERE state = 2"),
     ("queue", "messages WHERE state = 3"),
@@ -52,6 +52,15 @@ const TREES: [(&str, &str); 30] = [
     ("until", "uniques"),
     ("task_id", "called_off"),
     ("until", "called_off"),
+    ("name", "limits"),
+    ("version", "limits_version"),
+    ("name", "limit_meters"),
+    ("until", "limit_meters"),
+    ("name", "limit_places"),
+    ("name", "limit_lines"),
+    ("name", "limit_lines WHERE called IS NULL"),
+    ("name", "limit_lines WHERE called IS NOT NULL"),
+    ("name", "limit_counts"),
     ("seq", "sqlite_sequence"),
 ];
 

@@ -34,6 +34,7 @@ const WITHOUT_BELL: Duration = Duration::from_millis(25);
 pub(crate) struct Rung {
     messages: Cell<bool>,
     revocations: Cell<bool>,
+    limits: Cell<bool>,
     broadcasts: Cell<bool>,
     ready: RefCell<Vec<String>>,
 }
@@ -42,6 +43,7 @@ pub(crate) struct Rung {
 pub(crate) struct Bell {
     messages: Notify,
     revocations: Notify,
+    limits: Notify,
     broadcasts: Notify,
     awaited: Mutex<HashMap<String, Awaited>>,
     rope: File,
@@ -77,6 +79,11 @@ impl Rung {
         self.revocations.set(true);
     }
 
+    /// A limit was set or taken away.
+    pub(crate) fn limits(&self) {
+        self.limits.set(true);
+    }
+
     /// Something was said to everyone.
     pub(crate) fn broadcasts(&self) {
         self.broadcasts.set(true);
@@ -94,6 +101,7 @@ impl Bell {
         Ok(Self {
             messages: Notify::new(),
             revocations: Notify::new(),
+            limits: Notify::new(),
             broadcasts: Notify::new(),
             awaited: Mutex::default(),
             rope: private_file(&beside(file, "-bell"))?,
@@ -103,7 +111,8 @@ impl Bell {
     /// Wakes those whom a commit concerns, here and elsewhere.
     pub(crate) fn ring(&self, rung: Rung) {
         let ready = rung.ready.into_inner();
-        if !rung.messages.get() && !rung.revocations.get() && !rung.broadcasts.get() && ready.is_empty() {
+        let all = [&rung.messages, &rung.revocations, &rung.limits, &rung.broadcasts];
+        if all.iter().all(|one| !one.get()) && ready.is_empty() {
             return;
         }
         if rung.messages.get() {
@@ -111,6 +120,9 @@ impl Bell {
         }
         if rung.revocations.get() {
             self.revocations.notify_waiters();
+        }
+        if rung.limits.get() {
+            self.limits.notify_waiters();
         }
         if rung.broadcasts.get() {
             self.broadcasts.notify_waiters();
@@ -137,6 +149,11 @@ impl Bell {
         &self.revocations
     }
 
+    /// Rung when a limit was set or taken away.
+    pub(crate) fn limits(&self) -> &Notify {
+        &self.limits
+    }
+
     /// Rung when something was said to everyone.
     pub(crate) fn broadcasts(&self) -> &Notify {
         &self.broadcasts
@@ -151,11 +168,12 @@ impl Bell {
         Waiter { bell: self, task_id, ready: awaited.ready.clone() }
     }
 
-    /// Somebody else has committed something: whoever waits for messages, revocations or broadcasts looks himself, while the
+    /// Somebody else has committed something: whoever waits for messages, revocations, limits or broadcasts looks himself, while the
     /// awaited results are looked up here (`ready`), so that a hundred waiters are not a hundred questions.
     fn heard(&self, ready: impl Fn(&str) -> bool) {
         self.messages.notify_waiters();
         self.revocations.notify_waiters();
+        self.limits.notify_waiters();
         self.broadcasts.notify_waiters();
         let awaited: Vec<String> = self.awaited().keys().cloned().collect();
         for task_id in awaited {

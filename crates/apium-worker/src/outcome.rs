@@ -204,6 +204,7 @@ fn record(station: &Station, subject: Subject<'_>, outcome: Outcome, causes: Cau
         send: send.into_iter().chain(causes.send).collect(),
         chords: causes.chords,
         unique,
+        limits: None,
     };
     Some((settlement, causes.aside))
 }

@@ -8,6 +8,7 @@ pub mod broker;
 pub mod chords;
 pub mod dead;
 pub mod fleet;
+pub mod limits;
 pub mod results;
 pub mod unique;
 
@@ -61,6 +62,16 @@ macro_rules! conformance_tests {
             it_ends_when_nothing_is_heard_of_its_holder, what_comes_back_keeps_it, it_may_be_free_from_the_start,
             the_newer_takes_the_place_of_one_that_waits, one_that_has_ended_elsewhere_gives_way,
             a_period_goes_on_while_it_runs);
+        $crate::conformance_tests!(@suite limits $make:
+            what_is_not_limited_is_admitted, no_more_run_at_once, asked_twice_it_has_one_place,
+            a_free_place_calls_the_first_in_line, who_is_called_is_not_overtaken,
+            who_is_called_and_gone_is_not_waited_for, purged_ones_hold_up_nobody, a_place_ends_with_its_lease,
+            a_place_may_be_kept_without_the_claim, a_lost_claim_is_not_admitted, no_window_sees_more_starts,
+            who_waits_for_the_rate_is_due_at_its_time, a_long_line_costs_few_looks, of_several_limits_all_or_none,
+            each_value_has_a_limit_of_its_own, a_change_counts_at_once, changes_are_told,
+            what_an_operator_has_set_stays, a_breaker_opens_and_closes,
+            a_probe_that_tells_nothing_is_followed_by_another, failures_far_apart_open_no_breaker,
+            late_failures_change_nothing);
         $crate::conformance_tests!(@suite broadcast $make:
             all_who_listen_hear_it, only_the_topics_asked_for_are_heard, a_star_covers_what_begins_so,
             nothing_is_heard_from_before, a_wait_ends_in_time, a_wait_is_ended_by_what_is_said,

@@ -205,6 +205,18 @@ for i = 1, tonumber(arg()) do
     end
   end
 
+  -- Its places with shared limits; those of a claim that was lost count no more.
+  local places = tonumber(arg())
+  if places > 0 then
+    limits.open(key(), unacked, index, tonumber(now))
+    local holder, how, span = arg(), arg(), arg()
+    for _ = 1, places do
+      local name = arg()
+      -- A limit that cannot be read must not keep an outcome from being written.
+      if held then pcall(limits.finish, name, holder, how, span) end
+    end
+  end
+
   -- Last, because all before it can fail half-way (a key's name may be taken by another type): then the message
   -- is delivered again and not lost.
   if tag ~= '' and held then

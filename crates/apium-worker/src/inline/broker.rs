@@ -5,6 +5,7 @@ use std::time::Duration;
 use apium_core::broadcast::Broadcast;
 use apium_core::broker::QueueDepth;
 use apium_core::fleet::Revocations;
+use apium_core::limits::Limits;
 use apium_core::unique::Uniques;
 use apium_core::{
     BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Fleet, Outgoing, Receipt, Settled, Settlement,
@@ -26,6 +27,10 @@ impl Broker for Inline {
 
     fn uniques(&self) -> &dyn Uniques {
         self
+    }
+
+    fn limits(&self) -> &dyn Limits {
+        self.0.memory.limits()
     }
 
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {

@@ -9,6 +9,7 @@ use apium_core::broadcast::{Broadcast, Ear, Topic};
 use apium_core::broker::QueueDepth;
 use apium_core::chords::Chords;
 use apium_core::fleet::Revocations;
+use apium_core::limits::{Admission, Admitted, Definitions, Limit, LimitUse, Limits};
 use apium_core::memory::Memory;
 use apium_core::protocol::ResultRecord;
 use apium_core::protocol::control::ReplyTo;
@@ -212,6 +213,10 @@ impl Broker for Probe {
         self
     }
 
+    fn limits(&self) -> &dyn Limits {
+        self
+    }
+
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {
         self.through("publish", self.inner.publish(messages)).await
     }
@@ -302,6 +307,37 @@ impl Uniques for Probe {
 
     async fn holder(&self, key: &str) -> Result<Option<Holder>, BackendError> {
         self.inner.holder(key).await
+    }
+}
+
+#[async_trait]
+impl Limits for Probe {
+    async fn declare(&self, limits: &[(String, Limit)]) -> Result<(), BackendError> {
+        self.through("declare", self.inner.declare(limits)).await
+    }
+
+    async fn set_limit(&self, name: &str, limit: &Limit) -> Result<(), BackendError> {
+        self.inner.set_limit(name, limit).await
+    }
+
+    async fn drop_limit(&self, name: &str) -> Result<bool, BackendError> {
+        self.inner.drop_limit(name).await
+    }
+
+    async fn limits_set(&self, known: Option<u64>, at_most: Duration) -> Result<Definitions, BackendError> {
+        self.through("limits_set", self.inner.limits_set(known, at_most)).await
+    }
+
+    async fn limit_uses(&self) -> Result<Vec<LimitUse>, BackendError> {
+        self.inner.limit_uses().await
+    }
+
+    async fn admit(&self, ask: &Admission) -> Result<Admitted, BackendError> {
+        let admitted = self.through("admit", self.inner.admit(ask)).await?;
+        if admitted != Admitted::Now {
+            self.seen.send_modify(|seen| seen.in_hand.retain(|receipt| *receipt != ask.receipt));
+        }
+        Ok(admitted)
     }
 }
 
