@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use xtask::shell::{Done, Failure};
-use xtask::{fuzz, interop, lint, setup, suite, tidy};
+use xtask::{chaos, fuzz, interop, lint, setup, suite, tidy};
 
 const MANUAL: &str = "\
 The workshop of Apium.
@@ -20,6 +20,9 @@ Usage: cargo xtask <chore> [words]
                   cargo xtask test -- settle                      (names holding `settle`)
   interop [--all] Celery's own tests against our worker: a slice of them; with --all the whole suite on
                   every Celery series, mixed clusters for long, and Flower in a browser
+  chaos [words]   our own checker on Redis and SQLite, while workers are killed, frozen and cut off:
+                  for 3 minutes or --minutes N with limits for memory, descriptors and latency, or
+                  --tasks N --kills N as fast as it goes; --celery: stock Celery beside; --release
   docs            build the documentation, broken links are errors
   setup           install what the tests need: servers (apt-get, as root) and one Python
                   environment per Celery version
@@ -46,7 +49,7 @@ fn main() -> ExitCode {
 }
 
 fn perform(chore: &str, words: &[String], root: &Path) -> Done {
-    if !["test", "interop", "fuzz"].contains(&chore) && !words.is_empty() {
+    if !["test", "interop", "chaos", "fuzz"].contains(&chore) && !words.is_empty() {
         return Err(Failure::usage(format!(
             "`{chore}` takes no further words, but was given `{}`; see `cargo xtask help`.",
             words.join(" ")
@@ -59,6 +62,7 @@ fn perform(chore: &str, words: &[String], root: &Path) -> Done {
         "tidy" => tidy::tidy(root),
         "test" => suite::test(root, words),
         "interop" => interop::interop(root, words),
+        "chaos" => chaos::chaos(root, words),
         "docs" => lint::docs(root),
         "setup" => setup::setup(root).map(drop),
         "fuzz" => fuzz::fuzz(root, words),

@@ -8,7 +8,7 @@ use apium::holds_login;
 use clap::error::ContextValue;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::commands::{dead, doctor, outbox, remote};
+use crate::commands::{dead, doctor, outbox, remote, verify};
 use crate::failure::{Failure, USAGE};
 use crate::settings::{self, HUNDRED_YEARS, Kind, Scope, Setting};
 use crate::stderr::say;
@@ -77,6 +77,7 @@ fn command(name: &str, table: &[Setting]) -> Command {
             dead::command(with),
             outbox::command(with),
             with(doctor::command(), &[]),
+            with(verify::command(), &[]),
         ])
         .subcommands(remote::commands(|command| with(command, &[])))
         .subcommands([Command::new("settings")

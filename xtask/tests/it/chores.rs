@@ -15,7 +15,7 @@ fn help_names_every_chore() {
         let output = xtask(&words);
         assert!(output.status.success());
         let text = String::from_utf8(output.stdout).unwrap();
-        for chore in ["ci", "fmt", "lint", "tidy", "test", "docs", "setup", "fuzz"] {
+        for chore in ["ci", "fmt", "lint", "tidy", "test", "docs", "setup", "chaos", "fuzz"] {
             assert!(text.contains(&format!("\n  {chore} ")), "{chore} is not in:\n{text}");
         }
     }
@@ -23,7 +23,17 @@ fn help_names_every_chore() {
 
 #[test]
 fn a_wrong_command_line_is_answered_with_a_sentence_and_code_2() {
-    for words in [&[][..], &["dance"], &["tidy", "now"], &["fuzz", "soon"], &["fuzz", "0"], &["fuzz", "1", "2"]] {
+    for words in [
+        &[][..],
+        &["dance"],
+        &["tidy", "now"],
+        &["fuzz", "soon"],
+        &["fuzz", "0"],
+        &["fuzz", "1", "2"],
+        &["chaos", "--minutes", "0"],
+        &["chaos", "--tasks", "9"],
+        &["chaos", "much"],
+    ] {
         let output = xtask(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}");
         assert!(output.stderr.starts_with(b"xtask: "), "{words:?}");

@@ -11,6 +11,7 @@ pub(crate) mod remote;
 mod result;
 mod roles;
 mod routes;
+pub(crate) mod verify;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -104,6 +105,7 @@ fn start(
             "outbox retry" => outbox::retry(invocation).await,
             "outbox sql" => outbox::sql(&invocation),
             "doctor" => doctor::doctor(invocation).await,
+            "verify" => verify::verify(invocation).await,
             "status" => remote::status(invocation).await,
             "events" => remote::events(invocation).await,
             other if other.starts_with("inspect ") => remote::inspect(invocation, &other["inspect ".len()..]).await,

@@ -9,7 +9,7 @@ use axum::response::Redirect;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
-use super::{Invocation, outbox};
+use super::{Invocation, outbox, verify};
 use crate::failure::Failure;
 use crate::http::{self, Health};
 use crate::services::Service;
@@ -78,7 +78,7 @@ async fn listen(invocation: &Invocation) -> Result<TcpListener, Failure> {
 
 fn worker_on(invocation: &Invocation, backend: &Backend) -> Worker {
     let options = invocation.settings.worker(invocation.app.queues());
-    invocation.app.worker(backend, options).with_task_runtime(invocation.tasks.clone())
+    verify::with_task(invocation.app.clone()).worker(backend, options).with_task_runtime(invocation.tasks.clone())
 }
 
 fn goodbye() -> ExitCode {

@@ -43,4 +43,5 @@ mod storm;
 mod storming;
 mod unique;
 mod usage;
+mod verify;
 mod zone;

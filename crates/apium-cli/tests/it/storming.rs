@@ -1,9 +1,11 @@
 //! A storm: four worker processes, one of them killed every second, and what may be said of it afterwards.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::diary::{Attempt, attempts};
+use serde_json::{Value, json};
+
+use crate::diary::attempts;
 use crate::place::{Place, Program};
 use crate::poll::{SOON, pause};
 use crate::running::Running;
@@ -15,12 +17,21 @@ pub(crate) const EACH: f64 = 0.004;
 const WORKERS: usize = 4;
 /// Attempts at once in each worker: so many can be in flight when it is killed.
 const SLOTS: usize = 8;
+/// In seconds.
+const LEASE: u32 = 2;
 const BETWEEN_KILLS: Duration = Duration::from_secs(1);
 /// Much longer than the tasks take, and less than a test may.
-const AT_MOST: Duration = Duration::from_mins(4);
+pub(crate) const AT_MOST: Duration = Duration::from_mins(4);
+
+/// A worker that was killed, between these moments in microseconds since 1970.
+pub(crate) struct Killed {
+    process: u32,
+    since: u64,
+    gone: u64,
+}
 
 /// Works until `done`, killing a worker every second and starting another in its place; returns who was killed.
-pub(crate) fn rage(place: &Place, mut done: impl FnMut() -> bool) -> Vec<u32> {
+pub(crate) fn rage(place: &Place, mut done: impl FnMut() -> bool) -> Vec<Killed> {
     let mut killed = Vec::new();
     let mut workers: Vec<Running> = (0..WORKERS).map(|number| start(place, number)).collect();
     let (began, mut last) = (Instant::now(), Instant::now());
@@ -33,8 +44,9 @@ pub(crate) fn rage(place: &Place, mut done: impl FnMut() -> bool) -> Vec<u32> {
             break;
         }
         last = Instant::now();
+        let since = micros();
         workers[number].kill();
-        killed.push(workers[number].id());
+        killed.push(Killed { process: workers[number].id(), since, gone: micros() });
         workers[number] = start(place, number);
     }
     eprintln!("done {:.1} s after the workers started; {} workers killed", began.elapsed().as_secs_f64(), killed.len());
@@ -47,43 +59,32 @@ pub(crate) fn rage(place: &Place, mut done: impl FnMut() -> bool) -> Vec<u32> {
     killed
 }
 
-/// Every task ran to its end, and ran again only if it was in flight when its worker was killed.
-pub(crate) fn judge(place: &Place, tasks: &[String], killed: &[u32]) {
-    let mut by_task: HashMap<String, Vec<Attempt>> = HashMap::new();
-    for attempt in attempts(place) {
-        by_task.entry(attempt.task.clone()).or_default().push(attempt);
+/// Every task ran to its end, and ran again only if it was in flight when its worker was killed: `apium verify` judges it,
+/// by a history of its own kind.
+pub(crate) fn judge(place: &Place, tasks: &[&str], killed: &[Killed]) {
+    let numbers: HashMap<&str, usize> = tasks.iter().enumerate().map(|(number, task)| (*task, number)).collect();
+    let mut events = vec![json!({
+        "at": 0, "what": "run", "run": "storm", "broker": "redis", "workers": [], "tasks": tasks.len(), "rate": null,
+        "seed": 0, "lease": LEASE, "bound": LEASE, "ledger": true,
+    })];
+    let attempts = attempts(place);
+    let first = attempts.iter().map(|attempt| attempt.began).min();
+    let sent = |task| json!({"at": first, "what": "sent", "task": task, "since": first, "answer": "confirmed"});
+    events.extend((0..tasks.len()).map(sent));
+    for (at, attempt) in attempts.iter().enumerate() {
+        let number = numbers.get(attempt.task.as_str()).expect("nothing runs that nobody sent");
+        let event = |what, when: u64| {
+            let (worker, attempt, pid) = (attempt.process.to_string(), at.to_string(), attempt.process);
+            json!({"at": when, "what": what, "task": number, "attempt": attempt, "worker": worker, "pid": pid})
+        };
+        events.push(event("begin", attempt.began));
+        events.extend(attempt.ended.map(|ended| event("end", ended)));
     }
-    let lost =
-        tasks.iter().filter(|task| by_task.get(*task).is_none_or(|all| all.iter().all(|one| one.ended.is_none())));
-    let lost: Vec<&String> = lost.collect();
-    let all: usize = by_task.values().map(Vec::len).sum();
-    let mut cut: HashMap<u32, Vec<&Attempt>> = HashMap::new();
-    for attempts in by_task.values_mut() {
-        attempts.sort_by_key(|attempt| attempt.began);
-    }
-    for repeated in by_task.values() {
-        for attempt in &repeated[..repeated.len() - 1] {
-            cut.entry(attempt.process).or_default().push(attempt);
-        }
-    }
-    let repeats: Vec<&&Attempt> = cut.values().flatten().collect();
-    let unsettled = repeats.iter().filter(|attempt| attempt.ended.is_some()).count();
-    eprintln!(
-        "{} tasks, {all} attempts, {} lost, {} repeated: {} cut off in the task, {unsettled} between its end and its \
-         settlement",
-        tasks.len(),
-        lost.len(),
-        repeats.len(),
-        repeats.len() - unsettled,
-    );
-    assert!(lost.is_empty(), "lost: {lost:?}");
-    assert_eq!(by_task.len(), tasks.len(), "nothing ran that nobody sent");
-    for (process, attempts) in cut {
-        assert!(killed.contains(&process), "{process} was not killed, yet these ran again: {attempts:?}");
-        assert!(attempts.len() <= SLOTS, "{process} had {SLOTS} slots, yet these ran again: {attempts:?}");
-    }
-    let unfinished = by_task.values().flatten().find(|one| one.ended.is_none() && !killed.contains(&one.process));
-    assert!(unfinished.is_none(), "cut off without a kill: {unfinished:?}");
+    let death = |killed: &Killed| json!({"at": killed.gone, "what": "killed", "worker": killed.process.to_string(), "since": killed.since});
+    events.extend(killed.iter().map(death));
+    let lines: Vec<String> = events.iter().map(Value::to_string).collect();
+    place.file("storm.jsonl", lines.join("\n"));
+    eprintln!("{}", place.run(Program::Apium, &["verify", "--recheck", "storm.jsonl"]).printed());
 }
 
 /// So long the result of each task may be waited for.
@@ -92,6 +93,11 @@ pub(crate) fn patience() -> String {
 }
 
 fn start(place: &Place, number: usize) -> Running {
-    let (name, slots) = (format!("storm{number}@%h"), SLOTS.to_string());
-    place.start(Program::Probe, &["worker", "-n", &name, "-c", &slots, "--lease", "2", "-Q", "celery", "-l", "warning"])
+    let (name, slots, lease) = (format!("storm{number}@%h"), SLOTS.to_string(), LEASE.to_string());
+    let words = ["worker", "-n", &name, "-c", &slots, "--lease", &lease, "-Q", "celery", "-l", "warning"];
+    place.start(Program::Probe, &words)
+}
+
+fn micros() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap()
 }
