@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod arguments;
+mod lease_model;
 mod memory;
 mod pending;
 mod queue_order;
