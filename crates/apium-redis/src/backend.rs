@@ -25,7 +25,7 @@ pub struct RedisSettings {
     /// After how long a delivery of a *Python* worker counts as lost: Celery's `visibility_timeout`, which all
     /// peers should agree on. Our own deliveries go by their leases. Default: one hour.
     pub visibility_timeout: Duration,
-    /// Milliseconds added to the server's clock wherever it is read. Tests step time with it; default 0.
+    /// Milliseconds added to every clock wherever it is read, the server's and this machine's. Tests step time with it; default 0.
     pub clock_offset: Arc<AtomicI64>,
     /// How results, parts of chords and saved groups are compressed here, and opened. Default: not at all.
     pub bodies: Arc<dyn Bodies>,

@@ -18,7 +18,6 @@ use redis::{Pipeline, ScriptInvocation, Value};
 use crate::backend::RedisBackend;
 use crate::keys::{self, STEPS};
 use crate::scripts;
-use crate::settle::remaining;
 use crate::wake::Look;
 
 /// Tags in one call of the renewing script: Lua cannot hand over arbitrarily many arguments.
@@ -152,7 +151,7 @@ impl RedisBackend {
                     script.key(keys::list(&message.queue, step)).arg("now").arg(&message.bytes);
                 }
                 Some(due) => {
-                    script.key(keys::delayed(&message.queue)).arg(remaining(due)).arg(whole(message));
+                    script.key(keys::delayed(&message.queue)).arg(self.remaining(due)).arg(whole(message));
                     script.arg(self.delayed_tag(&message.queue, step));
                 }
             }

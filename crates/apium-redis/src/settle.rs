@@ -1,10 +1,12 @@
 //! Settling: everything an attempt caused is written in one step, many attempts in one round trip.
 
+use std::sync::atomic::Ordering;
+
 use apium_core::broker::{Disposition, Settled, Settlement};
 use apium_core::results::StoredResult;
 use apium_core::state::{Overwrite, TaskState};
 use apium_core::{BackendError, Outgoing};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use redis::ScriptInvocation;
 
 use crate::backend::{RedisBackend, millis};
@@ -98,7 +100,7 @@ impl RedisBackend {
             }
             Disposition::Defer(until) => {
                 let waiting = self.delayed_tag(queue, step);
-                script.arg("defer").arg(sends).key(keys::delayed(queue)).arg(remaining(*until)).arg(waiting);
+                script.arg("defer").arg(sends).key(keys::delayed(queue)).arg(self.remaining(*until)).arg(waiting);
             }
         }
         self.add_causes(script, &settlement.results, &settlement.send);
@@ -136,20 +138,21 @@ impl RedisBackend {
             }
             Some(due) => {
                 let waiting = self.delayed_tag(&message.queue, step);
-                script.arg(remaining(due)).key(keys::delayed(&message.queue)).arg(&message.bytes);
+                script.arg(self.remaining(due)).key(keys::delayed(&message.queue)).arg(&message.bytes);
                 script.arg(waiting).arg(keys::ending(&message.queue));
             }
         }
     }
 }
 
-/// How many seconds are left, by this machine's clock: by its own, Redis may think a deferred message due, and would
-/// offer it again and again until the clocks agree, or hold a retry back by as much as it is slow.
-pub(crate) fn remaining(until: Timestamp) -> f64 {
-    until.duration_since(Timestamp::now()).as_secs_f64().max(0.001)
-}
-
 impl RedisBackend {
+    /// How many seconds are left, by this machine's clock: by its own, Redis may think a deferred message due, and would
+    /// offer it again and again until the clocks agree, or hold a retry back by as much as it is slow.
+    pub(crate) fn remaining(&self, until: Timestamp) -> f64 {
+        let stepped = SignedDuration::from_millis(self.inner.settings.clock_offset.load(Ordering::Relaxed));
+        (until.duration_since(Timestamp::now()) - stepped).as_secs_f64().max(0.001)
+    }
+
     fn add_result(&self, script: &mut ScriptInvocation<'_>, result: &StoredResult) {
         let rule = match result.over {
             Overwrite::Unsuccessful => "unsuccessful",

@@ -8,6 +8,7 @@ pub mod broker;
 pub mod chords;
 pub mod dead;
 pub mod fleet;
+pub mod histories;
 pub mod limits;
 pub mod results;
 pub mod unique;
@@ -45,6 +46,7 @@ macro_rules! conformance_tests {
             writes_nothing_when_lost, requeues_to_the_front, requeues_to_the_end, delays_what_is_not_due,
             defers_a_delivery, wakes_on_publish, wakes_on_publish_elsewhere, wakes_when_due, wakes_when_a_later_message_is_due, wait_ends_in_time, purges_only_what_waits, counts_depths,
             keeps_dead_letters, replays_the_original_bytes, settles_without_a_receipt, claims_many_at_once);
+        $crate::conformance_tests!(@suite histories $make: answers_as_promised_in_any_order);
         $crate::conformance_tests!(@suite dead $make:
             letters_are_found_by_what_is_known, dropped_letters_are_gone, replays_other_bytes_if_told,
             tells_whose_lease_ran_out, a_renewed_lease_is_no_death, a_dead_letter_takes_its_deaths_along,
