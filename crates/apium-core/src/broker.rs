@@ -67,8 +67,8 @@ pub struct Delivery {
     /// True when it was handed out before and came back.
     pub redelivered: bool,
     /// The workers whose lease on it ran out, oldest first, one each time and at most [`MOST_DEATHS`]: they died with
-    /// it, stood still for too long, or lost the broker. Not who gave it back. Forgotten once it is done with; kept
-    /// while it is requeued or waits for its time.
+    /// it, stood still for too long, or lost the broker. Not who gave it back, unless as [`Disposition::Died`].
+    /// Forgotten once it is done with; kept while it is requeued or waits for its time.
     pub deaths: Vec<String>,
 }
 
@@ -100,6 +100,8 @@ pub enum Disposition {
     Ack,
     /// Back to the front of its queue, for whoever is free.
     Requeue,
+    /// The same with one death more, of whom this names: what ran it has died, and who held it lives on.
+    Died(String),
     /// Back to the end of its queue.
     RequeueLast,
     /// Kept in the store until its time, then handed out again.

@@ -130,6 +130,14 @@ impl Memory {
     }
 }
 
+impl Held {
+    fn died(&mut self, who: String) {
+        self.deaths.push(who);
+        let more = self.deaths.len().saturating_sub(MOST_DEATHS);
+        self.deaths.drain(..more);
+    }
+}
+
 impl Shelves {
     fn put(&mut self, message: &Outgoing, now: Timestamp) {
         self.last += 1;
@@ -144,6 +152,11 @@ impl Shelves {
             deaths: Vec::new(),
         };
         self.messages.insert(self.last, held);
+    }
+
+    fn put_first(&mut self, held: Held) {
+        self.first -= 1;
+        self.messages.insert(self.first, Held { redelivered: true, ..held });
     }
 
     /// The best due message of a queue: lowest priority step, then first come.
@@ -177,10 +190,10 @@ impl Shelves {
                     held.due = until;
                     self.messages.insert(place, held);
                 }
-                Disposition::Requeue => {
-                    held.redelivered = true;
-                    self.first -= 1;
-                    self.messages.insert(self.first, held);
+                Disposition::Requeue => self.put_first(held),
+                Disposition::Died(who) => {
+                    held.died(who);
+                    self.put_first(held);
                 }
                 Disposition::RequeueLast => {
                     held.redelivered = true;
@@ -337,9 +350,7 @@ impl Broker for Memory {
             if held.claim.as_ref().is_some_and(|(_, until)| *until <= now) {
                 held.claim = None;
                 held.redelivered = true;
-                held.deaths.push(name.clone());
-                let more = held.deaths.len().saturating_sub(MOST_DEATHS);
-                held.deaths.drain(..more);
+                held.died(name.clone());
                 recovered += 1;
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use apium_core::broker::{Disposition, Settled, Settlement};
+use apium_core::dead::MOST_DEATHS;
 use apium_core::results::StoredResult;
 use apium_core::state::{Overwrite, TaskState};
 use apium_core::{BackendError, Outgoing};
@@ -94,6 +95,11 @@ impl RedisBackend {
             }
             Disposition::Requeue => {
                 script.arg("front").arg(sends).key(keys::list(queue, step)).arg(keys::ending(queue).len());
+            }
+            Disposition::Died(who) => {
+                script.arg("died").arg(sends).key(keys::list(queue, step)).arg(keys::ending(queue).len());
+                // A line each, as they are kept.
+                script.arg(who.replace('\n', " ")).arg(MOST_DEATHS);
             }
             Disposition::RequeueLast => {
                 script.arg("back").arg(sends).key(keys::list(queue, step)).arg(keys::ending(queue).len());

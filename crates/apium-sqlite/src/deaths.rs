@@ -33,8 +33,14 @@ pub(crate) fn introduce(work: &Work<'_>, name: &str) -> Result<(), Fault> {
 
 /// Notes that the lease of this claim on a message has run out.
 pub(crate) fn note(work: &Work<'_>, message: i64, tag: i64) -> Result<(), Fault> {
+    let holder = holder(work, tag)?;
+    add(work, message, holder.unwrap_or_else(|| UNNAMED.to_owned()))
+}
+
+/// Adds who has died to the deaths of a message.
+pub(crate) fn add(work: &Work<'_>, message: i64, who: String) -> Result<(), Fault> {
     let mut names = of(work, message)?;
-    names.push(holder(work, tag)?.unwrap_or_else(|| UNNAMED.to_owned()));
+    names.push(who);
     let more = names.len().saturating_sub(MOST_DEATHS);
     let text = serde_json::to_string(&names[more..])
         .map_err(|error| Fault::Broken(format!("the names of dead workers cannot be written: {error}")))?;

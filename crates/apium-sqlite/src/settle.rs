@@ -9,7 +9,9 @@ use rusqlite::params;
 use crate::fault::Fault;
 use crate::line::{self, DELAYED, READY};
 use crate::writer::{Work, pages};
-use crate::{chords, dead, limits, results, uniques};
+use crate::{chords, dead, deaths, limits, results, uniques};
+
+const OURS: &str = "SELECT 1 FROM messages WHERE id = ?1 AND state = 4 AND tag = ?2";
 
 const ACK: &str = "DELETE FROM messages WHERE id = ?1 AND state = 4 AND tag = ?2";
 
@@ -55,11 +57,19 @@ fn give_up(work: &Work<'_>, receipt: &Receipt, disposition: &Disposition) -> Res
     let changed = match disposition {
         Disposition::Ack | Disposition::DeadLetter(_) => work.db.prepare_cached(ACK)?.execute([id, tag])?,
         Disposition::Requeue => work.db.prepare_cached(TO_FRONT)?.execute([id, tag])?,
+        Disposition::Died(who) => {
+            if !work.db.prepare_cached(OURS)?.exists([id, tag])? {
+                return Ok(false);
+            }
+            // They go with it when it gets its new place.
+            deaths::add(work, id, who.clone())?;
+            work.db.prepare_cached(TO_FRONT)?.execute([id, tag])?
+        }
         Disposition::RequeueLast => work.db.prepare_cached(TO_END)?.execute([id, tag])?,
         Disposition::Defer(until) => return defer(work, receipt, until.as_microsecond()),
     };
     match disposition {
-        Disposition::Requeue | Disposition::RequeueLast if changed > 0 => work.rung.messages(),
+        Disposition::Requeue | Disposition::Died(_) | Disposition::RequeueLast if changed > 0 => work.rung.messages(),
         _ => {}
     }
     Ok(changed == 1)

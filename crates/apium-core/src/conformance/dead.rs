@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Subject;
-use crate::broker::{Claim, Delivery, Disposition, Settlement};
+use crate::broker::{Claim, Delivery, Disposition, Settled, Settlement};
 use crate::clock::{Clock, SystemClock};
 use crate::dead::{DeadFilter, DeadLetter, DeadReason, MOST_DEATHS};
 use crate::fleet::WorkerCard;
@@ -187,6 +187,31 @@ pub async fn a_dead_letter_takes_its_deaths_along(subject: &Subject) {
     assert_eq!(subject.broker.dead_letter("poisoned").await.unwrap(), Some(letter));
     assert!(subject.broker.replay("poisoned", None).await.unwrap());
     assert!(claim(subject).await.deaths.is_empty(), "what is replayed starts anew");
+}
+
+pub async fn who_gives_it_back_may_count_a_death(subject: &Subject) {
+    let message = super::message("q", "{\"the\": \"same bytes\"}");
+    subject.broker.publish(&[message.clone(), super::message("q", "{}")]).await.unwrap();
+    beat(subject, "w@h").await;
+    claim(subject).await;
+    die(subject).await;
+    settle(subject, claim(subject).await, Disposition::Died("a child of w@h".to_owned())).await;
+    let delivery = claim(subject).await;
+    assert_eq!((&*delivery.bytes, delivery.redelivered), (&message.bytes[..], true), "at the front of its queue");
+    assert_eq!(delivery.deaths, ["w@h", "a child of w@h"]);
+    for n in 0..MOST_DEATHS {
+        let delivery = claim(subject).await;
+        assert_eq!(&*delivery.bytes, b"{}", "the other's deaths are its own");
+        settle(subject, delivery, Disposition::Died(n.to_string())).await;
+    }
+    settle(subject, delivery, Disposition::Died("one more".to_owned())).await;
+    let delivery = claim(subject).await;
+    assert_eq!(delivery.deaths, ["w@h", "a child of w@h", "one more"]);
+    settle(subject, delivery.clone(), Disposition::Ack).await;
+    let lost = Settlement::of(delivery.receipt, Disposition::Died("nobody".to_owned()));
+    assert_eq!(subject.broker.settle(vec![lost]).await.unwrap(), [Settled::Lost]);
+    let other = claim(subject).await;
+    assert_eq!((other.deaths.len(), other.deaths[0].as_str()), (MOST_DEATHS, "0"));
 }
 
 pub async fn only_the_latest_deaths_are_kept(subject: &Subject) {

@@ -50,7 +50,7 @@ macro_rules! conformance_tests {
         $crate::conformance_tests!(@suite dead $make:
             letters_are_found_by_what_is_known, dropped_letters_are_gone, replays_other_bytes_if_told,
             tells_whose_lease_ran_out, a_renewed_lease_is_no_death, a_dead_letter_takes_its_deaths_along,
-            only_the_latest_deaths_are_kept);
+            who_gives_it_back_may_count_a_death, only_the_latest_deaths_are_kept);
         $crate::conformance_tests!(@suite results $make:
             unknown_until_stored, stores_and_reads_back, success_is_final, failure_gives_way, revoke_does_not_touch_what_began,
             waits_for_a_ready_state, wait_times_out, expires, remembers_and_forgets, keeps_a_record_whole, many_are_waited_for);

@@ -126,11 +126,26 @@ local function forget_deaths(tag)
   end
 end
 
+-- Notes one more death beside a message, as restore.lua does, which also forgets the old ones.
+local function note_death(value, who, most)
+  local name = redis.sha1hex(value)
+  local known = redis.pcall('HGET', deaths, name)
+  if type(known) == 'table' then return end
+  local names = {}
+  for line in string.gmatch(known or '', '[^\n]+') do names[#names + 1] = line end
+  names[#names + 1] = who
+  redis.pcall('HSET', deaths, name, table.concat(names, '\n', math.max(1, #names - most + 1)))
+  redis.pcall('ZADD', deaths_at, now, name)
+  redis.pcall('EXPIRE', deaths, 604800)
+  redis.pcall('EXPIRE', deaths_at, 604800)
+  any_deaths = true
+end
+
 for i = 1, tonumber(arg()) do
   local tag, disposition, sends = arg(), arg(), tonumber(arg())
   local held, value = true, nil
   if tag ~= '' then
-    if disposition == 'front' or disposition == 'back' or disposition == 'defer' then
+    if disposition == 'front' or disposition == 'died' or disposition == 'back' or disposition == 'defer' then
       value = redis.call('HGET', unacked, tag)
       held = value and true or false
     else
@@ -141,15 +156,18 @@ for i = 1, tonumber(arg()) do
     end
   end
 
-  if disposition == 'front' or disposition == 'back' then
+  if disposition == 'front' or disposition == 'died' or disposition == 'back' then
     local list, ending = key(), tonumber(arg())
+    local who, most = nil, nil
+    if disposition == 'died' then who, most = arg(), tonumber(arg()) end
     if value then
+      if who then note_death(value, who, most) end
       local message = string.sub(value, 2, -(ending + 1))
       -- The bytes stay as they are, so that it came back is remembered beside.
       redis.call('ZADD', redelivered, now, redis.sha1hex(message))
       redis.call('ZREMRANGEBYSCORE', redelivered, '-inf', a_day_ago)
       redis.call('EXPIRE', redelivered, 86400)
-      redis.call(disposition == 'front' and 'RPUSH' or 'LPUSH', list, message)
+      redis.call(disposition == 'back' and 'LPUSH' or 'RPUSH', list, message)
     end
   elseif disposition == 'defer' then
     local delayed, left, waiting = key(), arg(), arg()
