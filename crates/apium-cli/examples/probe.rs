@@ -124,6 +124,129 @@ async fn abort(diary: State<Diary>, context: Context) {
     std::process::abort();
 }
 
+/// The isolated ones: each in a child of the worker.
+mod isolated {
+    use super::*;
+
+    /// Which process it runs in.
+    #[task(name = "isolated.pid", isolation = "process", max_tasks_per_child = 3)]
+    async fn pid() -> u32 {
+        println!("printed by {}", std::process::id());
+        std::process::id()
+    }
+
+    /// Computes for ever, beside a program that it has started.
+    #[task(name = "isolated.spin", isolation = "process", time_limit = 1)]
+    async fn spin(pids: PathBuf) {
+        // Not waited for: what becomes of it is what the tests look at.
+        let sleeper = std::process::Command::new("sleep").arg("1000").spawn();
+        let sleeper = sleeper.map(|child| child.id()).unwrap_or_default();
+        drop(std::fs::write(pids, format!("{} {sleeper}", std::process::id())));
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Runs until the file is there, or it is told to stop.
+    #[task(name = "isolated.hold", isolation = "process")]
+    async fn hold(diary: State<Diary>, context: Context, until: PathBuf) -> u32 {
+        diary.begin(&context);
+        await_file(&until).await;
+        std::process::id()
+    }
+
+    /// Takes more and more memory, as many MiB.
+    #[task(name = "isolated.hog", isolation = "process", max_memory = "64MiB")]
+    fn hog(mebibytes: usize) -> usize {
+        let mut all = Vec::new();
+        for _ in 0..mebibytes {
+            all.push(vec![1_u8; 1 << 20]);
+        }
+        all.iter().map(Vec::len).sum()
+    }
+
+    /// Takes its child with it.
+    #[task(name = "isolated.abort", isolation = "process")]
+    async fn abort(diary: State<Diary>, context: Context) {
+        diary.begin(&context);
+        std::process::abort();
+    }
+
+    /// The same, acknowledged before it begins.
+    #[task(name = "isolated.early_abort", isolation = "process", acks_late = false)]
+    async fn early_abort() {
+        std::process::abort();
+    }
+
+    /// Nothing.
+    #[task(name = "isolated.nothing", isolation = "process")]
+    async fn nothing() {}
+
+    /// Cut off at its soft limit, or ends in its own way there.
+    #[task(name = "isolated.soft", isolation = "process", soft_time_limit = 0.5, time_limit = 20)]
+    async fn soft(context: Context, heeds: bool) -> &'static str {
+        if heeds {
+            context.soft_time_limit().await;
+            return "what was done in time";
+        }
+        std::future::pending().await
+    }
+
+    /// All a task can do with its context, for [`super::both`] to be compared with.
+    #[task(name = "isolated.both", isolation = "process", max_retries = 1, retry_backoff = 0.05, retry_jitter = false)]
+    async fn both(context: Context, how: String) -> Result<RawJson, TaskError> {
+        super::every_way(&context, &how).await
+    }
+
+    pub(super) fn register(app: App) -> App {
+        let app = app.task(pid).task(spin).task(hold).task(hog).task(abort).task(early_abort);
+        app.task(nothing).task(soft).task(both)
+    }
+}
+
+/// The same as `isolated.both`, in the worker's process.
+#[task(name = "probe.both", max_retries = 1, retry_backoff = 0.05, retry_jitter = false)]
+async fn both(context: Context, how: String) -> Result<RawJson, TaskError> {
+    every_way(&context, &how).await
+}
+
+/// Every way a task can end, and all it can do before.
+async fn every_way(context: &Context, how: &str) -> Result<RawJson, TaskError> {
+    match how {
+        "states" => {
+            context.update_state("PROCESSING", &serde_json::json!({"done": 1})).await?;
+            let seen = context.client().pending(context.task_id()).lookup().await?;
+            Ok(RawJson::from(&format!("{seen:?}").contains("PROCESSING"))?)
+        }
+        "child" => {
+            let child = context.send(Signature::new("mix.add").arg(1).arg(2)).await?;
+            Ok(RawJson::from(&child.get::<i64>(Duration::from_secs(20)).await?)?)
+        }
+        "chord" => {
+            let parts = [Signature::new("mix.add").arg(1).arg(2), Signature::new("mix.add").arg(3).arg(4)];
+            let sent = context.send(apium_core::signature::chord(parts, Signature::new("mix.total"))).await?;
+            Ok(RawJson::from(&sent.get::<i64>(Duration::from_secs(20)).await?)?)
+        }
+        "retry" if context.retries() == 0 => {
+            Err(TaskError::retry(apium_core::Retry::new().countdown(Duration::ZERO).kwarg("how", "retried")))
+        }
+        "retried" => Ok(RawJson::from(&context.retries())?),
+        "fails" => Err(TaskError::exception("redis.exceptions", "TimeoutError", "nobody there").retryable()),
+        "raises" => Err(TaskError::new("ValueError", "no such thing").with_traceback("Traceback: here\n")),
+        "rejects" => Err(TaskError::reject("not for us")),
+        "ignores" => Err(TaskError::ignore()),
+        "panics" => panic!("no way"),
+        "replaced" => Err(TaskError::replace(Signature::new("mix.add").arg(20).arg(1))),
+        "nan" => Ok(RawJson::parse("[NaN, Infinity, 123456789012345678901234567890]").map_err(TaskError::from)?),
+        _ => Ok(RawJson::from(&(
+            context.queue(),
+            context.worker(),
+            context.redelivered(),
+            context.headers().argsrepr.is_some(),
+        ))?),
+    }
+}
+
 /// Stores nothing.
 #[task(name = "probe.quiet", ignore_result)]
 async fn quiet(diary: State<Diary>, context: Context) {
@@ -159,6 +282,7 @@ fn main() -> std::process::ExitCode {
     let app = App::new("probe").state(Diary::open());
     let app = app.task(echo).task(greet).task(divide).task(note).task(hold).task(early).task(block).task(progress);
     let app = app.task(raise).task(mix_add).task(mix_total).task(mix_fail);
+    let app = isolated::register(app.task(both));
     apium_cli::main(app.task(flaky).task(stubborn).task(reject).task(quiet).task(spin).task(clock).task(abort))
 }
 

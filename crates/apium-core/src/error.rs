@@ -1,9 +1,12 @@
 //! What can go wrong: a backend that cannot be used, and a task that does not succeed.
 
+mod crossing;
+
 use std::time::Duration;
 
 use apium_protocol::canvas;
 use apium_protocol::{ExceptionRecord, RawJson};
+use serde::{Deserialize, Serialize};
 
 use crate::retry::Retry;
 use crate::signature::Signature;
@@ -54,7 +57,7 @@ pub(crate) struct Extra {
 }
 
 /// What the worker does after an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Remedy {
     /// As the task's options say: retried with `autoretry`, else a failure.
     ByOptions,

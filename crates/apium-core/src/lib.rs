@@ -12,6 +12,7 @@ pub mod state;
 pub mod argument;
 pub mod context;
 pub mod error;
+pub mod grip;
 pub mod retry;
 pub mod signature;
 pub mod task;

@@ -7,10 +7,12 @@ use std::time::Duration;
 use apium_protocol::RawJson;
 pub use apium_protocol::control::Rate;
 pub use futures_util::future::BoxFuture;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::argument::Parameter;
 use crate::context::Context;
 use crate::error::TaskError;
+use crate::grip::Blocking;
 
 /// What a task gives back: its value as JSON, or why there is none.
 pub type TaskResult = Result<RawJson, TaskError>;
@@ -69,6 +71,14 @@ pub struct TaskOptions {
     pub retry_jitter: bool,
     /// Acknowledge after the attempt (at least once, the default) or before it (at most once).
     pub acks_late: bool,
+    /// Where an attempt runs. Default: in the worker's process.
+    pub isolation: Isolation,
+    /// The most memory, in bytes, that an isolated attempt may allocate beyond what its child began with: more is refused,
+    /// which ends the child, and the attempt fails with `MemoryError`. A child that holds more afterwards is replaced.
+    /// Default none.
+    pub max_memory: Option<u64>,
+    /// After how many attempts the child that runs this task is replaced. `None`: the worker's setting decides (never).
+    pub max_tasks_per_child: Option<u32>,
     /// Hard time limit of an attempt: it is cut off and fails. Default none.
     pub time_limit: Option<Duration>,
     /// Soft time limit: the task is told, or cut off if it does not listen. Default none.
@@ -84,16 +94,33 @@ pub struct TaskOptions {
     pub result_expires: Option<Duration>,
 }
 
+/// Where the attempts of a task run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// In the worker's process, on threads that it shares with other tasks.
+    #[default]
+    None,
+    /// In a child process of the same program, which can be killed: for what may crash, leak, or never return.
+    Process,
+}
+
 /// A limit in Celery's notation: starts a second, or with `/s`, `/m` or `/h` behind the number (`10/m`). `None` when it
 /// is none.
 pub fn rate_limit(text: &str) -> Option<Rate> {
     Rate::parse(&RawJson::string(text)).ok().filter(|rate| rate.per_second().is_some())
 }
 
-/// Runs blocking work on the pool kept for it, so that it never holds up the runtime. It cannot be cut
-/// off: at a hard time limit the attempt ends, and the work goes on unheard until it returns.
+/// Runs blocking work on the pool kept for it, so that it never holds up the runtime. Once begun it cannot be cut
+/// off: at a hard time limit the attempt ends, and the work goes on unheard until it returns; the worker counts it as
+/// stuck.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
+    let begun = Blocking::begin();
+    let working = tokio::task::spawn_blocking(move || {
+        let _begun = begun;
+        work()
+    });
+    // What nobody waits for any more need not begin.
+    match AbortOnDropHandle::new(working).await {
         Ok(value) => value,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
@@ -115,6 +142,9 @@ impl Default for TaskOptions {
             retry_backoff_max: Duration::from_mins(10),
             retry_jitter: true,
             acks_late: true,
+            isolation: Isolation::default(),
+            max_memory: None,
+            max_tasks_per_child: None,
             time_limit: None,
             soft_time_limit: None,
             track_started: None,

@@ -73,7 +73,7 @@ pub struct UniqueMark {
 }
 
 /// A key that is to be claimed for a message.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UniqueClaim {
     /// The key.
     pub key: String,
@@ -88,7 +88,7 @@ pub struct UniqueClaim {
 }
 
 /// Who has a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// The task's id.
     pub task_id: String,
@@ -97,7 +97,7 @@ pub struct Holder {
 }
 
 /// What came of a claim.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Claimed {
     /// The messages are published; or this task held the key already, and nothing was done.
     Ours,

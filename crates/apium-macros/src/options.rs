@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
-use syn::{Expr, LitStr, Path, parse_quote};
+use syn::{Expr, LitInt, LitStr, Path, parse_quote};
 
 use crate::unique::Unique;
 
@@ -18,6 +18,10 @@ pub(crate) struct Options {
     pub(crate) expires: Option<TokenStream>,
     /// What makes a call made by `s` unique.
     pub(crate) unique: Option<Unique>,
+    /// Whether it runs in a child process.
+    isolated: bool,
+    /// The first option that is about children only.
+    of_children: Option<Path>,
     /// `field: value` for the task's options.
     pub(crate) fields: Vec<TokenStream>,
 }
@@ -25,10 +29,20 @@ pub(crate) struct Options {
 impl Options {
     /// Reads the attribute; an unknown option is an error that lists the known ones.
     pub(crate) fn parse(attribute: TokenStream) -> syn::Result<Self> {
-        let mut options =
-            Self { name: None, core: parse_quote!(::apium::core), expires: None, unique: None, fields: Vec::new() };
+        let mut options = Self {
+            name: None,
+            core: parse_quote!(::apium::core),
+            expires: None,
+            unique: None,
+            isolated: false,
+            of_children: None,
+            fields: Vec::new(),
+        };
         syn::meta::parser(|meta| options.option(&meta)).parse2(attribute)?;
-        Ok(options)
+        match options.of_children.take_if(|_| !options.isolated) {
+            Some(path) => Err(syn::Error::new_spanned(path, "only with isolation = \"process\": it is about children")),
+            None => Ok(options),
+        }
     }
 
     fn option(&mut self, meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
@@ -46,6 +60,25 @@ impl Options {
             "max_retries" => {
                 let value: Expr = meta.value()?.parse()?;
                 self.fields.push(quote!(max_retries: #value));
+            }
+            "isolation" => {
+                isolation(meta)?;
+                self.isolated = true;
+                let core = &self.core;
+                self.fields.push(quote!(isolation: #core::task::Isolation::Process));
+            }
+            "max_memory" => {
+                let bytes = memory(meta)?;
+                self.of_children.get_or_insert_with(|| meta.path.clone());
+                self.fields.push(quote!(max_memory: ::std::option::Option::Some(#bytes)));
+            }
+            "max_tasks_per_child" => {
+                let count: LitInt = meta.value()?.parse()?;
+                if count.base10_parse::<u32>()? == 0 {
+                    return Err(syn::Error::new_spanned(count, "a child runs one task at least"));
+                }
+                self.of_children.get_or_insert_with(|| meta.path.clone());
+                self.fields.push(quote!(max_tasks_per_child: ::std::option::Option::Some(#count)));
             }
             "rate_limit" => {
                 let rate = rate(meta)?;
@@ -72,7 +105,8 @@ impl Options {
                 return Err(meta.error(
                     "unknown task option; known are name, queue, expires, max_retries, default_retry_delay, autoretry, \
                      retry_backoff, retry_backoff_max, retry_jitter, acks_late, time_limit, soft_time_limit, track_started, \
-                     ignore_result, result_expires, rate_limit, errback, unique, crate",
+                     ignore_result, result_expires, rate_limit, errback, unique, isolation, max_memory, \
+                     max_tasks_per_child, crate",
                 ));
             }
         }
@@ -95,6 +129,30 @@ fn rate(meta: &ParseNestedMeta<'_>) -> syn::Result<LitStr> {
         return Ok(text);
     }
     Err(syn::Error::new_spanned(text, "expected a rate limit, such as \"10/s\", \"100/m\" or \"1/h\""))
+}
+
+fn isolation(meta: &ParseNestedMeta<'_>) -> syn::Result<()> {
+    let text: LitStr = meta.value()?.parse()?;
+    if text.value() == "process" {
+        return Ok(());
+    }
+    Err(syn::Error::new_spanned(text, "expected \"process\": there is no other isolation"))
+}
+
+/// Bytes, written with their unit.
+fn memory(meta: &ParseNestedMeta<'_>) -> syn::Result<u64> {
+    let text: LitStr = meta.value()?.parse()?;
+    let written = text.value();
+    let digits = written.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: Option<u64> = match &written[digits.len()..] {
+        "KiB" => Some(1 << 10),
+        "MiB" => Some(1 << 20),
+        "GiB" => Some(1 << 30),
+        _ => None,
+    };
+    let bytes = unit.zip(digits.trim_end().parse::<u64>().ok()).and_then(|(unit, count)| count.checked_mul(unit));
+    let bytes = bytes.filter(|bytes| *bytes > 0);
+    bytes.ok_or_else(|| syn::Error::new_spanned(text, "expected an amount of memory, such as \"256MiB\" or \"1GiB\""))
 }
 
 pub(crate) fn seconds(meta: &ParseNestedMeta<'_>) -> syn::Result<TokenStream> {

@@ -18,13 +18,26 @@ pub enum WorkerError {
         "the worker broke off: {0}; what it ran was given back to its queues, or is delivered again when its leases run out"
     )]
     BrokeOff(String),
+    /// So many of its tasks do not let go of their threads.
+    #[error(
+        "the worker left because {0} tasks do not let go of their threads, which only the end of its process frees; give \
+         such tasks `isolation = \"process\"`, or let them await"
+    )]
+    Stuck(u32),
+    /// A task is to run in a child process, and this program was not prepared for that.
+    #[error(
+        "{0} asks for isolation = \"process\", and this program cannot start itself as a child: call \
+         `apium::isolation::child(&app)` first in `main`, or use `apium_cli::main`"
+    )]
+    Unprepared(String),
 }
 
 /// Rung once; what comes after the first ring is a consequence of it. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Alarm {
     rung: CancellationToken,
-    why: Arc<OnceLock<String>>,
+    leaving: CancellationToken,
+    why: Arc<OnceLock<WorkerError>>,
 }
 
 impl Alarm {
@@ -34,7 +47,8 @@ impl Alarm {
         match AssertUnwindSafe(work).catch_unwind().await {
             Ok(()) => true,
             Err(panic) => {
-                let _ = self.why.set(format!("{what} panicked: {}", panic_text(&*panic)));
+                let why = format!("{what} panicked: {}", panic_text(&*panic));
+                let _ = self.why.set(WorkerError::BrokeOff(why));
                 self.rung.cancel();
                 false
             }
@@ -46,8 +60,19 @@ impl Alarm {
         self.rung.cancelled().await;
     }
 
+    /// Asks the worker to leave, in good order: nothing of it is broken, and its loops can still settle.
+    pub(crate) fn leave(&self, why: WorkerError) {
+        let _ = self.why.set(why);
+        self.leaving.cancel();
+    }
+
+    /// Resolves once the worker is asked to leave.
+    pub(crate) async fn asked_to_leave(&self) {
+        self.leaving.cancelled().await;
+    }
+
     /// What is to be told of it.
     pub(crate) fn verdict(&self) -> Result<(), WorkerError> {
-        self.why.get().map_or(Ok(()), |why| Err(WorkerError::BrokeOff(why.clone())))
+        self.why.get().map_or(Ok(()), |why| Err(why.clone()))
     }
 }

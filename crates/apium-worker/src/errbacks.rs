@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::job::CallOff;
 use crate::limits::{self, Ending, Limits};
 use crate::station::Station;
+use crate::stuck;
 
 /// So many names are remembered at most; beyond that a warning may come again.
 const REMEMBERED: usize = 1_000;
@@ -45,11 +46,16 @@ pub(crate) async fn call(station: &Station, errbacks: Vec<(Signature, Failed)>) 
         let limits = Limits::of(&failed.request, &code.options());
         let context = context(station, failed);
         let call = Call { args: errback.args, kwargs: errback.kwargs, context };
-        match limits::run(&station.task_runtime(), code, call, limits, &CallOff::default()).await {
+        let seat = station.threads.seat();
+        let (ending, stuck) = limits::run(&seat, code, call, limits, &CallOff::default()).await;
+        if let Some(stuck) = stuck {
+            stuck::note(station, &task, &id, stuck, seat);
+        }
+        match ending {
             Ending::Returned(Ok(_)) => tracing::info!(task, id, "errback called"),
             Ending::Returned(Err(error)) => tracing::error!(task, id, %error, "errback failed"),
             Ending::Panicked(error) => tracing::error!(task, id, error, "errback panicked"),
-            Ending::SoftLimit | Ending::HardLimit(_) | Ending::CalledOff(_) => {
+            Ending::SoftLimit | Ending::HardLimit(_) | Ending::CalledOff(_) | Ending::Stranded | Ending::Died(_) => {
                 tracing::error!(task, id, "errback took too long");
             }
         }

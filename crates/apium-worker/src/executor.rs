@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use apium_core::context::{Attempt, Workflow};
 use apium_core::protocol::{Payload, RawJson};
+use apium_core::task::Isolation;
 use apium_core::{Call, Context, Settlement, TaskError};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,7 @@ use crate::outcome::{self, Outcome, conclude};
 use crate::retry;
 use crate::settler::Answer;
 use crate::station::Station;
+use crate::stuck;
 use crate::trouble::Errand;
 use crate::unique;
 
@@ -141,10 +143,19 @@ fn resolve(payload: Payload, context: Context) -> Result<Call, TaskError> {
 }
 
 async fn perform(station: &Station, job: &Job, call: Result<Call, TaskError>, limits: Limits) -> Ending {
-    match call {
-        Ok(call) => limits::run(&station.task_runtime(), job.task.clone(), call, limits, &job.call_off).await,
-        Err(error) => Ending::Returned(Err(error)),
+    let call = match call {
+        Ok(call) => call,
+        Err(error) => return Ending::Returned(Err(error)),
+    };
+    if let Some(children) = station.children.as_ref().filter(|_| job.options.isolation == Isolation::Process) {
+        return children.run(call, &job.options, limits, &job.call_off, &station.vitals).await;
     }
+    let seat = station.threads.seat();
+    let (ending, stuck) = limits::run(&seat, job.task.clone(), call, limits, &job.call_off).await;
+    if let Some(stuck) = stuck {
+        stuck::note(station, &job.headers.task, job.id(), stuck, seat);
+    }
+    ending
 }
 
 /// What an ending means for this task: its error may be one to retry, and retries may be left.
@@ -157,7 +168,10 @@ fn classify(station: &Station, job: &Job, ending: Ending) -> Outcome {
         Ending::HardLimit(limit) => Outcome::Failure(limits::time_limit_exceeded(limit)),
         Ending::CalledOff(Reason::Revoked) => Outcome::Revoked("terminated"),
         Ending::CalledOff(Reason::Stopping) if job.acknowledged => Outcome::Failure(limits::worker_stopped()),
-        Ending::CalledOff(Reason::Stopping) => Outcome::GivenBack,
+        Ending::Died(how) if job.acknowledged => Outcome::Failure(limits::child_died(&how)),
+        Ending::Died(how) => Outcome::Died(how),
+        Ending::Stranded if job.acknowledged => Outcome::Failure(limits::threads_held()),
+        Ending::CalledOff(Reason::Stopping) | Ending::Stranded => Outcome::GivenBack,
         Ending::CalledOff(Reason::LeaseLost) => Outcome::Lost,
     }
 }

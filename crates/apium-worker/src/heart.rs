@@ -6,6 +6,7 @@ use std::time::Duration;
 use apium_core::WorkerCard;
 use tokio_util::sync::CancellationToken;
 
+use crate::isolation::Children;
 use crate::station::Station;
 use crate::trouble::Errand;
 
@@ -33,6 +34,7 @@ pub(crate) async fn run(station: Arc<Station>, started: String, end: Cancellatio
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut introduced = false;
     while end.run_until_cancelled(every.tick()).await.is_some() {
+        station.children.iter().for_each(Children::retire_idle);
         let card = card(&station, &started);
         match station.broker().beat(&card, SILENCE).await {
             Ok(()) => {

@@ -2,7 +2,7 @@
 //!
 //! The heart is three files: [`consumer`](self) claims and judges, `executor` runs one attempt, `outcome` is the
 //! table of verdicts. Around them stand one file a loop (`leases`, `revoked`, `recovery`, `heart`, `settler`, `control`,
-//! `events`) and one file a policy (`retry`, `limits`, `rates`, `unique`).
+//! `events`) and one file a policy (`retry`, `limits`, `stuck`, `rates`, `unique`).
 
 mod builtins;
 mod chord_unlock;
@@ -18,6 +18,7 @@ mod poison;
 mod put_off;
 mod rates;
 mod retry;
+mod stuck;
 mod unique;
 
 mod control;
@@ -33,6 +34,7 @@ mod revoked;
 mod settler;
 
 mod inline;
+pub mod isolation;
 mod job;
 mod looks;
 mod options;
@@ -40,6 +42,7 @@ mod queues;
 mod slots;
 mod station;
 mod stop;
+mod threads;
 mod trouble;
 mod vitals;
 mod worker;

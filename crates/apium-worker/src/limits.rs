@@ -5,15 +5,17 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use apium_core::grip::Grip;
 use apium_core::protocol::{ExceptionRecord, Headers, RawJson};
 use apium_core::{Call, Context, Task, TaskError, TaskOptions, TaskResult};
-use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::job::{CallOff, Reason};
+use crate::stuck::Stuck;
+use crate::threads::Seat;
 
-/// How long a dropped attempt gets to let go before it counts as stuck.
-const LETTING_GO: Duration = Duration::from_secs(1);
+/// How long a dropped attempt gets to let go before it counts as stuck, and is settled without it.
+pub(crate) const LETTING_GO: Duration = Duration::from_secs(1);
 
 /// The limits of one attempt.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +41,10 @@ pub(crate) enum Ending {
     HardLimit(Duration),
     /// From outside.
     CalledOff(Reason),
+    /// Stuck tasks hold every thread it could have gone on with.
+    Stranded,
+    /// The child it ran in died, in this way.
+    Died(String),
 }
 
 impl Limits {
@@ -48,6 +54,20 @@ impl Limits {
             soft: given(headers.timelimit.1).or(options.soft_time_limit),
             hard: given(headers.timelimit.0).or(options.time_limit),
         }
+    }
+
+    /// The soft limit alone; somebody else keeps the hard one.
+    pub(crate) fn soft(soft: Option<Duration>) -> Self {
+        Self { soft, hard: None }
+    }
+
+    pub(crate) fn soft_limit(self) -> Option<Duration> {
+        self.soft
+    }
+
+    /// Resolves with the hard limit once it has passed.
+    pub(crate) async fn hard_limit(self) -> Duration {
+        pass(self.hard).await
     }
 }
 
@@ -74,29 +94,32 @@ fn given(seconds: Option<f64>) -> Option<Duration> {
     seconds.filter(|seconds| *seconds > 0.0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
 }
 
-/// Runs a call on a task of its own, so that limits hold even while it does not await, and a panic stays its own.
+/// Runs a call on a task of its own, so that limits hold even while it does not await, and a panic stays its own. Tells
+/// how it ended, and what did not end with it.
 pub(crate) async fn run(
-    runtime: &Handle,
+    seat: &Seat,
     task: Arc<dyn Task>,
     call: Call,
     limits: Limits,
     call_off: &CallOff,
-) -> Ending {
+) -> (Ending, Option<Stuck>) {
     if let Some(reason) = call_off.reason() {
-        return Ending::CalledOff(reason);
+        return (Ending::CalledOff(reason), None);
     }
     let context = call.context.clone();
-    let mut running = runtime.spawn(async move { task.call(call).await });
+    let grip = Grip::new();
+    let mut running = seat.handle().spawn(grip.clone().on(async move { task.call(call).await }));
     let ending = tokio::select! {
         biased;
-        joined = &mut running => return returned(joined),
+        joined = &mut running => return (returned(joined), None),
         reason = call_off.called_off() => Ending::CalledOff(reason),
         limit = pass(limits.hard) => Ending::HardLimit(limit),
         () = soft(limits.soft, &context) => Ending::SoftLimit,
+        () = seat.stranded(&grip) => Ending::Stranded,
     };
     context.cancelled().cancel();
-    let_go(running, &context).await;
-    ending
+    let stuck = let_go(running, grip, matches!(ending, Ending::Stranded)).await;
+    (ending, stuck)
 }
 
 /// Celery's `SoftTimeLimitExceeded`.
@@ -115,6 +138,18 @@ pub(crate) fn time_limit_exceeded(limit: Duration) -> TaskError {
 pub(crate) fn worker_stopped() -> TaskError {
     let sentence = "the worker stopped before the task ended, and its message had been acknowledged before it began";
     billiard("WorkerLostError", &[RawJson::string(sentence)])
+}
+
+/// The same for one whose thread is held by another.
+pub(crate) fn threads_held() -> TaskError {
+    let sentence = "tasks that do not let go hold every thread this one could have gone on with, and its message had \
+                    been acknowledged before it began";
+    billiard("WorkerLostError", &[RawJson::string(sentence)])
+}
+
+/// The same for one whose child died: Celery's words, of its pool.
+pub(crate) fn child_died(how: &str) -> TaskError {
+    billiard("WorkerLostError", &[RawJson::string(&format!("Worker exited prematurely: {how}."))])
 }
 
 pub(crate) fn acknowledgement_unanswered() -> TaskError {
@@ -161,16 +196,18 @@ fn returned(joined: Result<TaskResult, tokio::task::JoinError>) -> Ending {
     }
 }
 
-/// Drops the call at its next await. One that does not come to an await holds its thread; its slot is freed all the same.
-async fn let_go(running: JoinHandle<TaskResult>, context: &Context) {
+/// Drops the call at its next await, and waits a little for that. One that is stranded cannot be waited for: it is
+/// dropped where it would be gone on with, and never gone on with.
+async fn let_go(mut running: JoinHandle<TaskResult>, grip: Grip, stranded: bool) -> Option<Stuck> {
     running.abort();
-    if tokio::time::timeout(LETTING_GO, running).await.is_err() {
-        tracing::error!(
-            task = context.headers().task,
-            id = context.task_id(),
-            "stuck: the task does not let go of its thread"
-        );
+    let letting_go = async {
+        let _ = (&mut running).await;
+        grip.unblocked().await;
+    };
+    if stranded || tokio::time::timeout(LETTING_GO, letting_go).await.is_ok() {
+        return None;
     }
+    Stuck::find(running, grip)
 }
 
 /// What a panic said.

@@ -31,6 +31,16 @@ pub struct WorkerOptions {
     /// that stood still or was cut off from the broker for longer than its lease. At most
     /// [`apium_core::dead::MOST_DEATHS`]. Default 3.
     pub max_deaths: u32,
+    /// With how many tasks that do not let go of their threads at once the worker leaves; 0: with any number. It takes
+    /// nothing more, lets what runs finish for `stop_timeout`, gives back the rest, and ends with
+    /// [`WorkerError::Stuck`](crate::WorkerError): only the end of its process frees the threads. Default 10.
+    pub max_stuck: u32,
+    /// After how many attempts a child that runs isolated tasks is replaced (Celery's `worker_max_tasks_per_child`); a
+    /// task may say fewer. Default: never.
+    pub max_tasks_per_child: Option<u32>,
+    /// Bytes in use beyond which a child is replaced once its task has ended (Celery's `worker_max_memory_per_child`,
+    /// which counts in KiB). Default: none.
+    pub max_memory_per_child: Option<u64>,
     /// What is told of new dead letters: a program and its arguments, run without a shell. On its standard input it gets
     /// one JSON object for each group of letters with the same task, reason and class of error, without their messages.
     /// Default: nothing.
@@ -90,6 +100,9 @@ impl Default for WorkerOptions {
             concurrency: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             lease: Duration::from_secs(30),
             max_deaths: 3,
+            max_stuck: 10,
+            max_tasks_per_child: None,
+            max_memory_per_child: None,
             dead_letter_command: Vec::new(),
             dead_letter_interval: Duration::from_mins(1),
             result_expires: Some(Duration::from_hours(24)),

@@ -57,6 +57,8 @@ pub(crate) enum Outcome {
     Deferred(Timestamp),
     /// Cut off because this worker stops.
     GivenBack,
+    /// Its child died, in this way; the worker lives on.
+    Died(String),
     /// The broker no longer knows the delivery: nothing of this attempt counts.
     Lost,
 }
@@ -89,7 +91,7 @@ impl Outcome {
             Self::Retry { .. } => "RETRY",
             Self::Revoked(_) => "REVOKED",
             Self::Ignored | Self::Replaced(_) => "IGNORED",
-            Self::Requeued | Self::GivenBack => "REQUEUED",
+            Self::Requeued | Self::GivenBack | Self::Died(_) => "REQUEUED",
             Self::Deferred(_) => "DEFERRED",
             Self::Lost => LOST,
         }
@@ -110,6 +112,7 @@ impl Outcome {
             Self::Dead(reason, error) => Some(format!("{reason}: {error}")),
             Self::Revoked(why) => Some((*why).to_owned()),
             Self::Lost => Some(NO_LONGER_KNOWN.to_owned()),
+            Self::Died(how) => Some(format!("its child died: {how}")),
             Self::Success(_)
             | Self::Replaced(_)
             | Self::Requeued
@@ -128,7 +131,8 @@ pub(crate) async fn conclude(station: &Station, subject: Subject<'_>, outcome: O
         Outcome::Dead(reason, error) => Some((*reason, error.clone())),
         _ => None,
     };
-    let comes_back = matches!(outcome, Outcome::Requeued | Outcome::GivenBack | Outcome::Deferred(_));
+    let comes_back =
+        matches!(outcome, Outcome::Requeued | Outcome::GivenBack | Outcome::Died(_) | Outcome::Deferred(_));
     let followed = workflow::follow(station, subject, outcome).await;
     let written = followed.and_then(|(outcome, causes)| record(station, subject, outcome, causes));
     let Some((settlement, aside)) = written else {
@@ -190,6 +194,7 @@ fn record(station: &Station, subject: Subject<'_>, outcome: Outcome, causes: Cau
         Outcome::Requeued if subject.acknowledged => (Disposition::Ack, None, Some(as_it_came(subject))),
         Outcome::Requeued => (Disposition::RequeueLast, None, None),
         Outcome::GivenBack => (Disposition::Requeue, None, None),
+        Outcome::Died(how) => (Disposition::Died(format!("a child of {} ({how})", station.options.name)), None, None),
         Outcome::Deferred(due) => (Disposition::Defer(due), None, None),
         Outcome::Lost => return None,
     };

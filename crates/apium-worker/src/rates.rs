@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use apium_core::Registry;
+use apium_core::TaskOptions;
 use apium_core::task::Rate;
 use tokio::time::Instant;
 
@@ -48,10 +48,10 @@ struct Bucket {
 
 impl Rates {
     /// The limits that the tasks bring along; `default` for those that bring none.
-    pub(crate) fn of_tasks(registry: &Registry, default: Option<&Rate>) -> Self {
+    pub(crate) fn of_tasks(tasks: &[(&str, TaskOptions)], default: Option<&Rate>) -> Self {
         let rates = Self::default();
-        for (name, task) in registry.iter() {
-            if let Some(rate) = task.options().rate_limit.or_else(|| default.cloned()) {
+        for (name, options) in tasks {
+            if let Some(rate) = options.rate_limit.as_ref().or(default).cloned() {
                 rates.set(name, rate);
             }
         }

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use apium_core::broadcast::Broadcast;
 use apium_core::context::States;
 use apium_core::protocol::event::EventKind;
+use apium_core::task::Isolation;
 use apium_core::{Broker, Client, Clock, Registry, SystemClock};
 use jiff::Timestamp;
-use tokio::runtime::Handle;
 
 use crate::alarm::Alarm;
 use crate::alerts::Alerts;
 use crate::errbacks;
 use crate::events::Events;
 use crate::inline::AtOnce;
+use crate::isolation::Children;
 use crate::leases::Leases;
 use crate::limits::Bounds;
 use crate::looks::Looks;
@@ -25,6 +26,7 @@ use crate::rates::Rates;
 use crate::revoked::Revoked;
 use crate::settler::Settler;
 use crate::slots::Slots;
+use crate::threads::Threads;
 use crate::vitals::Vitals;
 
 /// One worker's belongings.
@@ -49,7 +51,11 @@ pub(crate) struct Station {
     pub(crate) alarm: Alarm,
     pub(crate) alerts: Alerts,
     pub(crate) foreign_errbacks: errbacks::Foreign,
-    pub(crate) task_runtime: Option<Handle>,
+    pub(crate) threads: Threads,
+    /// A task that is to run isolated, if there is one.
+    pub(crate) isolated: Option<String>,
+    /// Where isolated tasks run; `None`: with all others.
+    pub(crate) children: Option<Children>,
     /// Where what is sent is run at once (see [`crate::inline`]).
     pub(crate) at_once: Option<AtOnce>,
 }
@@ -64,6 +70,10 @@ impl Station {
         settler: Settler,
         vitals: Arc<Vitals>,
     ) -> Self {
+        let tasks: Vec<_> = registry.iter().map(|(name, task)| (name, task.options())).collect();
+        let isolated = tasks.iter().find(|(_, options)| options.isolation == Isolation::Process);
+        let isolated = isolated.map(|(name, _)| (*name).to_owned());
+        let rates = Rates::of_tasks(&tasks, options.default_rate_limit.as_ref());
         let alerts = Alerts::new(&options.dead_letter_command);
         Self {
             slots: Slots::new(options.concurrency),
@@ -73,9 +83,8 @@ impl Station {
             leases: Leases::default(),
             put_off: PutOff::default(),
             suspects: Suspects::default(),
-            rates: Rates::of_tasks(&registry, options.default_rate_limit.as_ref()),
+            rates,
             bounds: Bounds::default(),
-            options,
             registry,
             states,
             client,
@@ -86,8 +95,11 @@ impl Station {
             alarm: Alarm::default(),
             alerts,
             foreign_errbacks: errbacks::Foreign::default(),
-            task_runtime: None,
+            threads: Threads::Shared,
+            isolated,
+            children: Some(Children::new(options.max_tasks_per_child, options.max_memory_per_child)),
             at_once: None,
+            options,
         }
     }
 
@@ -108,11 +120,6 @@ impl Station {
     /// Sends an event, if such events are wanted.
     pub(crate) fn say(&self, kind: EventKind) {
         self.events.say(kind, self.now());
-    }
-
-    /// Where tasks run: beside the worker's own loops only when no other runtime was given.
-    pub(crate) fn task_runtime(&self) -> Handle {
-        self.task_runtime.clone().unwrap_or_else(Handle::current)
     }
 
     /// True when nothing can be claimed: every slot is taken by an attempt, or every queue was cancelled.

@@ -35,6 +35,7 @@ pub(crate) enum Errand {
     Listen,
     Answer,
     Events,
+    Child,
 }
 
 /// The troubles of one worker.
@@ -120,6 +121,7 @@ impl fmt::Display for Errand {
             Self::Listen => "calls to listen for remote control",
             Self::Answer => "answers to remote control",
             Self::Events => "publications of events",
+            Self::Child => "starts of children for isolated tasks",
         })
     }
 }

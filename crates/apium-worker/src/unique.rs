@@ -51,14 +51,19 @@ pub(crate) fn end(headers: &Headers, outcome: &Outcome, now: Timestamp) -> Optio
     let waits = |span: Duration| Some(mark.keep().saturating_add(span));
     let keep = match outcome {
         Outcome::Lost => return None,
-        Outcome::Success(_) | Outcome::Retry { .. } | Outcome::Deferred(_) | Outcome::Requeued | Outcome::GivenBack
+        Outcome::Success(_)
+        | Outcome::Retry { .. }
+        | Outcome::Deferred(_)
+        | Outcome::Requeued
+        | Outcome::GivenBack
+        | Outcome::Died(_)
             if in_a_period =>
         {
             return None;
         }
         Outcome::Retry { delay, .. } => waits(*delay),
         Outcome::Deferred(due) => waits(Duration::try_from(due.duration_since(now)).unwrap_or_default()),
-        Outcome::Requeued | Outcome::GivenBack => waits(Duration::ZERO),
+        Outcome::Requeued | Outcome::GivenBack | Outcome::Died(_) => waits(Duration::ZERO),
         Outcome::Success(_)
         | Outcome::Failure(_)
         | Outcome::Dead(..)

@@ -28,6 +28,8 @@ pub struct Vitals {
     seconds: Family<Named, Histogram>,
     lost: Counter,
     recovered: Counter,
+    stuck: Family<Named, Counter>,
+    stuck_now: Gauge,
     pub(crate) troubles: Troubles,
 }
 
@@ -42,7 +44,7 @@ struct Named {
     task: String,
 }
 
-/// An attempt that runs.
+/// An attempt that runs, or one that is stuck.
 pub(crate) struct Active(Gauge);
 
 impl Default for Vitals {
@@ -58,6 +60,8 @@ impl Default for Vitals {
             seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 10))),
             lost: Counter::default(),
             recovered: Counter::default(),
+            stuck: Family::default(),
+            stuck_now: Gauge::default(),
             troubles: Troubles::default(),
         }
     }
@@ -71,6 +75,12 @@ impl Vitals {
         registry.register("apium_tasks_active", "Attempts running now", self.active.clone());
         registry.register("apium_leases_lost", "Attempts whose delivery the broker no longer knew", self.lost.clone());
         registry.register("apium_deliveries_recovered", "Messages put back for dead workers", self.recovered.clone());
+        registry.register(
+            "apium_tasks_stuck",
+            "Attempts that did not let go when they were to end",
+            self.stuck.clone(),
+        );
+        registry.register("apium_tasks_stuck_now", "Ended attempts that still hold a thread", self.stuck_now.clone());
     }
 
     /// How long ago the broker last answered a claim (or, while every slot is taken and nothing can be claimed, a
@@ -104,6 +114,18 @@ impl Vitals {
     /// Attempts running now.
     pub fn active(&self) -> u32 {
         u32::try_from(self.active.get()).unwrap_or(0)
+    }
+
+    /// Attempts that have ended for everybody else, and still hold a thread.
+    pub fn stuck_now(&self) -> u32 {
+        u32::try_from(self.stuck_now.get()).unwrap_or(0)
+    }
+
+    /// Counts an attempt as stuck until what is returned is dropped; `task` must be a registered name.
+    pub(crate) fn stuck(&self, task: &str) -> Active {
+        self.stuck.get_or_create(&Named { task: task.to_owned() }).inc();
+        self.stuck_now.inc();
+        Active(self.stuck_now.clone())
     }
 
     /// Attempts begun since the start, by the name of the task.

@@ -18,9 +18,10 @@ use crate::retry::Backoff;
 use crate::settler::{Settler, SettlerLoop};
 use crate::station::Station;
 use crate::stop::Stop;
+use crate::threads::Threads;
 use crate::trouble::Errand;
 use crate::vitals::Vitals;
-use crate::{alerts, builtins, consumer, control, events, heart, leases, recovery, revoked};
+use crate::{alerts, builtins, consumer, control, events, heart, isolation, leases, recovery, revoked};
 
 /// How long the loops beside the consumer get to end, and then the settling loop to write what it still has: a
 /// backend that does not answer must not keep a process from ending.
@@ -52,8 +53,18 @@ impl Worker {
     /// The same worker, running its tasks on a runtime of their own. Without one, as many tasks that compute without
     /// awaiting as the runtime has threads hold up the worker's own loops, and it loses its leases.
     pub fn with_task_runtime(mut self, runtime: Handle) -> Self {
-        self.station.task_runtime = Some(runtime);
+        self.station.threads = Threads::Given(runtime);
         self
+    }
+
+    /// The same worker, running its tasks on so many threads of its own. They are replaced when a task does not let go of
+    /// one, so that the tasks after it have as many; those of a runtime that is given cannot be.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn with_own_threads(mut self, count: usize) -> std::io::Result<Self> {
+        self.station.threads = Threads::own(count)?;
+        Ok(self)
     }
 
     /// What the worker can say of itself while it runs.
@@ -65,8 +76,10 @@ impl Worker {
     /// backend does not answer, a bounded time later; what is not settled then is delivered again.
     ///
     /// A panic in one of the worker's own loops ends it at once: it requests a cold stop of `stop`, so that whatever
-    /// else goes by that signal ends too, gives back what runs, and returns the error.
+    /// else goes by that signal ends too, gives back what runs, and returns the error. With
+    /// [`max_stuck`](WorkerOptions::max_stuck) stuck tasks it requests a warm stop, and returns that.
     pub async fn run(self, stop: Stop) -> Result<(), WorkerError> {
+        isolation::check(self.station.isolated.as_deref())?;
         let station = Arc::new(self.station);
         let alarm = station.alarm.clone();
         let settling = AbortOnDropHandle::new(tokio::spawn(self.settling.run(alarm.clone())));
@@ -115,8 +128,14 @@ async fn consume(station: &Arc<Station>, stop: &Stop) {
         station.alarm.guard("the drain", consumer::drain(station, &attempts, stop)).await;
     };
     tokio::pin!(consuming);
+    let leaving = async {
+        station.alarm.asked_to_leave().await;
+        stop.request();
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
         () = station.alarm.rung() => stop_cold(stop),
+        () = leaving => {}
         () = &mut consuming => {
             if station.alarm.verdict().is_err() {
                 stop_cold(stop);

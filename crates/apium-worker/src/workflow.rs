@@ -160,6 +160,7 @@ impl Workflow<'_> {
             | Outcome::Ignored
             | Outcome::Deferred(_)
             | Outcome::GivenBack
+            | Outcome::Died(_)
             | Outcome::Lost => {}
         }
         Ok(self.causes)

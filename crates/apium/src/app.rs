@@ -80,6 +80,11 @@ impl App {
         &self.registry
     }
 
+    /// What all tasks share.
+    pub(crate) fn states(&self) -> &States {
+        &self.states
+    }
+
     /// Where its tasks are sent: each to the queue it names for itself, the others by the rules.
     pub fn routes(&self) -> Routes {
         let own = self.registry.iter().filter_map(|(name, task)| Some((name, task.options().queue?)));

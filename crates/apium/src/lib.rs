@@ -40,6 +40,7 @@
 mod app;
 mod backend;
 
+pub mod isolation;
 pub mod prelude;
 
 pub use apium_bodies as bodies;

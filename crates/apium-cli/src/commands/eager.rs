@@ -26,7 +26,10 @@ impl Invocation {
     /// Runs what is sent here, with its results in this backend.
     pub(super) fn inline(&self, backend: &Backend) -> Inline {
         let options = self.settings.worker(self.app.queues());
-        let inline = self.app.inline(backend).with_options(options).with_task_runtime(self.tasks.clone());
+        let mut inline = self.app.inline(backend).with_options(options);
+        if let Some(tasks) = &self.tasks {
+            inline = inline.with_task_runtime(tasks.clone());
+        }
         if self.settings.switch("task_eager_propagates") { inline.propagating() } else { inline }
     }
 

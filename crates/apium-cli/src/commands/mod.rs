@@ -34,8 +34,9 @@ pub(crate) struct Invocation {
     pub(crate) settings: Settings,
     pub(crate) matches: ArgMatches,
     pub(crate) json: bool,
-    /// Where tasks run: a task that computes without awaiting must not hold up the engine.
-    pub(crate) tasks: Handle,
+    /// Where tasks run that run where they are sent: one that computes without awaiting must not hold up the sender. A
+    /// worker has threads of its own.
+    pub(crate) tasks: Option<Handle>,
 }
 
 /// Reads the command line and runs the command.
@@ -81,9 +82,12 @@ fn start(
     let _log = logging::start(settings.filter()?, settings.text("log_format").unwrap_or("text"));
     let register = |app, service: &Service| (service.register)(app, &|name: &str| settings.of_service(name));
     let app = settings.routed(services.iter().try_fold(app, register)?)?;
+    // A worker's child has the worker's own command line, and goes no further than here.
+    apium::isolation::child_with(&app, settings.backend()?.bodies);
     let json = own.get_flag("json");
-    let (runtime, tasks) = (threads()?, threads()?);
-    let invocation = Invocation { app, services, settings, matches: own.clone(), json, tasks: tasks.handle().clone() };
+    let (runtime, senders) = (threads()?, (name != "worker").then(threads).transpose()?);
+    let tasks = senders.as_ref().map(|runtime| runtime.handle().clone());
+    let invocation = Invocation { app, services, settings, matches: own.clone(), json, tasks };
     let code = runtime.block_on(async {
         match name.as_str() {
             "up" => roles::up(invocation).await,
@@ -114,14 +118,18 @@ fn start(
         }
     });
     // Blocking work that ignores its limits must not keep the process from ending.
-    tasks.shutdown_background();
+    senders.into_iter().for_each(Runtime::shutdown_background);
     runtime.shutdown_background();
     code
 }
 
 fn threads() -> Result<Runtime, Failure> {
     let started = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    started.map_err(|error| Failure::new(format!("threads cannot be started: {error}")))
+    started.map_err(|error| no_threads(&error))
+}
+
+fn no_threads(error: &std::io::Error) -> Failure {
+    Failure::new(format!("threads cannot be started: {error}"))
 }
 
 fn show_settings(settings: &Settings, matches: &ArgMatches) -> Result<ExitCode, Failure> {

@@ -1,5 +1,6 @@
 //! The long-running roles: `up`, `serve`, `worker`. Each only wires.
 
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use axum::response::Redirect;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
-use super::{Invocation, outbox, verify};
+use super::{Invocation, no_threads, outbox, verify};
 use crate::failure::Failure;
 use crate::http::{self, Health};
 use crate::services::Service;
@@ -24,7 +25,7 @@ pub(crate) async fn up(invocation: Invocation) -> Result<ExitCode, Failure> {
     let stop = stop_on_signals()?;
     let listener = listen(&invocation).await?;
     let backend = invocation.open().await?;
-    let worker = worker_on(&invocation, &backend);
+    let worker = worker_on(&invocation, &backend)?;
     let relay = outbox::beside(&invocation, &backend, &stop).await?;
     let router = invocation.router(&backend, Some(worker.vitals()))?;
     invocation.greet(Some(&listener), &[Scope::All, Scope::Listen, Scope::Work, Scope::Outbox, Scope::Services], true);
@@ -51,7 +52,7 @@ pub(crate) async fn worker(invocation: Invocation) -> Result<ExitCode, Failure> 
     let stop = stop_on_signals()?;
     let listener = if invocation.settings.is_set("listen") { Some(listen(&invocation).await?) } else { None };
     let backend = invocation.open().await?;
-    let worker = worker_on(&invocation, &backend);
+    let worker = worker_on(&invocation, &backend)?;
     let relay = outbox::beside(&invocation, &backend, &stop).await?;
     let health = Health::new(backend, Some(worker.vitals()), invocation.services).router();
     invocation.greet(listener.as_ref(), &[Scope::All, Scope::Work, Scope::Outbox, Scope::Services], true);
@@ -76,9 +77,13 @@ async fn listen(invocation: &Invocation) -> Result<TcpListener, Failure> {
     http::bind(invocation.settings.text("listen").unwrap_or_default()).await
 }
 
-fn worker_on(invocation: &Invocation, backend: &Backend) -> Worker {
+/// With as many threads for tasks as the machine has cores: a task that computes without awaiting must not hold up the
+/// engine.
+fn worker_on(invocation: &Invocation, backend: &Backend) -> Result<Worker, Failure> {
     let options = invocation.settings.worker(invocation.app.queues());
-    verify::with_task(invocation.app.clone()).worker(backend, options).with_task_runtime(invocation.tasks.clone())
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let worker = verify::with_task(invocation.app.clone()).worker(backend, options);
+    worker.with_own_threads(cores).map_err(|error| no_threads(&error))
 }
 
 fn goodbye() -> ExitCode {

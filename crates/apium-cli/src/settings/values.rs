@@ -109,6 +109,12 @@ impl Settings {
                 .unwrap_or(defaults.concurrency.max(4)),
             lease: self.seconds("lease").unwrap_or(defaults.lease),
             max_deaths: self.text("max_deaths").and_then(|text| text.parse().ok()).unwrap_or(defaults.max_deaths),
+            max_stuck: self.text("max_stuck").and_then(|text| text.parse().ok()).unwrap_or(defaults.max_stuck),
+            max_tasks_per_child: self.text("max_tasks_per_child").and_then(|text| text.parse().ok()),
+            max_memory_per_child: self
+                .text("max_memory_per_child")
+                .and_then(|text| text.parse::<u64>().ok())
+                .map(|kibibytes| kibibytes << 10),
             dead_letter_command: self
                 .text("dead_letter_command")
                 .map(|text| text.split_whitespace().map(ToOwned::to_owned).collect())

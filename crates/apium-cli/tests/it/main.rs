@@ -18,6 +18,8 @@ mod frozen;
 mod http;
 mod idle;
 mod interop;
+mod isolation;
+mod isolation_deaths;
 mod listening;
 mod mixed;
 mod mixed_canvas;

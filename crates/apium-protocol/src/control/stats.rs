@@ -45,6 +45,9 @@ pub struct PoolInfo {
     pub processes: Vec<u64>,
     /// After how many tasks a process is replaced: a number, null, or `"N/A"`.
     pub max_tasks_per_child: RawJson,
+    /// Tasks that have ended for everybody else, and still hold a thread: of an Apium worker, when there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<u64>,
     /// A detail of Python's.
     pub put_guarded_by_semaphore: bool,
     /// The soft and the hard time limit in seconds, 0 for none; empty for a pool that has none.
@@ -149,6 +152,7 @@ impl Default for PoolInfo {
             max_concurrency: 0,
             processes: Vec::new(),
             max_tasks_per_child: RawJson::null(),
+            stuck: None,
             put_guarded_by_semaphore: false,
             timeouts: RawJson::empty_array(),
             writes: None,

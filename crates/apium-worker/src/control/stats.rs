@@ -27,7 +27,11 @@ pub(super) fn stats(station: &Station) -> Stats {
             implementation: "apium.worker:tokio".to_owned(),
             max_concurrency: slots,
             processes: vec![std::process::id().into()],
-            max_tasks_per_child: RawJson::string("N/A"),
+            max_tasks_per_child: match station.options.max_tasks_per_child {
+                Some(most) => RawJson::from(&most).unwrap_or_default(),
+                None => RawJson::string("N/A"),
+            },
+            stuck: Some(station.vitals.stuck_now().into()).filter(|stuck| *stuck > 0),
             put_guarded_by_semaphore: true,
             timeouts: RawJson::from(&[0, 0]).unwrap_or_default(),
             writes: None,

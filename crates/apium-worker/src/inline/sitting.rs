@@ -13,6 +13,7 @@ use crate::rates::Rates;
 use crate::revoked;
 use crate::settler::{Settler, SettlerLoop};
 use crate::station::Station;
+use crate::threads::Threads;
 
 /// As many are taken from the line at once: enough not to search it for each.
 const AT_ONCE: usize = 100;
@@ -113,7 +114,9 @@ impl Inline {
             clock: kit.clock.clone(),
             // A limit is for those who wait, and here nobody does.
             rates: Rates::default(),
-            task_runtime: kit.task_runtime.clone(),
+            threads: kit.task_runtime.clone().map_or(Threads::Shared, Threads::Given),
+            // Who sends waits in this process: what it runs, runs here.
+            children: None,
             at_once: Some(AtOnce::default()),
             ..Station::new(options, registry, states, self.client(), settler, kit.vitals.clone())
         };

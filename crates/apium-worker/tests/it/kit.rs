@@ -41,6 +41,8 @@ pub(crate) struct Rig {
     pub(crate) states: States,
     pub(crate) stage: Stage,
     pub(crate) stop: Stop,
+    /// Threads of the worker's own for its tasks.
+    pub(crate) threads: Option<usize>,
     running: Option<JoinHandle<Result<(), WorkerError>>>,
 }
 
@@ -79,6 +81,7 @@ impl Rig {
             states: States::default().with(stage.clone()),
             registry: tasks::all(),
             stop: Stop::new(),
+            threads: None,
             running: None,
             memory,
             probe,
@@ -108,6 +111,10 @@ impl Rig {
     pub(crate) fn start(&mut self) -> Arc<Vitals> {
         let worker = Worker::new(self.options.clone(), self.registry.clone(), self.states.clone(), self.client.clone())
             .with_clock(self.clock.clone());
+        let worker = match self.threads {
+            Some(count) => worker.with_own_threads(count).unwrap(),
+            None => worker,
+        };
         let vitals = worker.vitals();
         self.running = Some(tokio::spawn(worker.run(self.stop.clone())));
         vitals

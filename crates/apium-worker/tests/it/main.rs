@@ -26,6 +26,7 @@ mod revoking;
 mod running;
 mod steering;
 mod stopping;
+mod stuck;
 mod timing;
 mod unique;
 mod vitals;

@@ -38,6 +38,7 @@ pub(crate) fn all() -> Registry {
     registry.register(limited);
     registry.register(spin);
     registry.register(idle_thread);
+    registry.register(deaf);
     registry.register(progress);
     registry.register(announced);
     registry.register(quiet);
@@ -275,6 +276,15 @@ pub(crate) fn idle_thread(context: Context, stage: State<Stage>) {
         std::thread::yield_now();
     }
     stage.note("told");
+}
+
+/// Blocks a thread of the pool until the cue, whatever it is told.
+#[task(crate = apium_core, name = "t.deaf", time_limit = 0.1)]
+pub(crate) fn deaf(stage: State<Stage>) {
+    while !stage.cued() {
+        std::thread::yield_now();
+    }
+    stage.note("heard");
 }
 
 /// Stores states of its own.

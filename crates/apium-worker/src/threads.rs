@@ -1,0 +1,124 @@
+//! The threads that tasks run on: given by the program, or the worker's own, which it replaces when a task holds one.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use apium_core::grip::Grip;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio_util::sync::CancellationToken;
+
+/// How long threads have to begin something trivial before they count as all held.
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// Where the tasks of one worker run.
+pub(crate) enum Threads {
+    /// Where the worker's own loops run.
+    Shared,
+    /// On a runtime of the program's.
+    Given(Handle),
+    /// On threads of the worker's own.
+    Own { count: usize, team: Mutex<Arc<Team>> },
+}
+
+/// Threads that come and go together.
+pub(crate) struct Team {
+    /// Taken when it is dropped.
+    runtime: Option<Runtime>,
+    /// All its threads are held: what waits there waits in vain.
+    stranded: CancellationToken,
+}
+
+/// An attempt's place on threads, which stay as long as it does.
+#[derive(Clone)]
+pub(crate) struct Seat {
+    handle: Handle,
+    team: Option<Arc<Team>>,
+}
+
+impl Threads {
+    /// So many threads of the worker's own.
+    pub(crate) fn own(count: usize) -> io::Result<Self> {
+        Ok(Self::Own { count, team: Mutex::new(Team::new(count)?) })
+    }
+
+    /// A place for an attempt.
+    pub(crate) fn seat(&self) -> Seat {
+        match self {
+            Self::Shared => Seat { handle: Handle::current(), team: None },
+            Self::Given(handle) => Seat { handle: handle.clone(), team: None },
+            Self::Own { team, .. } => open(team).seat(),
+        }
+    }
+
+    /// Seats what comes on fresh threads, if this seat is among those that still take in; what sits there stays. False
+    /// when there are no fresh threads to be had.
+    pub(crate) fn make_good(&self, seat: &Seat) -> bool {
+        let (Self::Own { count, team }, Some(held)) = (self, &seat.team) else { return false };
+        let mut team = open(team);
+        if Arc::ptr_eq(&team, held) {
+            match Team::new(*count) {
+                Ok(fresh) => *team = fresh,
+                Err(error) => {
+                    tracing::error!(%error, "no thread can be started in place of one that is held");
+                    return false;
+                }
+            }
+        }
+        true
+    }
+}
+
+impl Team {
+    fn new(count: usize) -> io::Result<Arc<Self>> {
+        let runtime =
+            Builder::new_multi_thread().worker_threads(count.max(1)).thread_name("apium-task").enable_all().build()?;
+        Ok(Arc::new(Self { runtime: Some(runtime), stranded: CancellationToken::new() }))
+    }
+
+    fn seat(self: &Arc<Self>) -> Seat {
+        let handle = self.runtime.as_ref().map_or_else(Handle::current, |runtime| runtime.handle().clone());
+        Seat { handle, team: Some(self.clone()) }
+    }
+}
+
+impl Drop for Team {
+    fn drop(&mut self) {
+        // What holds a thread must keep nobody waiting.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Seat {
+    /// The runtime to spawn on.
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Resolves when no thread is left for an attempt that waits for one; never for one that holds a thread itself.
+    pub(crate) async fn stranded(&self, grip: &Grip) {
+        match &self.team {
+            Some(team) => team.stranded.cancelled().await,
+            None => std::future::pending().await,
+        }
+        if grip.computes() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Finds out whether all its threads are held, and if so tells what sits there. True when they are.
+    pub(crate) async fn sound_out(&self) -> bool {
+        let Some(team) = &self.team else { return false };
+        if tokio::time::timeout(ANSWER, self.handle.spawn(async {})).await.is_ok() {
+            return false;
+        }
+        team.stranded.cancel();
+        true
+    }
+}
+
+fn open(team: &Mutex<Arc<Team>>) -> MutexGuard<'_, Arc<Team>> {
+    team.lock().unwrap_or_else(PoisonError::into_inner)
+}
