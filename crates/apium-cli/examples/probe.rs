@@ -126,7 +126,12 @@ async fn abort(diary: State<Diary>, context: Context) {
 
 /// The isolated ones: each in a child of the worker.
 mod isolated {
-    use super::*;
+    use std::path::PathBuf;
+
+    use apium::prelude::*;
+    use apium_protocol::RawJson;
+
+    use super::{Diary, await_file};
 
     /// Which process it runs in.
     #[task(name = "isolated.pid", isolation = "process", max_tasks_per_child = 3)]

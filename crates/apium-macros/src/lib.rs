@@ -32,6 +32,11 @@ use syn::{ItemFn, parse_macro_input};
 /// `soft_time_limit`, `track_started`, `ignore_result`, `result_expires`, `errback`; times in seconds. `crate` names
 /// where `apium_core` is found.
 ///
+/// `isolation = "process"` runs each attempt in a child process of the same program, which can be killed: for what may
+/// crash, leak, or never return. `max_memory = "256MiB"` (`KiB`, `MiB`, `GiB`) bounds what an attempt may allocate,
+/// `max_tasks_per_child = 100` how many attempts a child lives for. A program with a `main` of its own calls
+/// `apium::isolation::child(&app)` first there.
+///
 /// `unique` makes calls made with `s` unique: `unique(by = [order], for = 3600, until = "done", policy = "return")`. All
 /// arguments count without `by`; `until` is `"done"` (default), `"start"` or `"period"`; `for` is the period, or how long
 /// a key outlives the last sign of life of its holder (one day); `policy` is `"reject"` (default), `"return"`, `"replace"`

@@ -137,7 +137,7 @@ impl Child {
     /// How it ended, once it is heard to be gone.
     pub(super) async fn died(mut self) -> Death {
         let status = self.end().await;
-        let last_words = self.said.to_the_end().await;
+        let last_words = self.said.last_words().await;
         Death {
             how: status.map_or_else(|| "a way nobody knows".to_owned(), how),
             out_of_memory: last_words.contains("memory allocation of"),
@@ -188,7 +188,7 @@ impl Said {
     }
 
     /// The end of what was said. Something that has left the group may hold the pipe: it is not waited for.
-    async fn to_the_end(&mut self) -> String {
+    async fn last_words(&mut self) -> String {
         let _ = tokio::time::timeout(END, &mut self.passing_on).await;
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.iter().filter(|line| !line.is_empty()).cloned().collect::<Vec<_>>().join(" | ")

@@ -57,7 +57,7 @@ fn stored(record: Record) -> StoredResult {
     StoredResult {
         task_id: record.task_id,
         state: TaskState::from_name(&record.state),
-        record: record.record.into_bytes(),
+        record: record.text.into_bytes(),
         expires: record.expires,
         over: if record.only_over_waiting { Overwrite::Waiting } else { Overwrite::Unsuccessful },
         remember: record.remember,

@@ -102,7 +102,7 @@ pub(super) struct Parcel {
 pub(super) struct Record {
     pub(super) task_id: String,
     pub(super) state: String,
-    pub(super) record: String,
+    pub(super) text: String,
     pub(super) expires: Option<Duration>,
     /// It gives way to whatever was begun.
     pub(super) only_over_waiting: bool,

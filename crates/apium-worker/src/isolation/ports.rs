@@ -103,7 +103,7 @@ fn record(text: &str) -> Result<ResultRecord, BackendError> {
 
 #[async_trait]
 impl Broker for Ports {
-    fn home(&self) -> &str {
+    fn home(&self) -> &'static str {
         "the worker of this child"
     }
 
@@ -251,7 +251,7 @@ impl ResultStore for Ports {
         let record = Record {
             task_id: result.task_id.clone(),
             state: result.state.name().to_owned(),
-            record: text(&result.record)?,
+            text: text(&result.record)?,
             expires: result.expires,
             only_over_waiting: result.over == Overwrite::Waiting,
             remember: result.remember,
