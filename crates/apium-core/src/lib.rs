@@ -12,7 +12,6 @@ pub mod state;
 pub mod argument;
 pub mod context;
 pub mod error;
-pub mod grip;
 pub mod retry;
 pub mod signature;
 pub mod task;

@@ -1,5 +1,7 @@
 //! A task: the code, known by its name, and the options Celery users know.
 
+pub mod grip;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +14,6 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::argument::Parameter;
 use crate::context::Context;
 use crate::error::TaskError;
-use crate::grip::Blocking;
 
 /// What a task gives back: its value as JSON, or why there is none.
 pub type TaskResult = Result<RawJson, TaskError>;
@@ -114,7 +115,7 @@ pub fn rate_limit(text: &str) -> Option<Rate> {
 /// off: at a hard time limit the attempt ends, and the work goes on unheard until it returns; the worker counts it as
 /// stuck.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let begun = Blocking::begin();
+    let begun = grip::Blocking::begin();
     let working = tokio::task::spawn_blocking(move || {
         let _begun = begun;
         work()

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use apium_core::grip::Grip;
 use apium_core::protocol::{ExceptionRecord, Headers, RawJson};
+use apium_core::task::grip::Grip;
 use apium_core::{Call, Context, Task, TaskError, TaskOptions, TaskResult};
 use tokio::task::JoinHandle;
 

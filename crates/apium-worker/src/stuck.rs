@@ -6,7 +6,7 @@
 use std::fmt;
 
 use apium_core::TaskResult;
-use apium_core::grip::Grip;
+use apium_core::task::grip::Grip;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
