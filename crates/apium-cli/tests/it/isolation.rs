@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 
 use crate::diary::{attempts_of, until_begun};
@@ -180,6 +181,23 @@ fn a_stop_gives_it_back() {
     std::fs::write(&go, "").unwrap();
     let _next = our_worker(&place, &[]);
     assert_ne!(value(&place, "held"), json!(first));
+}
+
+#[test]
+fn a_signal_for_every_process_of_a_service_costs_no_attempt() {
+    let place = Place::new();
+    let worker = our_worker(&place, &[]);
+    let go = place.path("go");
+    send(&place, "isolated.hold", &json!([go]), "held");
+    let child = process_of(&place, "held");
+    worker.signal(Signal::SIGTERM);
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        kill(Pid::from_raw(child.try_into().unwrap()), signal).unwrap();
+    }
+    std::fs::write(&go, "").unwrap();
+    assert_eq!(value(&place, "held"), json!(child), "it ended in its own time");
+    assert_eq!(worker.ended().code, Some(0));
+    assert_eq!(attempts_of(&place, "held").len(), 1);
 }
 
 /// What is known of a task, without what no two tasks share.

@@ -15,6 +15,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{dup2_stdin, getpgrp};
 use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
@@ -92,6 +93,10 @@ fn listen(mut stream: UnixStream, downs: &UnboundedSender<Down>) {
 }
 
 async fn obey(inside: Arc<Inside>, mut down: UnboundedReceiver<Down>) {
+    // A supervisor may signal every process of a service. It is the worker that knows what a stop means for a task, and it
+    // tells; a child that ended by itself would count as a death.
+    let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup(), SignalKind::quit()];
+    let _heard_by_nobody: Vec<_> = kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect();
     if inside.ports.tell(&Up::Ready).is_err() {
         return;
     }

@@ -1,4 +1,5 @@
-//! Stuck tasks: those that do not let go of their threads hold up none after them.
+//! Stuck tasks: those that do not let go of their threads hold up none after them. And those that ask for a child of
+//! their own where there can be none.
 
 use apium_worker::WorkerError;
 
@@ -78,6 +79,22 @@ async fn what_waited_behind_one_is_given_back_and_runs_again() {
     assert_eq!((record.status.as_str(), record.result.as_str()), ("SUCCESS", "\"a\""));
     rig.emptied().await;
     rig.stage.reached("a dropped").await;
+}
+
+/// An isolated task, in a program that has not called what makes children of it.
+#[apium_macros::task(crate = apium_core, name = "t.isolated", isolation = "process", max_memory = "64MiB", max_tasks_per_child = 9)]
+async fn isolated() {}
+
+#[tokio::test]
+async fn a_worker_that_cannot_isolate_what_asks_for_it_does_not_begin() {
+    let mut rig = Rig::new();
+    rig.registry.register(isolated);
+    let options = apium_core::Task::options(&isolated);
+    assert_eq!((options.max_memory, options.max_tasks_per_child), (Some(64 << 20), Some(9)));
+    rig.start();
+    let sentence = rig.verdict().await.unwrap_err().to_string();
+    assert!(sentence.starts_with("t.isolated asks for isolation = \"process\""), "{sentence}");
+    assert!(sentence.contains("call `apium::isolation::child(&app)` first in `main`"), "{sentence}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
