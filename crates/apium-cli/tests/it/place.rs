@@ -43,6 +43,12 @@ impl Place {
         self
     }
 
+    /// The broker that programs find here.
+    pub(crate) fn broker(&self) -> String {
+        let named = self.environment.iter().find(|(name, _)| name == "APIUM_BROKER").map(|(_, url)| url.clone());
+        named.unwrap_or_else(|| format!("sqlite:{}", self.path("apium-data/apium.db").display()))
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

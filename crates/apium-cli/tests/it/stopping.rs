@@ -3,14 +3,19 @@
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
+use apium::{App, Signature};
 use nix::sys::signal::Signal;
 
-use crate::diary::{attempts_of, until_begun};
+use crate::diary::{attempts, attempts_of, until_begun};
 use crate::http::get;
 use crate::peer::our_worker;
 use crate::place::{Place, Program};
+use crate::poll::until_within;
 use crate::running::Unread;
 use crate::server::{Server, free_port};
+
+/// For a thousand of something on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Every test here holds on both stores.
 fn on_both(test: impl Fn(Place)) {
@@ -85,6 +90,45 @@ fn a_warm_stop_ends_at_its_deadline() {
         assert!(ended.stderr.contains("giving running tasks back"), "{ended:?}");
         let queues = place.run(Program::Probe, &["queues", "celery", "--json"]).json();
         assert_eq!(queues[0]["ready"], 1, "it waits for another worker");
+    });
+}
+
+#[test]
+fn a_thousand_that_run_go_back_at_once() {
+    const MANY: usize = 1_000;
+    on_both(|place| {
+        let until = place.path("go").display().to_string();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let backend = runtime.block_on(apium::open(&place.broker(), None)).unwrap();
+        let client = App::new("stopping").client(&backend);
+        let send = |number: usize| {
+            let signature = Signature::new("probe.hold").arg(&until).task_id(format!("held-{number}"));
+            runtime.block_on(client.send(&signature)).unwrap();
+        };
+        (0..MANY).for_each(send);
+        let worker = our_worker(&place, &["-c", "1000", "--stop-timeout", "2"]);
+        until_within(PATIENCE, "all of them to run", || (attempts(&place).len() == MANY).then_some(()));
+        let began = Instant::now();
+        worker.signal(Signal::SIGTERM);
+        let ended = worker.ended_within(PATIENCE);
+        println!(
+            "{MANY} given back: stopped {:.1} s after the signal, of which 2 s were waited",
+            began.elapsed().as_secs_f64()
+        );
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let queues = place.run(Program::Probe, &["queues", "celery", "--json"]).json();
+        assert_eq!(
+            (&queues[0]["ready"], &queues[0]["claimed"]),
+            (&MANY.into(), &0.into()),
+            "each is back in its queue"
+        );
+        std::fs::write(place.path("go"), "").unwrap();
+        let next = our_worker(&place, &["-c", "100"]);
+        let ended = || attempts(&place).iter().filter(|attempt| attempt.ended.is_some()).count();
+        until_within(PATIENCE, "all of them to end", || (ended() == MANY).then_some(()));
+        assert_eq!(attempts(&place).len(), 2 * MANY, "each began twice and ended once");
+        assert_eq!(place.run(Program::Probe, &["result", "held-0", "--wait"]).printed(), "\"released\"");
+        assert_eq!(next.stop().code, Some(0));
     });
 }
 
