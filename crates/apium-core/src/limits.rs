@@ -10,6 +10,7 @@
 mod limit;
 mod meter;
 pub mod office;
+mod task;
 
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use crate::unique::UniqueEnd;
 
 pub use limit::{Breaker, Limit, MOST_STARTS, Pace, check_name};
 pub use meter::Meter;
+pub use task::TaskLimit;
 
 /// However far off its turn is, a message that waits comes back to a worker after this long at least, or after this much
 /// for each that waits in the same line: what would have called it may have been lost, and looking must stay cheap.
@@ -114,6 +116,8 @@ pub enum PlaceEnd {
     Bad,
     /// Free: nothing can be told of the task from how it ended (revoked, given back, put off).
     Neither,
+    /// Of one that was not admitted and will not come back: `holder` is the task's id, and it leaves the lines.
+    Gone,
     /// Held on for so long at most, also without the claim: the message is acknowledged before its attempt.
     Keep(Duration),
 }

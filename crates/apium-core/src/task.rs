@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::argument::Parameter;
 use crate::context::Context;
 use crate::error::TaskError;
+use crate::limits::TaskLimit;
 
 /// What a task gives back: its value as JSON, or why there is none.
 pub type TaskResult = Result<RawJson, TaskError>;
@@ -93,6 +94,9 @@ pub struct TaskOptions {
     pub rate_limit: Option<Rate>,
     /// How long its results are kept. `None`: the worker's setting decides (one day).
     pub result_expires: Option<Duration>,
+    /// Limits that all workers keep together (see [`crate::limits`]): how often it starts, how many run at once, and a
+    /// circuit breaker, as a whole or for each value of an argument. Default none.
+    pub limits: Vec<TaskLimit>,
 }
 
 /// Where the attempts of a task run.
@@ -152,6 +156,7 @@ impl Default for TaskOptions {
             ignore_result: false,
             rate_limit: None,
             result_expires: None,
+            limits: Vec::new(),
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) fn expand(options: &Options, mut function: ItemFn) -> syn::Result<Tok
     let docs: Vec<_> = function.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect();
     let core = &options.core;
     let signature = signature(options, &visibility, &name, &parameters)?;
-    let implementation = implementation(options, &name, &function, &parameters);
+    let implementation = implementation(options, &name, &function, &parameters)?;
     let declarations = arguments(&parameters).map(|(p, after_rest)| p.declaration(core, after_rest));
     let task_name = task_name(options, &name);
     Ok(quote! {
@@ -92,9 +92,18 @@ fn signature(
     })
 }
 
-fn implementation(options: &Options, name: &Ident, function: &ItemFn, parameters: &[Parameter]) -> TokenStream {
+fn implementation(
+    options: &Options,
+    name: &Ident,
+    function: &ItemFn,
+    parameters: &[Parameter],
+) -> syn::Result<TokenStream> {
     let core = &options.core;
-    let fields = &options.fields;
+    let mut fields = options.fields.clone();
+    let limits = options.limits.iter().map(|limit| limit.given(core, parameters)).collect::<syn::Result<Vec<_>>>()?;
+    if !limits.is_empty() {
+        fields.push(quote!(limits: ::std::vec![#(#limits),*]));
+    }
     let python_name = name.unraw().to_string();
     let (bound, context) = (local("bound"), local("context"));
     let bindings = parameters.iter().map(|p| p.binding(core));
@@ -115,7 +124,7 @@ fn implementation(options: &Options, name: &Ident, function: &ItemFn, parameters
         }
         _ => quote!(#core::argument::to_result(&#run)),
     };
-    quote! {
+    Ok(quote! {
         impl #core::Task for #name {
             fn name(&self) -> &str {
                 Self::task_name()
@@ -142,5 +151,5 @@ fn implementation(options: &Options, name: &Ident, function: &ItemFn, parameters
                 })
             }
         }
-    }
+    })
 }

@@ -1,6 +1,7 @@
 //! `#[task]`: one attribute on one function; it writes the `Task` that one could as well write by hand.
 
 mod expand;
+mod limit;
 mod options;
 mod parameter;
 mod unique;
@@ -41,6 +42,12 @@ use syn::{ItemFn, parse_macro_input};
 /// arguments count without `by`; `until` is `"done"` (default), `"start"` or `"period"`; `for` is the period, or how long
 /// a key outlives the last sign of life of its holder (one day); `policy` is `"reject"` (default), `"return"`, `"replace"`
 /// or `"keep_last"`. What does not go together does not compile.
+///
+/// `limit` is kept by all workers together, in the store: `limit(rate = "10/s", concurrency = 4, breaker = "5/1m:30s")`
+/// for the task as a whole, and with `by = tenant` for each value of that argument; more than one may stand there. A rate
+/// slides (`"3/10s"`: at most three starts in any ten seconds); after five failures in any minute the breaker lets nothing
+/// start for 30 s, then one as a probe. What is over a limit waits in the store, holds up nobody and costs no attempt. An
+/// operator's word (`apium limits set`) counts before the task's. (`rate_limit` is Celery's: each worker for itself.)
 ///
 /// The function's name becomes a type: `add::s(2, 2)` is a signature to send, `add::run(…)` calls the
 /// function directly, and `add` itself is what `App::task` takes. As with every unit type, no variable beside it

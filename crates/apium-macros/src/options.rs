@@ -6,6 +6,7 @@ use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
 use syn::{Expr, LitInt, LitStr, Path, parse_quote};
 
+use crate::limit::Limit;
 use crate::unique::Unique;
 
 /// The attribute, read.
@@ -22,6 +23,8 @@ pub(crate) struct Options {
     isolated: bool,
     /// The first option that is about children only.
     of_children: Option<Path>,
+    /// What all workers keep together.
+    pub(crate) limits: Vec<Limit>,
     /// `field: value` for the task's options.
     pub(crate) fields: Vec<TokenStream>,
 }
@@ -36,6 +39,7 @@ impl Options {
             unique: None,
             isolated: false,
             of_children: None,
+            limits: Vec::new(),
             fields: Vec::new(),
         };
         syn::meta::parser(|meta| options.option(&meta)).parse2(attribute)?;
@@ -52,6 +56,7 @@ impl Options {
             "name" => self.name = Some(meta.value()?.parse()?),
             "crate" => self.core = meta.value()?.call(Path::parse_mod_style)?,
             "expires" => self.expires = Some(seconds(meta)?),
+            "limit" => self.limits.push(Limit::parse(meta)?),
             "unique" => self.unique = Some(Unique::parse(meta)?),
             "queue" => {
                 let queue: LitStr = meta.value()?.parse()?;
@@ -105,7 +110,7 @@ impl Options {
                 return Err(meta.error(
                     "unknown task option; known are name, queue, expires, max_retries, default_retry_delay, autoretry, \
                      retry_backoff, retry_backoff_max, retry_jitter, acks_late, time_limit, soft_time_limit, track_started, \
-                     ignore_result, result_expires, rate_limit, errback, unique, isolation, max_memory, \
+                     ignore_result, result_expires, rate_limit, errback, unique, limit, isolation, max_memory, \
                      max_tasks_per_child, crate",
                 ));
             }

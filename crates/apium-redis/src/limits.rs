@@ -182,6 +182,7 @@ pub(crate) fn add_end(script: &mut ScriptInvocation<'_>, end: Option<&LimitEnd>)
         PlaceEnd::Good => ("good", Duration::ZERO),
         PlaceEnd::Bad => ("bad", Duration::ZERO),
         PlaceEnd::Neither => ("neither", Duration::ZERO),
+        PlaceEnd::Gone => ("gone", Duration::ZERO),
         PlaceEnd::Keep(span) => ("keep", span),
     };
     script.arg(end.limits.len());

@@ -20,7 +20,7 @@ use crate::slots::{Slot, Slots};
 use crate::station::Station;
 use crate::stop::Stop;
 use crate::trouble::Errand;
-use crate::{executor, narration, outcome};
+use crate::{admission, executor, narration, outcome};
 
 /// How long attempts that were told to stop get to be settled, and the broker to answer a last claim, before the
 /// worker leaves without them.
@@ -117,6 +117,7 @@ pub(crate) async fn handle(station: &Station, delivery: Delivery) {
         let found = station.looks.found();
         match judge(station, delivery) {
             Judgement::Run(job) => {
+                let Some(job) = admission::pass(station, job).await else { return };
                 narration::taken(station, &job);
                 drop(found);
                 executor::attempt(station, *job).await;

@@ -12,6 +12,7 @@ use apium_core::{Call, Context, Settlement, TaskError};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use crate::admission;
 use crate::extended;
 use crate::job::{Job, Reason};
 use crate::leases::Hold;
@@ -81,7 +82,8 @@ async fn acknowledge_early(station: &Station, job: &mut Job) -> bool {
         return true;
     }
     station.leases.release(&job.delivery.receipt);
-    let answer = station.settler.settle(job.id(), Settlement::ack(job.delivery.receipt.clone())).await;
+    let settlement = Settlement { limits: admission::keep(job), ..Settlement::ack(job.delivery.receipt.clone()) };
+    let answer = station.settler.settle(job.id(), settlement).await;
     job.acknowledged = matches!(answer, Answer::Written | Answer::Unclear);
     if answer == Answer::Unclear {
         // Should another worker have it after all, its result takes the place of this one.

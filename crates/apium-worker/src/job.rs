@@ -25,6 +25,8 @@ pub(crate) struct Job {
     pub(crate) call_off: CallOff,
     /// True once the message is gone, before its attempt: whatever comes now, it cannot be given back.
     pub(crate) acknowledged: bool,
+    /// The shared limits that have given it a place.
+    pub(crate) limits: Vec<String>,
     /// Held to the end where the next death would be the last.
     pub(crate) last_chance: Option<LastChance>,
 }
@@ -71,6 +73,7 @@ impl Job {
             parameters: self.task.parameters(),
             call_off: Some(&self.call_off),
             acknowledged: self.acknowledged,
+            limits: &self.limits,
         }
     }
 }

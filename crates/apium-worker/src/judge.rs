@@ -87,6 +87,7 @@ pub(crate) fn judge(station: &Station, delivery: Delivery) -> Judgement {
         options,
         call_off,
         acknowledged,
+        limits: Vec::new(),
         last_chance,
     };
     Judgement::Run(Box::new(job))

@@ -1,9 +1,10 @@
 //! One process's work: consume, attempt, settle, keep limits, beat the heart, stop well.
 //!
 //! The heart is three files: [`consumer`](self) claims and judges, `executor` runs one attempt, `outcome` is the
-//! table of verdicts. Around them stand one file a loop (`leases`, `revoked`, `recovery`, `heart`, `settler`, `control`,
-//! `events`) and one file a policy (`retry`, `limits`, `stuck`, `rates`, `unique`).
+//! table of verdicts. Around them stand one file a loop (`leases`, `revoked`, `shared_limits`, `recovery`, `heart`,
+//! `settler`, `control`, `events`) and one file a policy (`retry`, `limits`, `stuck`, `rates`, `unique`, `admission`).
 
+mod admission;
 mod builtins;
 mod chord_unlock;
 mod consumer;
@@ -32,6 +33,7 @@ mod leases;
 mod recovery;
 mod revoked;
 mod settler;
+mod shared_limits;
 
 mod inline;
 pub mod isolation;

@@ -71,6 +71,13 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// When the attempt is cut off, if it is.
+    pub(crate) fn hard(self) -> Option<Duration> {
+        self.hard
+    }
+}
+
 impl Bounds {
     /// Sets the limits of a task in seconds; `None`, or what no clock can measure, is no limit.
     pub(crate) fn set(&self, task: &str, hard: Option<f64>, soft: Option<f64>) {

@@ -8,6 +8,7 @@ use apium_core::protocol::event::{
 };
 use apium_core::protocol::{Headers, Message, Payload, RawJson, python_repr};
 use apium_core::{DeadReason, TaskError};
+use jiff::Timestamp;
 
 use crate::job::Job;
 use crate::judge::Verdict;
@@ -80,6 +81,14 @@ pub(crate) fn not_run(station: &Station, verdict: &Verdict) -> Option<EventKind>
         // It never ran: there is nothing to trace back.
         Outcome::Dead(_, error) | Outcome::Failure(error) => Some(failed(&headers.id, error, None)),
         _ => None,
+    }
+}
+
+/// A delivery waits for a shared limit.
+pub(crate) fn waits(station: &Station, job: &Job, until: Timestamp) {
+    let new = station.put_off.note(job.id(), &job.delivery, until, Why::OverRate, station.now());
+    if new && station.events.of_tasks() {
+        station.say(received(&job.headers, Some(&job.payload)));
     }
 }
 

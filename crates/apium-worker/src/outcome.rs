@@ -8,13 +8,14 @@ use apium_core::argument::Parameter;
 use apium_core::bodies::Asked;
 use apium_core::client::{REMEMBER_HEADER, fresh_id, iso};
 use apium_core::protocol::canvas;
-use apium_core::protocol::{Embed, ExceptionRecord, Headers, Message, RawJson, ResultRecord};
+use apium_core::protocol::{Embed, ExceptionRecord, Headers, Message, Payload, RawJson, ResultRecord};
 use apium_core::{
     DeadLetter, DeadReason, Delivery, Disposition, Outgoing, Retry, Settlement, StoredResult, TaskError, TaskOptions,
     TaskState,
 };
 use jiff::Timestamp;
 
+use crate::admission;
 use crate::errbacks;
 use crate::extended;
 use crate::job::CallOff;
@@ -80,6 +81,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) call_off: Option<&'a CallOff>,
     /// True when the message is gone already: there is nothing to acknowledge, nothing to give back.
     pub(crate) acknowledged: bool,
+    /// The shared limits that have given it a place, or in whose lines it may have stood.
+    pub(crate) limits: &'a [String],
 }
 
 impl Outcome {
@@ -177,6 +180,7 @@ fn record(station: &Station, subject: Subject<'_>, outcome: Outcome, causes: Cau
         at_once.note(&outcome);
     }
     let unique = unique::end(subject.headers, &outcome, station.now());
+    let limits = admission::end(subject, &outcome);
     let told = |state: TaskState, value| Some(record_of(station, subject, &state, value));
     let (disposition, record, send) = match outcome {
         Outcome::Success(value) => (Disposition::Ack, told(TaskState::Success, value), None),
@@ -209,7 +213,7 @@ fn record(station: &Station, subject: Subject<'_>, outcome: Outcome, causes: Cau
         send: send.into_iter().chain(causes.send).collect(),
         chords: causes.chords,
         unique,
-        limits: None,
+        limits,
     };
     Some((settlement, causes.aside))
 }
@@ -218,7 +222,8 @@ fn record(station: &Station, subject: Subject<'_>, outcome: Outcome, causes: Cau
 pub(crate) async fn without_attempt(station: &Station, verdict: Verdict) {
     let Verdict { delivery, headers, outcome } = verdict;
     let (state, error) = (outcome.state(), outcome.error());
-    let options = station.registry.get(&headers.task).map(|task| task.options());
+    let known = station.registry.get(&headers.task);
+    let options = known.map(|task| task.options());
     let (task, id, queue) = (&headers.task, &headers.id, &delivery.receipt.queue);
     match &outcome {
         Outcome::Deferred(due) => tracing::debug!(task, id, queue, state, %due, "task not due yet"),
@@ -228,20 +233,21 @@ pub(crate) async fn without_attempt(station: &Station, verdict: Verdict) {
     station.vitals.count(if options.is_some() { task } else { "(unknown)" }, state);
     let options = &options.unwrap_or_default();
     let opened = || Message::decode(&delivery.bytes).and_then(|message| station.client.bodies().open(&message));
-    let embed = match &outcome {
-        // It comes back: nothing follows yet.
-        Outcome::Deferred(_) => Embed::default(),
-        _ => opened().unwrap_or_default().embed,
-    };
+    // What comes back is followed by nothing yet, and keeps its turns.
+    let comes_back = matches!(outcome, Outcome::Deferred(_));
+    let payload = if comes_back { Payload::default() } else { opened().unwrap_or_default() };
+    let limits = known.filter(|_| !comes_back).map(|task| station.shared_limits.of(task, queue, &payload));
+    let limits = limits.unwrap_or_default();
     let subject = Subject {
         delivery: &delivery,
         headers: &headers,
-        embed: &embed,
+        embed: &payload.embed,
         children: &[],
         options,
         parameters: &[],
         call_off: None,
         acknowledged: false,
+        limits: &limits,
     };
     conclude(station, subject, outcome).await;
 }

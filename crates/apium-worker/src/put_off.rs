@@ -21,7 +21,7 @@ const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(30);
 pub(crate) enum Why {
     /// Its time has not come.
     NotDue,
-    /// Its task may not be started more often.
+    /// It may not be started more often, or beside others.
     OverRate,
 }
 

@@ -25,6 +25,7 @@ use crate::queues::Queues;
 use crate::rates::Rates;
 use crate::revoked::Revoked;
 use crate::settler::Settler;
+use crate::shared_limits::SharedLimits;
 use crate::slots::Slots;
 use crate::threads::Threads;
 use crate::vitals::Vitals;
@@ -44,6 +45,7 @@ pub(crate) struct Station {
     pub(crate) suspects: Suspects,
     pub(crate) rates: Rates,
     pub(crate) bounds: Bounds,
+    pub(crate) shared_limits: SharedLimits,
     pub(crate) events: Events,
     pub(crate) revoked: Revoked,
     pub(crate) settler: Settler,
@@ -85,6 +87,7 @@ impl Station {
             suspects: Suspects::default(),
             rates,
             bounds: Bounds::default(),
+            shared_limits: SharedLimits::of_tasks(&registry),
             registry,
             states,
             client,

@@ -43,6 +43,12 @@ pub(crate) async fn begin(station: &Station, job: &Job) {
     station.vitals.troubles.well(Errand::Begin);
 }
 
+/// What becomes of the key while its holder waits for a shared limit, besides the time that takes.
+pub(crate) fn waits(headers: &Headers) -> Option<UniqueEnd> {
+    let mark = UniqueMark::of(headers).filter(|mark| mark.until != Until::Period)?;
+    Some(UniqueEnd { keep: Some(mark.keep()), key: mark.key, task_id: headers.id.clone() })
+}
+
 /// What an outcome does to the key: what ends gives it back, what comes back keeps it for as long again. A period goes
 /// on as it was, unless the task did not succeed.
 pub(crate) fn end(headers: &Headers, outcome: &Outcome, now: Timestamp) -> Option<UniqueEnd> {

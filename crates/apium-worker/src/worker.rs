@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apium_core::context::States;
-use apium_core::{Client, Clock, Registry};
+use apium_core::{BackendError, Client, Clock, Registry};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
@@ -21,7 +21,7 @@ use crate::stop::Stop;
 use crate::threads::Threads;
 use crate::trouble::Errand;
 use crate::vitals::Vitals;
-use crate::{alerts, builtins, consumer, control, events, heart, isolation, leases, recovery, revoked};
+use crate::{alerts, builtins, consumer, control, events, heart, isolation, leases, recovery, revoked, shared_limits};
 
 /// How long the loops beside the consumer get to end, and then the settling loop to write what it still has: a
 /// backend that does not answer must not keep a process from ending.
@@ -83,10 +83,10 @@ impl Worker {
         let station = Arc::new(self.station);
         let alarm = station.alarm.clone();
         let settling = AbortOnDropHandle::new(tokio::spawn(self.settling.run(alarm.clone())));
-        let Some(cursor) = catch_up(&station, &stop).await else { return Ok(()) };
+        let Some(known) = catch_up(&station, &stop).await else { return Ok(()) };
         let end = CancellationToken::new();
         let started = heart::introduce(&station).await;
-        let loops = beside(&station, cursor, started, &stop, &end);
+        let loops = beside(&station, &known, started, &stop, &end);
         consume(&station, &stop).await;
         end.cancel();
         if tokio::time::timeout(GOODBYE, loops.join_all()).await.is_err() {
@@ -102,7 +102,7 @@ impl Worker {
 }
 
 /// Starts the loops that stand beside the consumer; dropped, they end.
-fn beside(station: &Arc<Station>, cursor: u64, started: String, stop: &Stop, end: &CancellationToken) -> JoinSet<()> {
+fn beside(station: &Arc<Station>, known: &Known, started: String, stop: &Stop, end: &CancellationToken) -> JoinSet<()> {
     let mut loops = JoinSet::new();
     let mut start = |name: &'static str, run: BoxFuture<'static, ()>| {
         let alarm = station.alarm.clone();
@@ -112,7 +112,8 @@ fn beside(station: &Arc<Station>, cursor: u64, started: String, stop: &Stop, end
     };
     start("the heartbeat", heart::run(station.clone(), started, end.clone()).boxed());
     start("the lease loop", leases::run(station.clone(), end.clone()).boxed());
-    start("the revocation loop", revoked::run(station.clone(), cursor, end.clone()).boxed());
+    start("the revocation loop", revoked::run(station.clone(), known.revoked, end.clone()).boxed());
+    start("the limit loop", shared_limits::run(station.clone(), known.limits, end.clone()).boxed());
     start("the recovery loop", recovery::run(station.clone(), end.clone()).boxed());
     start("the alert loop", alerts::run(station.clone(), end.clone()).boxed());
     start("the event loop", events::run(station.clone(), end.clone()).boxed());
@@ -151,18 +152,24 @@ fn stop_cold(stop: &Stop) {
     stop.request();
 }
 
-/// A worker that does not know what was revoked must not begin: it waits for its backend.
-async fn catch_up(station: &Station, stop: &Stop) -> Option<u64> {
+/// What a worker has learnt before it begins: from where to listen on.
+struct Known {
+    revoked: u64,
+    limits: u64,
+}
+
+/// A worker that does not know what was revoked and what is limited must not begin: it waits for its backend.
+async fn catch_up(station: &Station, stop: &Stop) -> Option<Known> {
     let mut trouble = Backoff::reconnecting();
     loop {
         let learned = tokio::select! {
             () = stop.requested() => return None,
-            learned = revoked::catch_up(station) => learned,
+            learned = learn(station) => learned,
         };
         match learned {
-            Ok(cursor) => {
+            Ok(known) => {
                 station.vitals.troubles.well(Errand::Revocations);
-                return Some(cursor);
+                return Some(known);
             }
             Err(error) => {
                 let delay = trouble.next_delay();
@@ -174,4 +181,8 @@ async fn catch_up(station: &Station, stop: &Stop) -> Option<u64> {
             }
         }
     }
+}
+
+async fn learn(station: &Station) -> Result<Known, BackendError> {
+    Ok(Known { revoked: revoked::catch_up(station).await?, limits: shared_limits::catch_up(station).await? })
 }

@@ -189,6 +189,20 @@ pub async fn purged_ones_hold_up_nobody(subject: &Subject) {
     comes(subject, "c", &["task:t"]).await;
 }
 
+pub async fn who_will_not_come_keeps_nobody_waiting(subject: &Subject) {
+    set(subject, "task:t", at_once(1)).await;
+    let a = arrive(subject, "a", &["task:t"]).await.unwrap();
+    assert!(arrive(subject, "b", &["task:t"]).await.is_none());
+    assert!(arrive(subject, "c", &["task:t"]).await.is_none());
+    end(subject, a, &["task:t"], PlaceEnd::Good).await;
+    let revoked = take_one(subject).await;
+    nobody_comes(subject).await;
+    let gone = LimitEnd { limits: vec!["task:t".to_owned()], holder: id_of(&revoked), place: PlaceEnd::Gone };
+    let settlement = Settlement { limits: Some(gone), ..Settlement::ack(revoked.receipt) };
+    assert_eq!(subject.broker.settle(vec![settlement]).await.unwrap(), [Settled::Done]);
+    comes(subject, "c", &["task:t"]).await;
+}
+
 pub async fn a_place_ends_with_its_lease(subject: &Subject) {
     set(subject, "task:t", at_once(1)).await;
     let late = arrive(subject, "a", &["task:t"]).await.unwrap();

@@ -67,7 +67,8 @@ macro_rules! conformance_tests {
         $crate::conformance_tests!(@suite limits $make:
             what_is_not_limited_is_admitted, no_more_run_at_once, asked_twice_it_has_one_place,
             a_free_place_calls_the_first_in_line, who_is_called_is_not_overtaken,
-            who_is_called_and_gone_is_not_waited_for, purged_ones_hold_up_nobody, a_place_ends_with_its_lease,
+            who_is_called_and_gone_is_not_waited_for, purged_ones_hold_up_nobody,
+            who_will_not_come_keeps_nobody_waiting, a_place_ends_with_its_lease,
             a_place_may_be_kept_without_the_claim, a_lost_claim_is_not_admitted, no_window_sees_more_starts,
             who_waits_for_the_rate_is_due_at_its_time, a_long_line_costs_few_looks, of_several_limits_all_or_none,
             each_value_has_a_limit_of_its_own, a_change_counts_at_once, changes_are_told,

@@ -81,7 +81,7 @@ impl Meter {
             match how {
                 PlaceEnd::Good => self.open_until = None,
                 PlaceEnd::Bad => self.open_until = Some(now.saturating_add(micros(breaker.open))),
-                PlaceEnd::Neither | PlaceEnd::Keep(_) => {}
+                PlaceEnd::Neither | PlaceEnd::Gone | PlaceEnd::Keep(_) => {}
             }
         } else if how == PlaceEnd::Bad {
             note(&mut self.failures, breaker.failures, now);

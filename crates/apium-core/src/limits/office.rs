@@ -97,6 +97,11 @@ pub fn end<S: Shelf>(shelf: &mut S, end: &LimitEnd) -> Result<(), S::Error> {
             shelf.hold(name, &end.holder, Some(now.saturating_add(micros(span))))?;
             continue;
         }
+        if end.place == PlaceEnd::Gone {
+            shelf.leave(name, &end.holder)?;
+            call(shelf, name)?;
+            continue;
+        }
         if let Some(limit) = shelf.limit(name)?
             && limit.breaker.is_some()
         {

@@ -177,10 +177,15 @@ local function open_breaker(name, limit)
   redis.call('PEXPIRE', breaker, math.ceil((limit.open + 86400) * 1000))
 end
 
--- What becomes of a place: 'good', 'bad', 'neither', or 'keep' for so many seconds.
+-- What becomes of a place: 'good', 'bad', 'neither', or 'keep' for so many seconds; 'gone': this task waits no more.
 function limits.finish(name, holder, how, span)
   if how == 'keep' then
     redis.call('ZADD', limits.at('places', name), 'XX', text(limits.now + tonumber(span)), holder)
+    return
+  end
+  if how == 'gone' then
+    limits.leave(name, holder)
+    limits.call(name)
     return
   end
   local limit = limits.definition(name)

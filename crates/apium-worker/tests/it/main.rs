@@ -24,6 +24,7 @@ mod results;
 mod retries;
 mod revoking;
 mod running;
+mod shared_limits;
 mod steering;
 mod stopping;
 mod stuck;

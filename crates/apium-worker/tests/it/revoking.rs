@@ -1,6 +1,6 @@
 //! A revoke reaches a task wherever it is: waiting, deferred, being judged, running.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
@@ -77,7 +77,11 @@ async fn blocking_work_hears_of_it() {
 async fn one_that_is_being_judged_does_not_begin() {
     let mut rig = Rig::new();
     let (open, gate) = mpsc::channel();
-    rig.registry.register(Reluctant { stage: rig.stage.clone(), gate: Mutex::new(gate), known: AtomicBool::default() });
+    rig.registry.register(Reluctant {
+        stage: rig.stage.clone(),
+        gate: Mutex::new(gate),
+        asked: AtomicUsize::default(),
+    });
     rig.start();
     let pending = rig.send(&Signature::new("t.reluctant")).await;
     rig.stage.reached("judged").await;

@@ -1,6 +1,6 @@
 //! The tasks these tests send: each does one thing a worker must cope with.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use apium_core::protocol::RawJson;
@@ -312,8 +312,8 @@ pub(crate) async fn quiet(how: String, context: Context, stage: State<Stage>) ->
 pub(crate) struct Reluctant {
     pub(crate) stage: Stage,
     pub(crate) gate: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
-    /// The worker asks once when it is made, for the rate limit.
-    pub(crate) known: AtomicBool,
+    /// The worker asks twice when it is made, for the rate limit and for the shared ones.
+    pub(crate) asked: AtomicUsize,
 }
 
 impl Task for Reluctant {
@@ -322,7 +322,7 @@ impl Task for Reluctant {
     }
 
     fn options(&self) -> TaskOptions {
-        if !self.known.swap(true, Ordering::Relaxed) {
+        if self.asked.fetch_add(1, Ordering::Relaxed) < 2 {
             return TaskOptions::default();
         }
         self.stage.note("judged");
