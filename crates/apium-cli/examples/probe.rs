@@ -98,6 +98,17 @@ async fn flaky(context: Context, failures: u32) -> Result<u32, TaskError> {
     Ok(context.retries())
 }
 
+/// Cannot go well until the file is there.
+#[task(name = "probe.fragile")]
+async fn fragile(diary: State<Diary>, context: Context, until: PathBuf) -> Result<&'static str, TaskError> {
+    diary.begin(&context);
+    diary.end(&context);
+    if !until.exists() {
+        return Err(TaskError::new("ConnectionError", "out of order").retry_in(Duration::from_millis(50)));
+    }
+    Ok("mended")
+}
+
 /// Fails for good after one retry.
 #[task(name = "probe.stubborn", autoretry, max_retries = 1, retry_backoff = 0.05)]
 async fn stubborn() -> Result<(), TaskError> {
@@ -286,7 +297,7 @@ async fn mix_fail(value: RawJson) -> Result<i64, TaskError> {
 fn main() -> std::process::ExitCode {
     let app = App::new("probe").state(Diary::open());
     let app = app.task(echo).task(greet).task(divide).task(note).task(hold).task(early).task(block).task(progress);
-    let app = app.task(raise).task(mix_add).task(mix_total).task(mix_fail);
+    let app = app.task(raise).task(fragile).task(mix_add).task(mix_total).task(mix_fail);
     let app = isolated::register(app.task(both));
     apium_cli::main(app.task(flaky).task(stubborn).task(reject).task(quiet).task(spin).task(clock).task(abort))
 }

@@ -8,7 +8,7 @@ use apium::holds_login;
 use clap::error::ContextValue;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::commands::{dead, doctor, outbox, remote, verify};
+use crate::commands::{dead, doctor, limits, outbox, remote, verify};
 use crate::failure::{Failure, USAGE};
 use crate::settings::{self, HUNDRED_YEARS, Kind, Scope, Setting};
 use crate::stderr::say;
@@ -75,6 +75,7 @@ fn command(name: &str, table: &[Setting]) -> Command {
             with(purge(), &[]),
             routes(with),
             dead::command(with),
+            limits::command(with),
             outbox::command(with),
             with(doctor::command(), &[]),
             with(verify::command(), &[]),

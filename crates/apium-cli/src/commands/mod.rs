@@ -5,6 +5,7 @@ pub(crate) mod dead;
 pub(crate) mod doctor;
 mod eager;
 mod greeting;
+pub(crate) mod limits;
 pub(crate) mod outbox;
 mod queues;
 pub(crate) mod remote;
@@ -108,6 +109,9 @@ fn start(
             "outbox status" => outbox::status(invocation).await,
             "outbox retry" => outbox::retry(invocation).await,
             "outbox sql" => outbox::sql(&invocation),
+            "limits list" => limits::list(invocation).await,
+            "limits set" => limits::set(invocation).await,
+            "limits drop" => limits::discard(invocation).await,
             "doctor" => doctor::doctor(invocation).await,
             "verify" => verify::verify(invocation).await,
             "status" => remote::status(invocation).await,

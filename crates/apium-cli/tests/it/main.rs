@@ -20,6 +20,7 @@ mod idle;
 mod interop;
 mod isolation;
 mod isolation_deaths;
+mod limits;
 mod listening;
 mod mixed;
 mod mixed_canvas;
