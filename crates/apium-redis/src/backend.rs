@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,8 @@ pub(crate) struct Inner {
     pub(crate) numbers: AtomicU64,
     /// Keys of another type than they should be.
     pub(crate) misfits: Misfits,
+    /// Whether a limit has ever been set, as far as this process knows: without any there are no lines to look after.
+    pub(crate) limited: AtomicBool,
     bound: Mutex<(u64, HashSet<String>)>,
     /// Queues that Python peers have bound, and when they were looked up: that takes a walk over all keys.
     pub(crate) bindings: Mutex<Option<(Instant, Vec<String>)>>,
@@ -80,6 +82,7 @@ impl RedisBackend {
                 instance: uuid::Uuid::new_v4().simple().to_string().chars().take(16).collect(),
                 numbers: AtomicU64::new(1),
                 misfits: Misfits::default(),
+                limited: AtomicBool::new(false),
                 bound: Mutex::default(),
                 bindings: Mutex::default(),
             }),

@@ -1,6 +1,7 @@
 //! Shared limits: what is set, who holds a place, who stands in which line. The rules are in `scripts/limits.lua`.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use apium_core::BackendError;
@@ -97,12 +98,16 @@ impl Limits for RedisBackend {
 impl RedisBackend {
     /// Calls whoever has a turn, where nothing else has done so.
     pub(crate) async fn tend_limits(&self) -> Result<(), BackendError> {
+        if !self.inner.limited.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let mut script = scripts::TEND_LIMITS.key(keys::LIMITS);
         script.key(keys::UNACKED).key(keys::INDEX).arg(self.offset());
         self.inner.link.script(&script).await
     }
 
     async fn change(&self, verb: &str, origin: Origin, limits: &[(String, Limit)]) -> Result<u64, BackendError> {
+        self.inner.limited.store(true, Ordering::Relaxed);
         let mut script = scripts::SET_LIMITS.key(keys::LIMITS);
         script.key(keys::LIMITS_VERSION).key(keys::UNACKED).key(keys::INDEX).arg(self.offset());
         for (name, limit) in limits {
@@ -115,13 +120,17 @@ impl RedisBackend {
     }
 
     async fn limits_since(&self, known: Option<u64>) -> Result<Look<Definitions>, BackendError> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("GET").arg(keys::LIMITS_VERSION).cmd("HVALS").arg(keys::LIMITS);
-        let (version, texts): (Option<u64>, Vec<String>) = self.inner.wake.link.pipeline(&pipe).await?;
+        let link = &self.inner.wake.link;
+        let version: Option<u64> = link.command(redis::cmd("GET").arg(keys::LIMITS_VERSION)).await?;
         let version = version.unwrap_or_default();
         if known == Some(version) {
-            return Ok(Look::Nothing);
+            return Ok(Look::Quiet);
         }
+        if version > 0 {
+            self.inner.limited.store(true, Ordering::Relaxed);
+        }
+        // What is set in between is told again, under the version it has then.
+        let texts: Vec<String> = link.command(redis::cmd("HVALS").arg(keys::LIMITS)).await?;
         Ok(Look::Found(Definitions { version, all: self.definitions(texts) }))
     }
 

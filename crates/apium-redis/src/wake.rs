@@ -54,6 +54,8 @@ pub(crate) enum Look<T> {
     Found(T),
     /// Nothing yet.
     Nothing,
+    /// Nothing yet; and should the connection be half-open, others that wait on it notice.
+    Quiet,
     /// Nothing yet, and something will be there after this long without any key changing.
     After(Duration),
 }
@@ -99,6 +101,7 @@ impl Wake {
             match timeout_at(patience, look()).await {
                 Ok(Ok(Look::Found(found))) => return Ok(Some(found)),
                 Ok(Ok(Look::Nothing)) => unseen = None,
+                Ok(Ok(Look::Quiet)) => (pause, unseen) = (FOR_EVER, None),
                 Ok(Ok(Look::After(span))) => (pause, unseen) = (pause.min(span), None),
                 Ok(Err(error)) if !error.is_transient() => return Err(error),
                 Ok(Err(error)) => (pause, failure) = (TRY_AGAIN, Some(error)),

@@ -88,7 +88,7 @@ pub(crate) fn end(subject: Subject<'_>, outcome: &Outcome) -> Option<LimitEnd> {
     }
     let place = match outcome {
         Outcome::Success(_) | Outcome::Replaced(_) => PlaceEnd::Good,
-        Outcome::Failure(_) | Outcome::Retry { .. } | Outcome::Dead(..) => PlaceEnd::Bad,
+        Outcome::Failure(_) | Outcome::Retry { .. } | Outcome::Dead(..) | Outcome::Died(_) => PlaceEnd::Bad,
         Outcome::Requeued
         | Outcome::Ignored
         | Outcome::Revoked(_)
