@@ -23,6 +23,8 @@ pub enum DeadReason {
     RetriesExhausted,
     /// The processes that ran it died, as often as is allowed.
     Poison,
+    /// It had expired before it could begin.
+    Expired,
 }
 
 /// The most deaths that are remembered of one message; of more, the latest.
@@ -114,7 +116,7 @@ impl DeadFilter {
 
 impl DeadReason {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Unknown,
         Self::Undecodable,
         Self::Unsupported,
@@ -122,6 +124,7 @@ impl DeadReason {
         Self::Rejected,
         Self::RetriesExhausted,
         Self::Poison,
+        Self::Expired,
     ];
 
     /// The one word it is stored and asked for by.
@@ -134,6 +137,7 @@ impl DeadReason {
             Self::Rejected => "rejected",
             Self::RetriesExhausted => "retries_exhausted",
             Self::Poison => "poison",
+            Self::Expired => "expired",
         }
     }
 }
@@ -148,6 +152,7 @@ impl fmt::Display for DeadReason {
             Self::Rejected => "rejected",
             Self::RetriesExhausted => "retries exhausted",
             Self::Poison => "poison",
+            Self::Expired => "expired",
         })
     }
 }

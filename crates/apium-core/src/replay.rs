@@ -3,7 +3,7 @@
 use apium_protocol::{Message, RawJson};
 
 use crate::bodies::{Asked, Bodies};
-use crate::dead::DeadLetter;
+use crate::dead::{DeadLetter, DeadReason};
 
 /// Other arguments for what is replayed; the default is none.
 #[derive(Debug, Clone, Default)]
@@ -22,7 +22,7 @@ impl Edit {
 }
 
 /// The message to send instead of a letter's own: the same task under the same id, with no retries made yet and with
-/// the arguments of `edit`. `None` where the original bytes are that already, and where they cannot be read: these are
+/// the arguments of `edit`; one that had expired expires no more. `None` where the original bytes are that already, and where they cannot be read: these are
 /// replayed as they are.
 ///
 /// # Errors
@@ -33,10 +33,15 @@ pub fn instead(letter: &DeadLetter, edit: &Edit, bodies: &dyn Bodies) -> Result<
         Err(_) if edit.is_empty() => return Ok(None),
         Err(error) => return Err(unreadable(letter, &error)),
     };
-    if edit.is_empty() && message.headers.retries == 0 {
+    let expired = letter.reason == DeadReason::Expired;
+    if edit.is_empty() && message.headers.retries == 0 && !expired {
         return Ok(None);
     }
     message.headers.retries = 0;
+    if expired {
+        message.headers.expires = None;
+        message.properties.expiration = None;
+    }
     // Protocol 1 keeps the retries in the body.
     if !edit.is_empty() || message.protocol == 1 {
         let mut payload = match bodies.open(&message) {

@@ -10,6 +10,9 @@ use redis::{
 };
 use url::Url;
 
+use crate::connection::Siblings;
+use crate::sentinel::{SentinelSettings, Sentinels};
+
 const PORT: u16 = 6379;
 
 /// Every scheme a Redis URL may have, and how such a server is reached.
@@ -22,6 +25,7 @@ const SCHEMES: &[(&str, Reach)] = &[
     ("socket", Reach::Socket),
     ("redis+socket", Reach::Socket),
     ("redis+unix", Reach::Socket),
+    ("sentinel", Reach::Sentinels),
 ];
 
 /// How a server is reached.
@@ -30,6 +34,7 @@ enum Reach {
     Tcp,
     Tls,
     Socket,
+    Sentinels,
 }
 
 /// Whether a URL is one of a Redis, by its scheme.
@@ -42,22 +47,38 @@ pub fn is_redis_url(url: &str) -> bool {
 /// # Errors
 /// [`BackendError::Broken`] with what is wrong; of the URL it shows nothing that could be a password.
 pub fn check_url(url: &str) -> Result<(), BackendError> {
-    Address::read(url).map(drop)
+    // Which master is meant stands elsewhere.
+    Address::read(url, &SentinelSettings { master_name: Some("?".to_owned()), password: None }).map(drop)
 }
 
 /// Where a Redis is, in two forms: one to connect with, one to show.
 #[derive(Clone)]
 pub(crate) struct Address {
-    /// Opens connections; holds the password.
-    pub(crate) client: Client,
+    /// How it is found; holds the password.
+    way: Way,
+    /// All that was opened there.
+    pub(crate) siblings: Siblings,
     /// `scheme://host:port/db`: no user, no password, no options.
     pub(crate) home: String,
 }
 
+/// How a server is found.
+#[derive(Clone)]
+enum Way {
+    /// It is always the same.
+    Direct(Client),
+    /// These know which one it is.
+    Sentinels(Sentinels),
+}
+
 impl Address {
-    /// Understands `redis://`, `rediss://` (TLS; also Celery's `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile`)
-    /// and `redis+socket://` or `unix://` (Celery's `virtual_host` or `db` for the database).
-    pub(crate) fn read(url: &str) -> Result<Self, BackendError> {
+    /// Understands `redis://`, `rediss://` (TLS; also Celery's `ssl_ca_certs`, `ssl_certfile`, `ssl_keyfile`),
+    /// `redis+socket://` or `unix://` (Celery's `virtual_host` or `db` for the database), and `sentinel://`.
+    pub(crate) fn read(url: &str, sentinel: &SentinelSettings) -> Result<Self, BackendError> {
+        if url.split_once(':').is_some_and(|(scheme, _)| matches!(reach(scheme), Some(Reach::Sentinels))) {
+            let sentinels = Sentinels::read(url, sentinel)?;
+            return Ok(Self::found(Way::Sentinels(sentinels.clone()), sentinels.home));
+        }
         // The error of the URL reader is not passed on: it could quote the password.
         let url =
             Url::parse(url).map_err(|_| broken("the Redis URL cannot be read; it looks like redis://host:6379/0"))?;
@@ -67,23 +88,51 @@ impl Address {
             Some(Reach::Tcp) => Self::tcp(&url),
             Some(Reach::Tls) => Self::tls(&url, &options),
             Some(Reach::Socket) => Self::socket(&url, &options),
-            None => {
+            Some(Reach::Sentinels) | None => {
                 let scheme = url.scheme();
                 Err(broken(&format!("{scheme}:// is not a Redis URL; use redis://, rediss:// or redis+socket://")))
             }
         }
     }
 
+    fn found(way: Way, home: String) -> Self {
+        Self { way, siblings: Siblings::default(), home }
+    }
+
     /// The number of the database, as it stands in the names of channels.
     pub(crate) fn database(&self) -> u32 {
-        u32::try_from(self.client.get_connection_info().redis_settings().db()).unwrap_or(0)
+        let database = match &self.way {
+            Way::Direct(client) => client.get_connection_info().redis_settings().db(),
+            Way::Sentinels(sentinels) => sentinels.database,
+        };
+        u32::try_from(database).unwrap_or(0)
+    }
+
+    /// What opens a connection to the server now. Where it is another than before, all that was opened ends.
+    pub(crate) async fn client(&self) -> Result<Client, BackendError> {
+        match &self.way {
+            Way::Direct(client) => Ok(client.clone()),
+            Way::Sentinels(sentinels) => {
+                let (client, another) = sentinels.master().await?;
+                if another {
+                    tracing::warn!(redis = %self.home, "another server is the master now; connecting anew");
+                    self.siblings.end();
+                }
+                Ok(client)
+            }
+        }
+    }
+
+    /// Whether the server may be another one later, and what was found may be a server that was the master once.
+    pub(crate) fn moves(&self) -> bool {
+        matches!(self.way, Way::Sentinels(_))
     }
 
     fn tcp(url: &Url) -> Result<Self, BackendError> {
         let (host, port, db) = place(url)?;
         let home = format!("redis://{host}:{port}/{db}");
-        let info = info(ConnectionAddr::Tcp(bare(&host), port), url, db)?;
-        Ok(Self { client: open(info)?, home })
+        let info = info(ConnectionAddr::Tcp(bare(&host), port), login(url, db))?;
+        Ok(Self::found(Way::Direct(open(info)?), home))
     }
 
     fn tls(url: &Url, options: &HashMap<String, String>) -> Result<Self, BackendError> {
@@ -105,9 +154,9 @@ impl Address {
             _ => return Err(broken("the Redis URL names one of ssl_certfile and ssl_keyfile; TLS needs both")),
         };
         let certificates = TlsCertificates { client_tls, root_cert: file("ssl_ca_certs")? };
-        let client = Client::build_with_tls(info(addr, url, db)?, certificates)
+        let client = Client::build_with_tls(info(addr, login(url, db))?, certificates)
             .map_err(|error| broken(&format!("the TLS settings for {home} cannot be used: {error}")))?;
-        Ok(Self { client, home })
+        Ok(Self::found(Way::Direct(client), home))
     }
 
     fn socket(url: &Url, options: &HashMap<String, String>) -> Result<Self, BackendError> {
@@ -120,7 +169,7 @@ impl Address {
             None => 0,
         };
         let home = format!("redis+socket://{}?virtual_host={db}", path.display());
-        Ok(Self { client: open(info(ConnectionAddr::Unix(path), url, db)?)?, home })
+        Ok(Self::found(Way::Direct(open(info(ConnectionAddr::Unix(path), login(url, db))?)?), home))
     }
 }
 
@@ -129,6 +178,11 @@ fn reach(scheme: &str) -> Option<Reach> {
 }
 
 fn place(url: &Url) -> Result<(String, u16, i64), BackendError> {
+    Ok((plain_host(url)?, url.port().unwrap_or(PORT), database(url.path(), url)?))
+}
+
+/// The host, which may be shown.
+pub(crate) fn plain_host(url: &Url) -> Result<String, BackendError> {
     let host = url.host_str().filter(|host| !host.is_empty()).unwrap_or("localhost").to_owned();
     // Such as a login of which every sign was percent-encoded: it would be shown as the host.
     if !host.chars().all(|sign| sign.is_ascii_alphanumeric() || "-._:[]".contains(sign)) {
@@ -137,15 +191,16 @@ fn place(url: &Url) -> Result<(String, u16, i64), BackendError> {
              only what is special in user and password percent-encoded",
         ));
     }
-    Ok((host, url.port().unwrap_or(PORT), database(url.path(), url)?))
+    Ok(host)
 }
 
 /// An IPv6 address without its brackets.
-fn bare(host: &str) -> String {
+pub(crate) fn bare(host: &str) -> String {
     host.trim_start_matches('[').trim_end_matches(']').to_owned()
 }
 
-fn database(text: &str, url: &Url) -> Result<i64, BackendError> {
+/// The number of the database behind the first slash.
+pub(crate) fn database(text: &str, url: &Url) -> Result<i64, BackendError> {
     match text.trim_matches('/') {
         "" => Ok(0),
         number => number.parse().ok().filter(|db| *db >= 0).ok_or_else(|| {
@@ -164,7 +219,8 @@ fn shown<'a>(piece: &'a str, url: &Url) -> Option<&'a str> {
     (plain && !login).then_some(piece)
 }
 
-fn info(addr: ConnectionAddr, url: &Url, db: i64) -> Result<ConnectionInfo, BackendError> {
+/// With whose login one works, and in which database.
+pub(crate) fn login(url: &Url, db: i64) -> RedisConnectionInfo {
     // RESP3, because only it carries the pushes of server-assisted tracking on the same connection.
     let mut settings = RedisConnectionInfo::default()
         .set_protocol(ProtocolVersion::RESP3)
@@ -176,12 +232,16 @@ fn info(addr: ConnectionAddr, url: &Url, db: i64) -> Result<ConnectionInfo, Back
     if let Some(password) = url.password() {
         settings = settings.set_password(decoded(password));
     }
+    settings
+}
+
+pub(crate) fn info(addr: ConnectionAddr, settings: RedisConnectionInfo) -> Result<ConnectionInfo, BackendError> {
     let info =
         addr.into_connection_info().map_err(|error| broken(&format!("the Redis address is unusable: {error}")))?;
     Ok(info.set_redis_settings(settings))
 }
 
-fn open(info: ConnectionInfo) -> Result<Client, BackendError> {
+pub(crate) fn open(info: ConnectionInfo) -> Result<Client, BackendError> {
     Client::open(info).map_err(|error| broken(&format!("the Redis address cannot be used: {error}")))
 }
 
@@ -195,16 +255,18 @@ fn decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-fn broken(sentence: &str) -> BackendError {
+pub(crate) fn broken(sentence: &str) -> BackendError {
     BackendError::Broken(sentence.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Address, is_redis_url};
+    use crate::sentinel::SentinelSettings;
 
     fn home(url: &str) -> String {
-        match Address::read(url) {
+        let settings = SentinelSettings { master_name: Some("prime".to_owned()), password: None };
+        match Address::read(url, &settings) {
             Ok(address) => address.home,
             Err(error) => error.to_string(),
         }
@@ -221,6 +283,10 @@ mod tests {
         );
         assert_eq!(home("unix:///run/redis.sock?db=2"), "redis+socket:///run/redis.sock?virtual_host=2");
         assert_eq!(home("redis://[::1]:7000/"), "redis://[::1]:7000/0");
+        assert_eq!(
+            home("sentinel://:secret@a/2;sentinel://b:7001"),
+            "sentinel://a:26379;sentinel://b:7001/2?master_name=prime"
+        );
     }
 
     #[test]
@@ -250,6 +316,9 @@ mod tests {
             ("unix:///:secret@h", "the socket's path"),
             ("unix:///%3Asecret%40h", "the socket's path"),
             ("redis//:secret@h", "cannot be read"),
+            ("sentinel://:secret@a;redis://:secret@b", "looks like sentinel://"),
+            ("sentinel://:secret@a;sentinel://b/3", "behind the first"),
+            ("sentinel://a/secret?mark@h", "looks like sentinel://"),
         ] {
             let told = home(url);
             assert!(told.contains(word) && !told.contains("secret"), "{url}: {told}");

@@ -14,6 +14,8 @@ use crate::connection::{Link, Pushes};
 use crate::ears::Ears;
 use crate::keys;
 use crate::misfit::Misfits;
+use crate::sentinel::{self, SentinelSettings};
+use crate::unanswered::UnansweredClaims;
 use crate::wake::Wake;
 
 /// The oldest Redis that has every command used here.
@@ -27,6 +29,8 @@ pub struct RedisSettings {
     pub visibility_timeout: Duration,
     /// Milliseconds added to every clock wherever it is read, the server's and this machine's. Tests step time with it; default 0.
     pub clock_offset: Arc<AtomicI64>,
+    /// What a `sentinel://` URL does not tell.
+    pub sentinel: SentinelSettings,
     /// How results, parts of chords and saved groups are compressed here, and opened. Default: not at all.
     pub bodies: Arc<dyn Bodies>,
 }
@@ -55,6 +59,8 @@ pub(crate) struct Inner {
     pub(crate) misfits: Misfits,
     /// Whether a limit has ever been set, as far as this process knows: without any there are no lines to look after.
     pub(crate) limited: AtomicBool,
+    /// Claims that may have taken something which nobody knows of.
+    pub(crate) unanswered: UnansweredClaims,
     bound: Mutex<(u64, HashSet<String>)>,
     /// Queues that Python peers have bound, and when they were looked up: that takes a walk over all keys.
     pub(crate) bindings: Mutex<Option<(Instant, Vec<String>)>>,
@@ -64,13 +70,14 @@ impl RedisBackend {
     /// Connects and makes sure that what answers can keep the ports.
     ///
     /// `url` is what Celery calls `broker_url`: `redis://:password@host:port/db`, `rediss://…` for TLS or
-    /// `redis+socket:///path?virtual_host=db`. Fails with [`BackendError::Unavailable`] where trying later may
+    /// `redis+socket:///path?virtual_host=db`, or `sentinel://host:26379/db;sentinel://host2:26379` together with
+    /// [`RedisSettings::sentinel`]. Fails with [`BackendError::Unavailable`] where trying later may
     /// help, else with [`BackendError::Broken`]; neither shows the password.
     ///
     /// Its connections are driven by the runtime this is called on, whichever runtimes use the backend later: let
     /// it be one that nothing blocks.
     pub async fn connect(url: &str, settings: RedisSettings) -> Result<Self, BackendError> {
-        let address = Address::read(url)?;
+        let address = Address::read(url, &settings.sentinel)?;
         let backend = Self {
             inner: Arc::new(Inner {
                 home: address.home.clone(),
@@ -83,11 +90,15 @@ impl RedisBackend {
                 numbers: AtomicU64::new(1),
                 misfits: Misfits::default(),
                 limited: AtomicBool::new(false),
+                unanswered: UnansweredClaims::default(),
                 bound: Mutex::default(),
                 bindings: Mutex::default(),
             }),
         };
         backend.inspect().await?;
+        if address.moves() {
+            tokio::spawn(sentinel::watch(Arc::downgrade(&backend.inner), address));
+        }
         Ok(backend)
     }
 
@@ -146,7 +157,11 @@ impl RedisBackend {
         if !fresh.is_empty() {
             let mut add = redis::cmd("SADD");
             add.arg(keys::binding(&exchange)).arg(&member);
-            self.inner.link.command::<redis::Value>(&add).await?;
+            match self.inner.link.command::<redis::Value>(&add).await {
+                // A Redis that is full.
+                Err(error) if error.is_transient() => return Ok(()),
+                told => told?,
+            };
             self.inner.bound.lock().unwrap_or_else(PoisonError::into_inner).1.extend(fresh);
         }
         Ok(())
@@ -163,6 +178,11 @@ impl RedisBackend {
         fresh.sort();
         fresh.dedup();
         fresh
+    }
+
+    /// How the tags of this process's claims begin.
+    pub(crate) fn claim_prefix(&self) -> String {
+        format!("{}{}:", keys::CLAIMED, self.inner.instance)
     }
 
     /// A tag no one else makes, of a message that waits for its time.
@@ -187,6 +207,7 @@ impl Default for RedisSettings {
         Self {
             visibility_timeout: Duration::from_hours(1),
             clock_offset: Arc::default(),
+            sentinel: SentinelSettings::default(),
             bodies: Arc::new(PlainBodies),
         }
     }

@@ -65,7 +65,12 @@ impl Broker for RedisBackend {
         if claim.max == 0 || claim.queues.is_empty() {
             return Ok(Vec::new());
         }
-        self.bind(claim.queues.iter().map(String::as_str)).await?;
+        match self.bind(claim.queues.iter().map(String::as_str)).await {
+            // A Redis that is full takes no names of queues, but hands out what is in them, and so becomes less full.
+            Err(error) if error.is_transient() => tracing::debug!(%error, "peers were not told of the queues"),
+            told => told?,
+        }
+        self.give_back_unanswered().await?;
         self.pop(claim).await
     }
 
@@ -161,7 +166,7 @@ impl RedisBackend {
     async fn pop(&self, claim: &Claim<'_>) -> Result<Vec<Delivery>, BackendError> {
         let max = u64::try_from(claim.max).unwrap_or(u64::MAX).min(100_000);
         let first = self.inner.numbers.fetch_add(max, Ordering::Relaxed);
-        let prefix = format!("{}{}:", keys::CLAIMED, self.inner.instance);
+        let prefix = self.claim_prefix();
         let mut script = scripts::CLAIM.key(keys::UNACKED);
         script.key(keys::INDEX).key(keys::REDELIVERED).key(keys::DEATHS);
         let delayed = claim.queues.iter().map(|queue| keys::delayed(queue));
@@ -177,7 +182,11 @@ impl RedisBackend {
         for (step, queue) in &places {
             script.arg(format!(":{step}:{queue}"));
         }
-        let answer: Vec<Value> = self.inner.link.script(&script).await?;
+        let answer = self.inner.link.script::<Vec<Value>>(&script).await;
+        if answer.as_ref().is_err_and(BackendError::is_transient) {
+            self.inner.unanswered.note(first, max, claim.queues);
+        }
+        let answer = answer?;
         let mut deliveries = Vec::with_capacity(answer.len() / 4);
         let mut misfits = Vec::new();
         let mut fields = answer.into_iter();

@@ -2,29 +2,35 @@
 //!
 //! A command that was under way when the connection broke is not repeated here: whether Redis carried it out
 //! is unknown, and only the caller can tell whether twice is harm. The next command reconnects, with back-off.
+//!
+//! A half-open connection takes what is sent and answers nothing. Redis answers in the order of the questions, so the
+//! first that is not answered in time ends the connection for all that wait behind it, and with it the other connections
+//! to the same place: what swallowed one has hardly spared them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use apium_core::BackendError;
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, Pipeline, PushInfo, PushKind, RedisError,
-    ScriptInvocation, ServerErrorKind,
+    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, PushInfo, PushKind, RedisError, ScriptInvocation,
+    ServerErrorKind,
 };
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::address::Address;
 use crate::ears::Listeners;
 use crate::wake::Watchers;
 
-/// How long Redis may take to accept a connection.
-const CONNECT_WITHIN: Duration = Duration::from_secs(3);
-/// How long Redis may take to answer before the connection counts as dead. (The client's own default of half
-/// a second would break connections whenever Redis saves or a script takes long.)
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// How long Redis may take to accept a connection; a line with a latency of some seconds is a line.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// How long Redis may take to answer before the connection counts as dead. (The client's own default of half a second
+/// would break connections whenever Redis saves or a script takes long. Longer than this, and a worker whose connection
+/// is half open would not be back at work ten seconds after Redis could be reached again.)
+const ANSWER_WITHIN: Duration = Duration::from_secs(6);
 /// The first pause after a failed attempt to connect, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -49,19 +55,38 @@ pub(crate) enum Pushes {
     Said(Arc<Listeners>),
 }
 
+/// The connections to one place: a backend has several.
+#[derive(Clone, Default)]
+pub(crate) struct Siblings(Arc<Mutex<Vec<Weak<Line>>>>);
+
 /// What opens the connection, one caller at a time.
 struct Dialler {
-    client: Client,
+    address: Address,
     line: Arc<Line>,
     dialling: tokio::sync::Mutex<Dialling>,
 }
 
 /// What the connection's own task must reach too: it is told when the connection ends.
-struct Line {
+pub(crate) struct Line {
     home: Arc<str>,
-    live: Mutex<Option<(u64, MultiplexedConnection)>>,
+    live: Mutex<Option<Live>>,
     opened: AtomicU64,
     pushes: Pushes,
+}
+
+/// A connection that is thought to work.
+struct Live {
+    serial: u64,
+    connection: MultiplexedConnection,
+    /// Dropped with the connection: that is how those learn of it who wait for an answer.
+    hold: watch::Sender<()>,
+}
+
+/// A connection in use for one question.
+struct Held {
+    serial: u64,
+    connection: MultiplexedConnection,
+    gone: watch::Receiver<()>,
 }
 
 #[derive(Default)]
@@ -77,48 +102,71 @@ impl Link {
         let home: Arc<str> = address.home.as_str().into();
         let line = Line { home: home.clone(), live: Mutex::new(None), opened: AtomicU64::new(0), pushes };
         let line = Arc::new(line);
+        address.siblings.add(&line);
         let dialling = tokio::sync::Mutex::default();
-        let dialler = Arc::new(Dialler { client: address.client.clone(), line: line.clone(), dialling });
+        let dialler = Arc::new(Dialler { address: address.clone(), line: line.clone(), dialling });
         Self { home, line, dialler, runtime: Handle::current() }
     }
 
     /// Runs one command.
     pub(crate) async fn command<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, BackendError> {
-        let (serial, mut connection) = self.connection().await?;
-        command.query_async(&mut connection).await.map_err(|error| self.fault(serial, &error))
+        let mut held = self.connection().await?;
+        let asked = command.query_async(&mut held.connection);
+        self.answer(held.serial, &mut held.gone, asked).await
     }
 
     /// Runs several commands in one round trip.
     pub(crate) async fn pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, BackendError> {
-        let (serial, mut connection) = self.connection().await?;
-        pipeline.query_async(&mut connection).await.map_err(|error| self.fault(serial, &error))
+        let mut held = self.connection().await?;
+        let asked = pipeline.query_async(&mut held.connection);
+        self.answer(held.serial, &mut held.gone, asked).await
     }
 
     /// Runs a script, which is loaded first where Redis does not know it yet.
     pub(crate) async fn script<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, BackendError> {
-        let (serial, mut connection) = self.connection().await?;
-        script.invoke_async(&mut connection).await.map_err(|error| self.fault(serial, &error))
+        let mut held = self.connection().await?;
+        let asked = script.invoke_async(&mut held.connection);
+        self.answer(held.serial, &mut held.gone, asked).await
     }
 
     /// Subscribes to patterns; what comes of them goes to [`Pushes::Said`].
     pub(crate) async fn subscribe(&self, patterns: &[String]) -> Result<(), BackendError> {
-        let (serial, mut connection) = self.connection().await?;
-        connection.psubscribe(patterns).await.map_err(|error| self.fault(serial, &error))
+        let mut held = self.connection().await?;
+        let asked = held.connection.psubscribe(patterns);
+        self.answer(held.serial, &mut held.gone, asked).await
     }
 
     /// Leaves patterns.
     pub(crate) async fn unsubscribe(&self, patterns: &[String]) -> Result<(), BackendError> {
-        let (serial, mut connection) = self.connection().await?;
-        connection.punsubscribe(patterns).await.map_err(|error| self.fault(serial, &error))
+        let mut held = self.connection().await?;
+        let asked = held.connection.punsubscribe(patterns);
+        self.answer(held.serial, &mut held.gone, asked).await
     }
 
     /// The number of the living connection, 0 without one: what was written once is to be written again when
     /// this has changed, because the Redis behind may be another or an empty one.
     pub(crate) fn serial(&self) -> u64 {
-        self.line.live().map_or(0, |(serial, _)| serial)
+        self.line.live().map_or(0, |held| held.serial)
     }
 
-    async fn connection(&self) -> Result<(u64, MultiplexedConnection), BackendError> {
+    /// What Redis answers, unless the connection is given up first.
+    async fn answer<T>(
+        &self,
+        serial: u64,
+        gone: &mut watch::Receiver<()>,
+        asked: impl Future<Output = Result<T, RedisError>>,
+    ) -> Result<T, BackendError> {
+        tokio::select! {
+            biased;
+            answer = asked => answer.map_err(|error| self.fault(serial, &error)),
+            _ = gone.changed() => {
+                let home = &self.home;
+                Err(BackendError::Unavailable(format!("the connection to Redis at {home} was lost before it answered")))
+            }
+        }
+    }
+
+    async fn connection(&self) -> Result<Held, BackendError> {
         if let Some(live) = self.line.live() {
             return Ok(live);
         }
@@ -135,8 +183,10 @@ impl Link {
         let home = &self.home;
         // A transaction wraps what went wrong inside.
         let within = error.clone().into_server_errors();
-        let code = within.as_deref().and_then(|errors| errors.first()).map_or("", |(_, error)| error.code());
-        match error.kind() {
+        let first = within.as_deref().and_then(|errors| errors.first()).map(|(_, error)| error);
+        let code = first.map_or("", |error| error.code());
+        let kind = first.and_then(redis::ServerError::kind).map_or_else(|| error.kind(), ErrorKind::Server);
+        match kind {
             ErrorKind::Server(ServerErrorKind::BusyLoading) => {
                 BackendError::Unavailable(format!("Redis at {home} is still loading its data"))
             }
@@ -156,7 +206,9 @@ impl Link {
             }
             _ if code == "NOPERM" => BackendError::Broken(forbidden(home, &error.to_string())),
             _ if error.is_timeout() => {
-                self.line.lost(serial);
+                if self.line.lost(serial) {
+                    self.dialler.address.siblings.end();
+                }
                 BackendError::Unavailable(format!("Redis at {home} did not answer within {ANSWER_WITHIN:?}"))
             }
             _ if error.is_io_error() || error.is_unrecoverable_error() => {
@@ -170,7 +222,7 @@ impl Link {
 
 impl Dialler {
     /// The living connection, else a new one; `asked` is when the caller began to wait for it.
-    async fn connection(&self, asked: Instant) -> Result<(u64, MultiplexedConnection), BackendError> {
+    async fn connection(&self, asked: Instant) -> Result<Held, BackendError> {
         let mut dialling = self.dialling.lock().await;
         if let Some(live) = self.line.live() {
             return Ok(live);
@@ -199,7 +251,7 @@ impl Dialler {
         }
     }
 
-    async fn dial(&self) -> Result<(u64, MultiplexedConnection), BackendError> {
+    async fn dial(&self) -> Result<Held, BackendError> {
         let serial = self.line.opened.fetch_add(1, Ordering::Relaxed) + 1;
         // Weak, or the connection's task would keep the connection, and so itself, alive.
         let line = Arc::downgrade(&self.line);
@@ -212,29 +264,62 @@ impl Dialler {
                 }
                 Ok::<(), redis::aio::SendError>(())
             });
-        let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
+        let client = self.address.client().await?;
+        let connecting = client.get_multiplexed_async_connection_with_config(&config);
         let mut connection = connecting.await.map_err(|error| unreachable(&self.line.home, &error))?;
+        if self.address.moves() {
+            let role = redis::cmd("ROLE").query_async::<Vec<redis::Value>>(&mut connection).await;
+            let role = role.map_err(|error| unreachable(&self.line.home, &error))?;
+            if !matches!(role.first(), Some(redis::Value::BulkString(role)) if role == b"master") {
+                let home = &self.line.home;
+                return Err(BackendError::Unavailable(format!("what the Sentinels at {home} name is no master yet")));
+            }
+        }
         if matches!(self.line.pushes, Pushes::Changed(_)) {
             let tracking = redis::cmd("CLIENT").arg("TRACKING").arg("ON").query_async::<()>(&mut connection).await;
             tracking.map_err(|error| unreachable(&self.line.home, &error))?;
         }
-        *self.line.shelf() = Some((serial, connection.clone()));
-        Ok((serial, connection))
+        let (hold, gone) = watch::channel(());
+        *self.line.shelf() = Some(Live { serial, connection: connection.clone(), hold });
+        Ok(Held { serial, connection, gone })
+    }
+}
+
+impl Siblings {
+    fn add(&self, line: &Arc<Line>) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.retain(|line| line.strong_count() > 0);
+        lines.push(Arc::downgrade(line));
+    }
+
+    /// Ends all that are open.
+    pub(crate) fn end(&self) {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for line in lines.iter().filter_map(Weak::upgrade) {
+            if let Some(held) = line.live() {
+                line.lost(held.serial);
+            }
+        }
     }
 }
 
 impl Line {
-    fn shelf(&self) -> MutexGuard<'_, Option<(u64, MultiplexedConnection)>> {
+    fn shelf(&self) -> MutexGuard<'_, Option<Live>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn live(&self) -> Option<(u64, MultiplexedConnection)> {
-        self.shelf().clone()
+    fn live(&self) -> Option<Held> {
+        let held = |live: &Live| {
+            let (connection, gone) = (live.connection.clone(), live.hold.subscribe());
+            Held { serial: live.serial, connection, gone }
+        };
+        self.shelf().as_ref().map(held)
     }
 
-    fn lost(&self, serial: u64) {
-        let gone = self.shelf().take_if(|(live, _)| *live == serial);
-        if gone.is_some() {
+    /// Ends a connection; false when it has been ended before.
+    fn lost(&self, serial: u64) -> bool {
+        let gone = self.shelf().take_if(|live| live.serial == serial).is_some();
+        if gone {
             tracing::warn!(redis = %self.home, "connection lost");
         }
         match &self.pushes {
@@ -243,11 +328,12 @@ impl Line {
             Pushes::Changed(watchers) => watchers.all_changed(),
             Pushes::Said(listeners) => listeners.lost(),
         }
+        gone
     }
 
     fn told(&self, serial: u64, push: &PushInfo) {
         match (&push.kind, &self.pushes) {
-            (PushKind::Disconnection, _) => self.lost(serial),
+            (PushKind::Disconnection, _) => drop(self.lost(serial)),
             (PushKind::Invalidate, Pushes::Changed(watchers)) => watchers.changed(&push.data),
             (PushKind::PMessage, Pushes::Said(listeners)) => listeners.heard(&push.data),
             _ => {}

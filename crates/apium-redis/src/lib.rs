@@ -1,7 +1,7 @@
 //! The ports kept on Redis, in exactly the key layout a Celery peer expects.
 //!
-//! Read in this order: `keys` (what lies where), `connection` (one line to Redis that mends itself),
-//! `backend` (what is opened), `broker` (publish, claim, renew), `settle`, `recover`, `wake` (how a waiter
+//! Read in this order: `keys` (what lies where), `connection` (one line to Redis that mends itself) with `sentinel`,
+//! `backend` (what is opened), `broker` (publish, claim, renew), `unanswered`, `settle`, `recover`, `wake` (how a waiter
 //! learns of a change), `results`, `chords`, `fleet`, `dead`, `uniques`, `limits`, `broadcast` with `ears`, `examine` (a look
 //! that changes nothing). What must happen in one step is a script in `scripts/`.
 
@@ -22,9 +22,12 @@ mod misfit;
 mod recover;
 mod results;
 mod scripts;
+mod sentinel;
 mod settle;
+mod unanswered;
 mod uniques;
 mod wake;
 
 pub use address::{check_url, is_redis_url};
 pub use backend::{RedisBackend, RedisSettings};
+pub use sentinel::SentinelSettings;

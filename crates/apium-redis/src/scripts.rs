@@ -21,6 +21,7 @@ scripts! {
     CLAIM = "misfit" "promote" "claim";
     DEPTHS = "misfit" "depths";
     EXAMINE = "examine";
+    GIVE_BACK = "give_back";
     INBOX = "inbox";
     LIMIT_USES = "limits" "limit_uses";
     OVERDUE = "overdue";

@@ -7,7 +7,7 @@ use apium_core::{DeadReason, Delivery, TaskError};
 use jiff::Timestamp;
 
 use crate::job::{CallOff, Job};
-use crate::outcome::Outcome;
+use crate::outcome::{EXPIRED, Outcome};
 use crate::poison::{self, Suspicion};
 use crate::station::Station;
 
@@ -59,7 +59,7 @@ pub(crate) fn judge(station: &Station, delivery: Delivery) -> Judgement {
     };
     let now = station.now();
     if expires.is_some_and(|at| at <= now) {
-        return settle(delivery, message.headers, Outcome::Revoked("expired"));
+        return settle(delivery, message.headers, Outcome::Revoked(EXPIRED));
     }
     if station.revoked.reaches(&message.headers) {
         return settle(delivery, message.headers, Outcome::Revoked("revoked"));

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::job::Job;
 use crate::judge::Verdict;
-use crate::outcome::Outcome;
+use crate::outcome::{EXPIRED, Outcome};
 use crate::put_off::Why;
 use crate::station::Station;
 
@@ -75,7 +75,7 @@ pub(crate) fn not_run(station: &Station, verdict: &Verdict) -> Option<EventKind>
     match outcome {
         Outcome::Revoked(why) => Some(EventKind::TaskRevoked(TaskRevoked {
             uuid: headers.id.clone(),
-            expired: *why == "expired",
+            expired: *why == EXPIRED,
             ..TaskRevoked::default()
         })),
         // It never ran: there is nothing to trace back.

@@ -48,6 +48,8 @@ pub struct WorkerOptions {
     /// How often it is called at most for one such group; letters that come in between are told of together. Default one
     /// minute.
     pub dead_letter_interval: Duration,
+    /// Keep messages that have expired as dead letters; their callers get REVOKED all the same. Default false.
+    pub dead_letter_expired: bool,
     /// How long results are kept; `None`: for ever. Default one day.
     pub result_expires: Option<Duration>,
     /// Tell in each result the task's name, its arguments, the worker, the retries and the queue (Celery's
@@ -105,6 +107,7 @@ impl Default for WorkerOptions {
             max_memory_per_child: None,
             dead_letter_command: Vec::new(),
             dead_letter_interval: Duration::from_mins(1),
+            dead_letter_expired: false,
             result_expires: Some(Duration::from_hours(24)),
             result_extended: false,
             track_started: false,

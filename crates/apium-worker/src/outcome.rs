@@ -32,6 +32,9 @@ const LOGGED: usize = 300;
 /// The word for an attempt of which nothing was written.
 pub(crate) const LOST: &str = "LOST";
 
+/// Why a task was called off that had expired.
+pub(crate) const EXPIRED: &str = "expired";
+
 /// All that is known when a lease is lost.
 pub(crate) const NO_LONGER_KNOWN: &str = "the broker no longer knows this delivery: it was purged or flushed, or another worker took it after its lease ran out";
 
@@ -192,6 +195,11 @@ fn record(station: &Station, subject: Subject<'_>, outcome: Outcome, causes: Cau
         Outcome::Dead(reason, error) => {
             let letter = letter(station, subject, reason, &error);
             (Disposition::DeadLetter(letter), Some(failed(station, subject, &error)), None)
+        }
+        Outcome::Revoked(why @ EXPIRED) if station.options.dead_letter_expired => {
+            let error = TaskError::exception("celery.exceptions", "TaskRevokedError", why);
+            let letter = letter(station, subject, DeadReason::Expired, &error);
+            (Disposition::DeadLetter(letter), told(TaskState::Revoked, revoked(why)), None)
         }
         Outcome::Revoked(why) => (Disposition::Ack, told(TaskState::Revoked, revoked(why)), None),
         Outcome::Ignored | Outcome::Replaced(_) => (Disposition::Ack, None, None),

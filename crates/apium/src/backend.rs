@@ -7,7 +7,7 @@ use std::time::Duration;
 use apium_bodies::WireBodies;
 use apium_core::memory::Memory;
 use apium_core::{BackendError, Bodies, Broker, ResultStore};
-use apium_redis::{RedisBackend, RedisSettings};
+use apium_redis::{RedisBackend, RedisSettings, SentinelSettings};
 use apium_sqlite::{SqliteBackend, SqliteSettings};
 
 /// A broker and a result store, open.
@@ -27,6 +27,8 @@ pub struct BackendSettings {
     /// After how long a message that a Python worker holds counts as left behind, on Redis
     /// (Celery's `visibility_timeout`). Must be at least what those workers use. Default 1 h.
     pub visibility_timeout: Duration,
+    /// Which master a `sentinel://` URL means, and how to log in to its Sentinels. Default: unknown.
+    pub sentinel: SentinelSettings,
     /// Whether to make the embedded store where there is none. Default true; a program that only looks says false.
     pub create: bool,
     /// How bodies are packed and which are accepted. Default: Celery's, JSON alone, whatever it is compressed with.
@@ -36,7 +38,8 @@ pub struct BackendSettings {
 impl Default for BackendSettings {
     fn default() -> Self {
         let bodies = Arc::new(WireBodies::default());
-        Self { visibility_timeout: Duration::from_hours(1), create: true, bodies }
+        let sentinel = SentinelSettings::default();
+        Self { visibility_timeout: Duration::from_hours(1), sentinel, create: true, bodies }
     }
 }
 
@@ -53,7 +56,7 @@ impl fmt::Debug for BackendSettings {
 /// Opens a broker and, if results are to live elsewhere, a result store.
 ///
 /// Known are `sqlite:PATH` (one file, made when missing), `redis://`, `rediss://` (TLS), `unix://` (a Redis
-/// socket), and `memory://` (gone with the process).
+/// socket), `sentinel://A;sentinel://B` (a Redis whose master Sentinels know), and `memory://` (gone with the process).
 ///
 /// # Errors
 /// One sentence that names the URL, without its password, and what is wrong with it.
@@ -88,7 +91,8 @@ async fn one(url: &str, settings: &BackendSettings) -> Result<Ports, BackendErro
         return Ok(both(Memory::default()));
     }
     let (visibility_timeout, bodies) = (settings.visibility_timeout, settings.bodies.clone());
-    let settings = RedisSettings { visibility_timeout, bodies, ..RedisSettings::default() };
+    let sentinel = settings.sentinel.clone();
+    let settings = RedisSettings { visibility_timeout, sentinel, bodies, ..RedisSettings::default() };
     RedisBackend::connect(url, settings).await.map(both)
 }
 
@@ -98,7 +102,7 @@ async fn one(url: &str, settings: &BackendSettings) -> Result<Ports, BackendErro
 /// One sentence with what is wrong. It shows nothing of the URL that could be a password.
 pub fn check_url(url: &str) -> Result<(), BackendError> {
     let broken = |sentence: &str| Err(BackendError::Broken(sentence.to_owned()));
-    if url.split([',', ';']).skip(1).any(|further| further.contains("://")) {
+    if !url.starts_with("sentinel://") && url.split([',', ';']).skip(1).any(|further| further.contains("://")) {
         return broken("it names several servers, as Celery's fail-over does; Apium takes one URL");
     }
     if let Some(path) = sqlite_path(url) {
@@ -120,7 +124,9 @@ pub fn check_url(url: &str) -> Result<(), BackendError> {
     let scheme = url.split_once("://").map(|(scheme, _)| scheme).filter(|scheme| is_plain(scheme, "+.-"));
     let what =
         scheme.map_or_else(|| "it is not a URL".to_owned(), |scheme| format!("{scheme}:// is not known to Apium"));
-    broken(&format!("{what}; write sqlite:PATH, redis://HOST:PORT/DB, rediss://…, unix://… or memory://"))
+    broken(&format!(
+        "{what}; write sqlite:PATH, redis://HOST:PORT/DB, rediss://…, unix://…, sentinel://HOST:PORT;… or memory://"
+    ))
 }
 
 /// Whether this URL's store lives and dies with the process that opens it, where no other can see it.
@@ -248,7 +254,15 @@ mod tests {
             let sentence = check_url(url).map_err(|error| error.to_string()).err().unwrap_or_default();
             assert!(sentence.contains(told) && !sentence.contains("s3cret"), "{url}: {sentence}");
         }
-        for url in ["memory://", "memory:", "sqlite:x.db", "sqlite:///x.db", "redis://:a%2Cb@h", "valkey://h"] {
+        for url in [
+            "memory://",
+            "memory:",
+            "sqlite:x.db",
+            "sqlite:///x.db",
+            "redis://:a%2Cb@h",
+            "valkey://h",
+            "sentinel://:a@b/1;sentinel://c",
+        ] {
             assert!(check_url(url).is_ok(), "{url}");
         }
     }

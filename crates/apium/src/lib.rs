@@ -48,6 +48,7 @@ pub use apium_core as core;
 pub use apium_core::outbox;
 pub use apium_core::{BackendError, Client, Context, ResultError, SendError, Signature, State, TaskError};
 pub use apium_macros::task;
+pub use apium_redis::SentinelSettings;
 #[cfg(feature = "sql")]
 pub use apium_sql as sql;
 pub use apium_worker::{Inline, Stop, Vitals, Worker, WorkerError, WorkerOptions};

@@ -52,6 +52,8 @@ impl Kind {
                 names.try_for_each(name)
             }
             Self::Name => name(text),
+            Self::Secret if text.is_empty() => Err("must not be empty".to_owned()),
+            Self::Secret => Ok(()),
             Self::Command => {
                 let line = !text.trim().is_empty() && !text.contains(char::is_control);
                 hold(line, "a program and its arguments in one line", text)

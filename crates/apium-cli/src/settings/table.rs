@@ -72,6 +72,8 @@ pub(crate) enum Kind {
     Names,
     /// One name.
     Name,
+    /// A password, never shown.
+    Secret,
     /// A program and its arguments, with spaces between.
     Command,
     /// Celery's `task_routes`: a table, or the path of a file that holds one.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apium::bodies::{BodySettings, Compression, Serializer, WireBodies};
-use apium::{BackendSettings, WorkerOptions, is_memory, redact};
+use apium::{BackendSettings, SentinelSettings, WorkerOptions, is_memory, redact};
 use apium_core::client::hostname;
 use apium_core::task::rate_limit;
 use tracing_subscriber::EnvFilter;
@@ -120,6 +120,7 @@ impl Settings {
                 .map(|text| text.split_whitespace().map(ToOwned::to_owned).collect())
                 .unwrap_or_default(),
             dead_letter_interval: self.seconds("dead_letter_interval").unwrap_or(defaults.dead_letter_interval),
+            dead_letter_expired: self.switch("dead_letter_expired"),
             result_expires: Some(expires).filter(|span| !span.is_zero()),
             result_extended: self.switch("result_extended"),
             track_started: self.switch("track_started"),
@@ -146,6 +147,10 @@ impl Settings {
         Ok(BackendSettings {
             create: true,
             visibility_timeout: self.seconds("visibility_timeout").unwrap_or(defaults.visibility_timeout),
+            sentinel: SentinelSettings {
+                master_name: self.text("master_name").map(ToOwned::to_owned),
+                password: self.text("sentinel_password").map(ToOwned::to_owned),
+            },
             bodies: Arc::new(WireBodies::new(self.bodies()).map_err(Failure::usage)?),
         })
     }
@@ -183,7 +188,11 @@ impl Settings {
                     Kind::Folder | Kind::File | Kind::NodeName | Kind::Names => true,
                     kind => matches!(kind, Kind::Name | Kind::Routes | Kind::Queues),
                 };
-                let shown = if plain { value.text.clone() } else { redact(&value.text) };
+                let shown = match setting.kind {
+                    Kind::Secret => "***".to_owned(),
+                    _ if plain => value.text.clone(),
+                    _ => redact(&value.text),
+                };
                 Some(Told { key: setting.key, value: shown, origin: value.origin.to_string() })
             })
             .collect()

@@ -1,5 +1,7 @@
 //! `dead_letter_command`: what is told of dead letters, how often, and that a command that hangs holds up nothing.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Deserializer, Value, json};
@@ -58,4 +60,38 @@ fn one_that_hangs_or_is_not_there_holds_up_nothing() {
         }
         assert_eq!(worker.stop().code, Some(0));
     }
+}
+
+/// As the manual has it: `curl` posts what it is told.
+#[test]
+fn a_webhook_is_told_by_curl() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let heard = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let (mut request, mut piece) = (Vec::new(), [0; 4096]);
+        loop {
+            let length = stream.read(&mut piece).unwrap();
+            request.extend_from_slice(&piece[..length]);
+            let text = String::from_utf8_lossy(&request);
+            let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+            if let Ok(group) = serde_json::from_str::<Value>(body) {
+                stream.write_all(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n").unwrap();
+                return (head.to_owned(), group);
+            }
+        }
+    });
+    let command =
+        format!("curl -fsS -m 20 -H Content-Type:application/json --data-binary @- http://{address}/dead-letters");
+    let place = Place::new();
+    let worker = our_worker(&place, &["--dead-letter-command", &command, "--dead-letter-expired"]);
+    place.run(Program::Probe, &["call", "probe.echo", "-a", "[1]", "--expires", "0", "--wait"]).sentence();
+    let (head, group) = heard.join().unwrap();
+    assert!(head.starts_with("POST /dead-letters ") && head.contains("Content-Type:application/json"), "{head}");
+    assert_eq!(
+        (&group["task"], &group["reason"], &group["count"]),
+        (&json!("probe.echo"), &json!("expired"), &json!(1))
+    );
+    let stopped = worker.stop();
+    assert!(stopped.code == Some(0) && !stopped.stderr.contains("was not told"), "{stopped:?}");
 }

@@ -1,6 +1,8 @@
 -- A unique task begins an attempt; 0 when it was called off for a newer one.
 -- KEYS: the key, the mark of a called-off task. ARGV: the task's id, 'release', 'hold' or 'note', milliseconds to hold.
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+-- There is none: so a Redis that is full takes what follows (see `renew.lua`).
+redis.call('DEL', KEYS[2])
 -- A key of another type is nobody's.
 local standing = redis.pcall('GET', KEYS[1])
 if type(standing) == 'table' then return 1 end

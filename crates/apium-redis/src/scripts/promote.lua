@@ -12,6 +12,8 @@ end
 
 local function promote(unacked, index, delayed, lists, ending, now, max)
   local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', string.format('%.6f', now), 'LIMIT', 0, max)
+  -- Deletes nothing: so a Redis that is full takes what follows, which only moves messages (see `renew.lua`).
+  if #due > 0 then redis.call('HDEL', unacked, '') end
   for i = #due, 1, -1 do
     local tag = due[i]
     local value = redis.call('HGET', unacked, tag)

@@ -15,5 +15,10 @@ for i, tag in ipairs(tags) do
     scores[#scores + 1] = tag
   end
 end
-if #scores > 0 then redis.call('ZADD', KEYS[1], 'XX', unpack(scores)) end
+-- A Redis that is full refuses the first write of a script if it could take memory. This one takes none and deletes
+-- nothing; a lease that could not be renewed would be run twice.
+if #scores > 0 then
+  redis.call('ZREM', KEYS[1], '')
+  redis.call('ZADD', KEYS[1], 'XX', unpack(scores))
+end
 return answer

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use apium_core::bodies::PlainBodies;
 use apium_core::clock::after;
 use apium_core::protocol::{Headers, Message, Payload, Properties, RawJson};
-use apium_core::{DeadReason, Signature};
+use apium_core::replay::{self, Edit};
+use apium_core::{Broker, DeadReason, Signature};
 
 use crate::kit::{Rig, assert_told};
 use crate::tasks;
@@ -118,6 +120,23 @@ async fn a_message_that_has_expired() {
     assert_eq!(in_time.status, "SUCCESS");
     rig.dead(0).await;
     assert_eq!(rig.depth().await, (0, 0, 0));
+}
+
+/// If asked to, it is kept, and can be sent again without its expiry.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_has_expired_may_be_kept() {
+    let mut rig = Rig::new();
+    rig.options.dead_letter_expired = true;
+    rig.start();
+    let past = rig.clock.now() - jiff::SignedDuration::from_secs(1);
+    let told = rig.outcome(&tasks::add::s(1, 2, None).expires(past)).await;
+    assert_told(&told, "REVOKED", "celery.exceptions", "TaskRevokedError", "expired");
+    let letter = rig.dead(1).await.remove(0);
+    assert_eq!((letter.reason, letter.error.as_str()), (DeadReason::Expired, "TaskRevokedError: expired"));
+    let again = replay::instead(&letter, &Edit::default(), &PlainBodies).unwrap();
+    assert!(rig.memory.replay(&letter.id, again).await.unwrap());
+    rig.probe.settled(2).await;
+    assert_eq!(rig.record(&told.task_id).await.result.as_str(), "3");
 }
 
 /// Whatever a header says, it is only a number.

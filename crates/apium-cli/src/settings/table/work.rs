@@ -222,6 +222,16 @@ pub(super) const WORK: &[Setting] = &[
         kind: Kind::Seconds { least: 0.1, most: DAY },
     },
     Setting {
+        key: "dead_letter_expired",
+        short: None,
+        env: &["APIUM_DEAD_LETTER_EXPIRED"],
+        default: Some("false"),
+        value: "true|false",
+        help: "Keep messages that have expired as dead letters too. Their callers get REVOKED either way; a replay takes the expiry away",
+        scope: Scope::Work,
+        kind: Kind::Switch,
+    },
+    Setting {
         key: "visibility_timeout",
         short: None,
         env: &["APIUM_VISIBILITY_TIMEOUT"],
