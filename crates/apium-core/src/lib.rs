@@ -3,7 +3,7 @@
 //! Read in this order: [`state`] (where a task may stand), [`signature`] and [`task`] (what is sent,
 //! what is run), [`unique`] (at most one of a key), [`limits`] (how often, how many at once), [`client`] (who sends),
 //! [`outbox`] (what is sent once a transaction is committed), [`pending`] (what comes back), [`routing`] (where to),
-//! [`bodies`] (in which form), [`broker`], [`results`], [`chords`], [`fleet`] and [`dead`] (the ports every backend keeps),
+//! [`bodies`] (in which form), [`broker`], [`results`], [`chords`], [`fleet`] with [`revocation`] and [`dead`] (the ports every backend keeps),
 //! [`inspection`] (what a store tells of itself), [`replay`] (how
 //! a dead letter goes back), [`memory`] (the ports kept in memory), `conformance` (the suites every port obeys).
 
@@ -33,6 +33,7 @@ pub mod inspection;
 pub mod limits;
 pub mod replay;
 pub mod results;
+pub mod revocation;
 
 pub mod memory;
 
@@ -53,6 +54,7 @@ pub use outbox::OutboxRow;
 pub use pending::{Pending, ResultError};
 pub use results::{Lookup, ResultStore, StoredResult};
 pub use retry::Retry;
+pub use revocation::Revocation;
 pub use routing::Routes;
 pub use signature::Signature;
 pub use state::TaskState;

@@ -456,11 +456,11 @@ impl Fleet for Memory {
         let from = usize::try_from(cursor).unwrap_or(usize::MAX);
         let news = |shelves: &mut Shelves| {
             let now = self.clock.now();
-            let ids: Vec<_> =
-                shelves.revoked.iter().skip(from).filter(|(_, until)| *until > now).map(|(id, _)| id.clone()).collect();
-            (!ids.is_empty()).then_some(Revocations { ids, cursor: shelves.revoked.len() as u64 })
+            let remembered = shelves.revoked.iter().skip(from).filter(|(_, until)| *until > now);
+            let told = Revocations::read(remembered.map(|(text, _)| text.clone()), shelves.revoked.len() as u64);
+            (!told.is_empty()).then_some(told)
         };
-        Ok(self.until(at_most, news).await.unwrap_or(Revocations { ids: Vec::new(), cursor }))
+        Ok(self.until(at_most, news).await.unwrap_or(Revocations { cursor, ..Revocations::default() }))
     }
 }
 

@@ -64,7 +64,7 @@ impl Fleet for RedisBackend {
     async fn revocations(&self, cursor: u64, at_most: Duration) -> Result<Revocations, BackendError> {
         let watched = vec![keys::REVOKED.to_owned()];
         let news = self.inner.wake.until(watched, at_most, || self.revoked_since(cursor)).await?;
-        Ok(news.unwrap_or(Revocations { ids: Vec::new(), cursor }))
+        Ok(news.unwrap_or(Revocations { cursor, ..Revocations::default() }))
     }
 }
 
@@ -81,11 +81,10 @@ impl RedisBackend {
         let (time, until): (Value, Vec<Option<f64>>) = link.pipeline(&pipe).await?;
         let now = self.time(time)?;
         let remembered = |until: &Option<f64>| until.is_some_and(|until| until > now);
-        let ids: Vec<String> =
-            ids.into_iter().zip(&until).filter(|(_, until)| remembered(until)).map(|(id, _)| id.clone()).collect();
+        let texts = ids.into_iter().zip(&until).filter(|(_, until)| remembered(until)).map(|(id, _)| id.clone());
         // A cursor is microseconds since 1970, which a double holds exactly until the year 2255.
-        let revocations = Revocations { ids, cursor: whole_number(*last) };
-        Ok(if revocations.ids.is_empty() { Look::Nothing } else { Look::Found(revocations) })
+        let revocations = Revocations::read(texts, whole_number(*last));
+        Ok(if revocations.is_empty() { Look::Nothing } else { Look::Found(revocations) })
     }
 }
 

@@ -61,7 +61,7 @@ impl Fleet for SqliteBackend {
             rung.as_mut().enable();
             let now = self.now();
             let news = self.readers.read(move |db| news(db, cursor, now)).await?;
-            if !news.ids.is_empty() || timeout_at(deadline, rung).await.is_err() {
+            if !news.is_empty() || timeout_at(deadline, rung).await.is_err() {
                 return Ok(news);
             }
         }
@@ -94,12 +94,12 @@ pub(crate) fn workers(db: &Connection, now: i64) -> Result<Vec<WorkerCard>, Faul
 }
 
 fn news(db: &Connection, cursor: u64, now: i64) -> Result<Revocations, Fault> {
-    let mut news = Revocations { ids: Vec::new(), cursor };
+    let (mut texts, mut cursor) = (Vec::new(), cursor);
     let mut asked = db.prepare_cached(NEWS)?;
     let mut rows = asked.query(params![i64::try_from(cursor).unwrap_or(i64::MAX), now])?;
     while let Some(row) = rows.next()? {
-        news.cursor = row.get::<_, i64>(0)?.unsigned_abs();
-        news.ids.push(row.get(1)?);
+        cursor = row.get::<_, i64>(0)?.unsigned_abs();
+        texts.push(row.get(1)?);
     }
-    Ok(news)
+    Ok(Revocations::read(texts, cursor))
 }

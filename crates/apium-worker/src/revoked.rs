@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use apium_core::BackendError;
+use apium_core::protocol::Headers;
 use apium_core::protocol::control::StampedHeaders;
-use apium_core::protocol::{Headers, RawJson};
+use apium_core::revocation::stamps;
 use tokio_util::sync::CancellationToken;
 
 use crate::job::Reason;
@@ -75,18 +76,6 @@ impl Revoked {
         {
             known.ids.remove(&oldest);
         }
-    }
-}
-
-/// The values of a stamp: one, or each of a list; what is no text counts by its JSON.
-pub(crate) fn stamps(headers: &Headers, name: &str) -> Vec<String> {
-    let text = |value: &RawJson| value.to().unwrap_or_else(|_| value.to_string());
-    match headers.stamps.member(name) {
-        None => Vec::new(),
-        Some(value) => match value.elements() {
-            Ok(values) => values.iter().map(text).collect(),
-            Err(_) => vec![text(&value)],
-        },
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::Subject;
 use crate::fleet::WorkerCard;
+use crate::revocation::Revocation;
 
 const TTL: Duration = Duration::from_secs(1);
 const KEEP: Duration = Duration::from_mins(1);
@@ -111,4 +112,24 @@ pub async fn remembers_revocations(subject: &Subject) {
     subject.broker.revoke("long", KEEP).await.unwrap();
     (subject.advance)(Duration::from_secs(2)).await;
     assert_eq!(subject.other.revocations(0, SOON).await.unwrap().ids, ["long"]);
+}
+
+/// By stamp, by name and arguments, by ids that may go on where they run: kept and told as it was given.
+pub async fn keeps_other_revocations(subject: &Subject) {
+    let stamps = [("customer".to_owned(), vec!["7".to_owned()])].into();
+    let stamped = Revocation { stamps, ..Revocation::default() };
+    let arguments = [("x".to_owned(), 1.into())].into();
+    let called = Revocation { task: Some("t".to_owned()), arguments, until: Some(9), ..Revocation::default() };
+    let ids = Revocation { ids: vec!["b".to_owned()], terminate: true, ..Revocation::default() };
+    subject.broker.call_off(&stamped, KEEP).await.unwrap();
+    subject.broker.call_off(&called, Duration::from_secs(1)).await.unwrap();
+    let first = subject.other.revocations(0, SOON).await.unwrap();
+    assert_eq!((first.ids, first.rules), (Vec::<String>::new(), vec![stamped.clone(), called]));
+    (subject.advance)(Duration::from_secs(2)).await;
+    subject.broker.revoke("a", KEEP).await.unwrap();
+    subject.broker.call_off(&ids, KEEP).await.unwrap();
+    let second = subject.other.revocations(first.cursor, SOON).await.unwrap();
+    assert_eq!((second.ids, second.rules), (vec!["a".to_owned()], vec![ids.clone()]));
+    let all = subject.other.revocations(0, SOON).await.unwrap();
+    assert_eq!((all.ids, all.rules), (vec!["a".to_owned()], vec![stamped, ids]));
 }

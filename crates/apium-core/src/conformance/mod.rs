@@ -82,7 +82,7 @@ macro_rules! conformance_tests {
             who_leaves_takes_nothing_from_others, many_are_heard_in_each_speakers_order,
             what_is_not_kept_is_told_as_an_error, large_ones_are_carried);
         $crate::conformance_tests!(@suite fleet $make:
-            shows_the_living, a_silent_worker_is_gone, a_leaver_is_gone, tells_namesakes_apart, tells_revocations_once, does_not_wait_when_given_no_time, wakes_on_revoke, remembers_revocations);
+            shows_the_living, a_silent_worker_is_gone, a_leaver_is_gone, tells_namesakes_apart, tells_revocations_once, does_not_wait_when_given_no_time, wakes_on_revoke, remembers_revocations, keeps_other_revocations);
     };
     (@suite $suite:ident $make:ident: $($promise:ident),+ $(,)?) => {
         mod $suite {

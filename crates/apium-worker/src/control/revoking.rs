@@ -5,11 +5,11 @@ use std::str::FromStr as _;
 use apium_core::client::iso;
 use apium_core::protocol::control::{Answer, Command, Refusal, Signal, StampedHeaders};
 use apium_core::protocol::{ExceptionRecord, Message, RawJson, ResultRecord};
+use apium_core::revocation::stamps;
 use apium_core::state::Overwrite;
 use apium_core::{BackendError, StoredResult, TaskState};
 use futures_util::future::join_all;
 
-use crate::revoked::stamps;
 use crate::station::Station;
 use crate::trouble::Errand;
 
