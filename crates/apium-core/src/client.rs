@@ -3,6 +3,7 @@
 //! The first of the six files. What travels is `apium-protocol/src/message.rs`; where it goes next is
 //! [`crate::broker`].
 
+mod revoking;
 mod unique;
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use apium_protocol::canvas::{
     self, Act, Call, CanvasError, Current, Plan, PlannedMessage, PlannedResult, SavedGroup, Sender,
 };
-use apium_protocol::{DeliveryInfo, Embed, ExceptionRecord, Headers, Properties, RawJson, ResultRecord};
+use apium_protocol::{DeliveryInfo, Embed, Headers, Properties, RawJson};
 use jiff::Timestamp;
 
 use crate::bodies::{Asked, Bodies, PlainBodies};
@@ -19,16 +20,16 @@ use crate::broker::{Broker, Outgoing};
 use crate::clock;
 use crate::error::BackendError;
 pub use crate::pending::{Pending, ResultError, value_of};
-use crate::results::{Lookup, ResultStore, StoredResult};
+use crate::results::{Lookup, ResultStore};
 use crate::routing::{Destination, Route, RouteError, Routes};
 use crate::signature::Signature;
-use crate::state::{Overwrite, TaskState};
+use crate::state::TaskState;
 
 /// The header by which a sender asks that the id be remembered, in seconds.
 pub const REMEMBER_HEADER: &str = "apium_remember";
 
 /// How long a revoke is remembered, so that a worker that starts later obeys it too.
-const KEEP_REVOKED: Duration = Duration::from_hours(24);
+const KEEP_REVOKED: Duration = crate::revocation::KEEP;
 
 /// How long the counters of a chord are kept: Celery's `result_expires`.
 pub const KEEP_CHORD: Duration = Duration::from_hours(24);
@@ -206,16 +207,7 @@ impl Client {
             return Ok(false);
         }
         self.broker.revoke(id, KEEP_REVOKED).await?;
-        let told = ExceptionRecord::new("celery.exceptions", "TaskRevokedError", "revoked");
-        let mut record = ResultRecord::new(id, TaskState::Revoked.name(), told.to_json());
-        record.children = RawJson::null();
-        record.date_done = Some(iso(Timestamp::now()));
-        let stored = StoredResult {
-            over: Overwrite::Waiting,
-            remember: Some(KEEP_REVOKED),
-            ..StoredResult::of(&record, Some(KEEP_REVOKED))
-        };
-        self.results.store(&stored).await?;
+        self.tell_revoked(id).await?;
         Ok(true)
     }
 

@@ -14,11 +14,18 @@ pub const READ_UP_TO: u32 = 64 << 10;
 /// Results looked at.
 pub const RESULTS: u32 = 500;
 
+/// Messages that are looked through.
+pub const MESSAGES: usize = 1_000_000;
+
 /// The part of a broker or result store that tells how it is kept.
 #[async_trait]
 pub trait Inspection: Send + Sync + 'static {
     /// Looks around.
     async fn examine(&self) -> Result<Facts, BackendError>;
+
+    /// Shows each message that waits, for its turn or its time, or that a worker holds, once or more often, up to
+    /// [`MESSAGES`] of them; false when there are more. What is sent meanwhile may not be shown.
+    async fn look_through(&self, look: &mut (dyn for<'a> FnMut(&'a [u8]) + Send)) -> Result<bool, BackendError>;
 }
 
 /// What was seen.

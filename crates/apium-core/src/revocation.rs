@@ -2,6 +2,7 @@
 //! where they run.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use apium_protocol::{Headers, Payload, RawJson};
 use jiff::Timestamp;
@@ -9,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::argument::{Parameter, ParameterKind};
+
+/// How long it is remembered that a task, or what wears a stamp, was called off: one day.
+pub const KEEP: Duration = Duration::from_hours(24);
 
 /// How the text of a revocation begins that is not a task's id alone.
 const MARK: &str = "apium:revocation:";

@@ -4,7 +4,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use apium_core::BackendError;
-use apium_core::inspection::{Durability, Facts, Held, Inspection, READ_UP_TO, RESULTS, SAMPLE, Sample, Store};
+use apium_core::inspection::{
+    Durability, Facts, Held, Inspection, MESSAGES, READ_UP_TO, RESULTS, SAMPLE, Sample, Store,
+};
 use apium_protocol::RawJson;
 use async_trait::async_trait;
 use redis::Value;
@@ -20,6 +22,12 @@ const SCANNED_AT_ONCE: usize = 1_000;
 const QUEUES: usize = 1_000;
 /// Lists of which messages are read: those that hold any.
 const LISTS: usize = 100;
+
+/// Messages read at once by whoever looks through all of them.
+const PAGE: usize = 500;
+
+/// Who looks at each.
+type Look<'l> = dyn for<'a> FnMut(&'a [u8]) + Send + 'l;
 
 /// What a walk over some keys has found.
 #[derive(Default)]
@@ -61,9 +69,68 @@ impl Inspection for RedisBackend {
         workers.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(Facts { store, now, queues, bindings, messages, orphans, dead, workers, results, whole })
     }
+
+    async fn look_through(&self, look: &mut (dyn for<'a> FnMut(&'a [u8]) + Send)) -> Result<bool, BackendError> {
+        let found = self.walk().await?;
+        let queues = self.lengths(&self.bindings_in(&found.bindings).await?).await?;
+        let all = found.whole && queues.len() <= QUEUES;
+        let queues: Vec<String> = queues.into_iter().map(|(queue, _)| queue).collect();
+        let waiting = self.look_through_lists(&keys::lists(&queues), look).await?;
+        let held = self.look_through_held(look).await?;
+        Ok(all && waiting && held)
+    }
 }
 
 impl RedisBackend {
+    /// Shows what lies in these lists, from their newest end: what is taken at the other end meanwhile is found in
+    /// `unacked`, which is looked at afterwards.
+    async fn look_through_lists(&self, lists: &[String], look: &mut Look<'_>) -> Result<bool, BackendError> {
+        let mut seen = 0;
+        for list in lists {
+            let mut from = 0;
+            loop {
+                let mut range = redis::cmd("LRANGE");
+                range.arg(list).arg(from).arg(from + PAGE - 1);
+                // A key of another type is no queue.
+                let page: Vec<Vec<u8>> = match self.inner.link.command(&range).await {
+                    Err(error) if !error.is_transient() => break,
+                    page => page?,
+                };
+                for bytes in &page {
+                    look(bytes);
+                }
+                (from, seen) = (from + PAGE, seen + page.len());
+                if page.len() < PAGE {
+                    break;
+                }
+                if seen >= MESSAGES {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    async fn look_through_held(&self, look: &mut Look<'_>) -> Result<bool, BackendError> {
+        let (mut cursor, mut seen) = (0_u64, 0);
+        loop {
+            let mut scan = redis::cmd("HSCAN");
+            scan.arg(keys::UNACKED).arg(cursor).arg("COUNT").arg(PAGE);
+            let (next, fields): (u64, Vec<Vec<u8>>) = self.inner.link.command(&scan).await?;
+            for value in fields.chunks(2).filter_map(|field| field.get(1)) {
+                let entry = std::str::from_utf8(value).ok().and_then(|text| RawJson::parse(text).ok()?.elements().ok());
+                if let Some(message) = entry.as_ref().and_then(|entry| entry.first()) {
+                    look(message.as_str().as_bytes());
+                }
+                seen += 1;
+            }
+            cursor = next;
+            if cursor == 0 || seen >= MESSAGES {
+                return Ok(cursor == 0);
+            }
+        }
+    }
+
     async fn store(&self) -> Result<Store, BackendError> {
         let info: String = self.inner.link.command(&redis::cmd("INFO")).await?;
         let field =

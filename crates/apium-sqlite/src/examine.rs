@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use apium_core::BackendError;
-use apium_core::inspection::{Durability, Facts, Held, Inspection, READ_UP_TO, RESULTS, SAMPLE, Sample, Store};
+use apium_core::inspection::{
+    Durability, Facts, Held, Inspection, MESSAGES, READ_UP_TO, RESULTS, SAMPLE, Sample, Store,
+};
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
 
@@ -21,6 +23,10 @@ const SOME: &str =
 const RESULTS_KEPT: &str = "SELECT count(*), count(*) - count(expires) FROM
     (SELECT expires FROM results ORDER BY id DESC LIMIT ?1)";
 
+/// Messages read at once by whoever looks through all of them.
+const PAGE_ROWS: i64 = 500;
+const PAGE: &str = "SELECT id, bytes FROM messages WHERE id > ?1 ORDER BY id LIMIT ?2";
+
 /// The places in `messages.state`.
 const CLAIMED: i64 = 4;
 
@@ -30,6 +36,28 @@ impl Inspection for SqliteBackend {
         let now = self.now();
         self.readers.read(move |db| look(db, now)).await
     }
+
+    async fn look_through(&self, look: &mut (dyn for<'a> FnMut(&'a [u8]) + Send)) -> Result<bool, BackendError> {
+        let (mut after, mut seen) = (i64::MIN, 0);
+        loop {
+            let page = self.readers.read(move |db| page(db, after)).await?;
+            let Some((last, _)) = page.last() else { return Ok(true) };
+            after = *last;
+            for (_, bytes) in &page {
+                look(bytes);
+            }
+            seen += page.len();
+            if seen >= MESSAGES {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+fn page(db: &Connection, after: i64) -> Result<Vec<(i64, Vec<u8>)>, Fault> {
+    let mut asked = db.prepare_cached(PAGE)?;
+    let rows = asked.query_map(params![after, PAGE_ROWS], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn look(db: &Connection, now: i64) -> Result<Facts, Fault> {

@@ -69,7 +69,7 @@ pub(crate) async fn attempt(station: &Station, mut job: Job) {
 /// found nothing here to stop, so it is looked for once more.
 fn hold(station: &Station, job: &Job) -> Hold {
     let hold = station.leases.hold(job, station.now());
-    if station.revoked.contains(job.id()) {
+    if station.revoked.reaches(&job.headers, &job.payload, job.task.parameters(), station.now()) {
         job.call_off.because(Reason::Revoked);
     }
     hold

@@ -61,7 +61,7 @@ pub(crate) fn judge(station: &Station, delivery: Delivery) -> Judgement {
     if expires.is_some_and(|at| at <= now) {
         return settle(delivery, message.headers, Outcome::Revoked(EXPIRED));
     }
-    if station.revoked.reaches(&message.headers) {
+    if station.revoked.reaches(&message.headers, &payload, task.parameters(), now) {
         return settle(delivery, message.headers, Outcome::Revoked("revoked"));
     }
     if let Some(due) = eta.filter(|due| *due > now && station.at_once.is_none()) {

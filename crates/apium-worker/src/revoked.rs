@@ -1,13 +1,14 @@
 //! The revocation loop: what is called off anywhere in the fleet does not start here, and stops if it runs.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use apium_core::BackendError;
-use apium_core::protocol::Headers;
-use apium_core::protocol::control::StampedHeaders;
-use apium_core::revocation::stamps;
+use apium_core::argument::Parameter;
+use apium_core::protocol::{Headers, Message, Payload};
+use apium_core::revocation::{Revocation, stamps};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::job::Reason;
@@ -17,6 +18,9 @@ use crate::trouble::Errand;
 
 /// As many ids as a Celery worker keeps (`REVOKES_MAX`).
 const KEPT: usize = 50_000;
+
+/// Names and arguments, and stamps that count for a time: more than these nobody asks for at once.
+const RULES: usize = 1_000;
 
 /// How long one question to the backend stays open.
 const LISTEN: Duration = Duration::from_secs(20);
@@ -32,6 +36,8 @@ struct Known {
     order: VecDeque<String>,
     /// Values by the name of the stamp.
     stamps: HashMap<String, HashSet<String>>,
+    /// What was called off otherwise, oldest forgotten first.
+    rules: VecDeque<Revocation>,
 }
 
 impl Revoked {
@@ -39,13 +45,45 @@ impl Revoked {
         self.open().ids.contains(id)
     }
 
-    /// Whether a task was called off, by its id or by a stamp it carries.
-    pub(crate) fn reaches(&self, headers: &Headers) -> bool {
+    /// Whether a call was called off: by its id, by a stamp it carries, or by its task and arguments.
+    pub(crate) fn reaches(
+        &self,
+        headers: &Headers,
+        payload: &Payload,
+        parameters: &[Parameter],
+        now: Timestamp,
+    ) -> bool {
         let known = self.open();
         let stamped = |(name, values): (&String, &HashSet<String>)| {
             stamps(headers, name).iter().any(|stamp| values.contains(stamp))
         };
-        known.ids.contains(&headers.id) || known.stamps.iter().any(stamped)
+        known.ids.contains(&headers.id)
+            || known.stamps.iter().any(stamped)
+            || known.rules.iter().any(|rule| rule.counts(now) && rule.reaches(headers, payload, parameters))
+    }
+
+    /// Keeps in mind what was called off; what of it was not known yet, if anything.
+    pub(crate) fn learn(&self, what: &Revocation, now: Timestamp) -> Option<Revocation> {
+        let ids: Vec<String> = what.ids.iter().filter(|id| !self.contains(id)).cloned().collect();
+        for id in &ids {
+            self.insert(id.clone());
+        }
+        let mut news = Revocation { ids, ..what.clone() };
+        if news.task.is_none() && news.until.is_none() {
+            news.stamps = self.insert_stamps(&what.stamps);
+            return (!news.ids.is_empty() || !news.stamps.is_empty()).then_some(news);
+        }
+        let mut known = self.open();
+        known.rules.retain(|rule| rule.counts(now));
+        let rule = Revocation { ids: Vec::new(), ..what.clone() };
+        let new = rule.counts(now) && !known.rules.contains(&rule);
+        if new {
+            known.rules.push_back(rule);
+        }
+        if known.rules.len() > RULES {
+            known.rules.pop_front();
+        }
+        (new || !news.ids.is_empty()).then_some(news)
     }
 
     /// The ids, the oldest first.
@@ -53,13 +91,17 @@ impl Revoked {
         self.open().order.iter().cloned().collect()
     }
 
-    /// Calls off what carries one of these stamps. Kept for as long as the worker lives, and told to nobody, as in Celery.
-    pub(crate) fn insert_stamps(&self, headers: &StampedHeaders) {
-        let mut known = self.open();
-        for (name, values) in headers.pairs() {
-            let kept = known.stamps.values().map(HashSet::len).sum::<usize>();
-            known.stamps.entry(name).or_default().extend(values.into_iter().take(KEPT.saturating_sub(kept)));
+    /// What carries one of these stamps, for as long as the worker lives, as in Celery; those that were not known.
+    fn insert_stamps(&self, stamps: &BTreeMap<String, Vec<String>>) -> BTreeMap<String, Vec<String>> {
+        let (mut known, mut news) = (self.open(), BTreeMap::<String, Vec<String>>::new());
+        let mut room = KEPT.saturating_sub(known.stamps.values().map(HashSet::len).sum());
+        for (name, value) in stamps.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value))) {
+            if room > 0 && known.stamps.entry(name.clone()).or_default().insert(value.clone()) {
+                news.entry(name.clone()).or_default().push(value.clone());
+                room -= 1;
+            }
         }
+        news
     }
 
     fn open(&self) -> MutexGuard<'_, Known> {
@@ -83,6 +125,9 @@ impl Revoked {
 pub(crate) async fn catch_up(station: &Station) -> Result<u64, BackendError> {
     let known = station.broker().revocations(0, Duration::ZERO).await?;
     known.ids.into_iter().for_each(|id| station.revoked.insert(id));
+    for rule in &known.rules {
+        station.revoked.learn(rule, station.now());
+    }
     Ok(known.cursor)
 }
 
@@ -97,6 +142,7 @@ pub(crate) async fn run(station: Arc<Station>, mut cursor: u64, end: Cancellatio
                 station.vitals.troubles.well(Errand::Revocations);
                 cursor = told.cursor;
                 told.ids.iter().for_each(|id| revoke(&station, id));
+                told.rules.iter().for_each(|rule| call_off(&station, rule));
             }
             Err(error) => {
                 let delay = trouble.next_delay();
@@ -113,4 +159,21 @@ pub(crate) async fn run(station: Arc<Station>, mut cursor: u64, end: Cancellatio
 pub(crate) fn revoke(station: &Station, id: &str) {
     station.revoked.insert(id.to_owned());
     station.leases.call_off(id, Reason::Revoked);
+}
+
+/// The same, for what was called off otherwise; what runs goes on unless it is to be ended too.
+fn call_off(station: &Station, what: &Revocation) {
+    station.revoked.learn(what, station.now());
+    if !what.terminate || !what.counts(station.now()) {
+        return;
+    }
+    for held in station.leases.in_hand() {
+        let Ok(message) = Message::decode(&held.delivery.bytes) else { continue };
+        let payload = station.client.bodies().open(&message).unwrap_or_default();
+        let task = station.registry.get(&message.headers.task);
+        if what.reaches(&message.headers, &payload, task.map_or(&[], |task| task.parameters())) {
+            station.revoked.insert(message.headers.id);
+            held.call_off.because(Reason::Revoked);
+        }
+    }
 }

@@ -34,6 +34,7 @@ mod proxy;
 mod refusals;
 mod remote;
 mod results;
+mod revoking;
 mod routes;
 mod running;
 mod scanning;

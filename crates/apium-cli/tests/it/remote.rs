@@ -268,7 +268,7 @@ fn nobody_there_is_exit_code_69() {
     for arguments in [
         &["inspect", "ping"][..],
         &["status", "--json"],
-        &["control", "revoke", "a"],
+        &["control", "heartbeat"],
         &["control", "shutdown"],
         &["inspect", "ping", "-d", "nobody@nowhere"],
     ] {
@@ -286,7 +286,7 @@ fn what_cannot_be_asked_is_exit_code_2() {
         (&["inspect"][..], "Usage: apium inspect"),
         (&["inspect", "revoke", "a"], "unrecognized subcommand 'revoke'"),
         (&["control", "ping"], "unrecognized subcommand 'ping'"),
-        (&["control", "revoke"], "<ID>"),
+        (&["control", "revoke"], "name what is to be revoked"),
         (&["control", "rate_limit", "a"], "<RATE>"),
         (&["control", "rate_limit", "a", "10/d"], "RATE must be a number of starts a second, or one like 10/s"),
         (&["control", "rate_limit", "a", "-1"], "RATE must be a number of starts a second"),

@@ -5,7 +5,7 @@ use std::str::FromStr as _;
 use apium_core::client::iso;
 use apium_core::protocol::control::{Answer, Command, Refusal, Signal, StampedHeaders};
 use apium_core::protocol::{ExceptionRecord, Message, RawJson, ResultRecord};
-use apium_core::revocation::stamps;
+use apium_core::revocation::{KEEP, Revocation, stamps};
 use apium_core::state::Overwrite;
 use apium_core::{BackendError, StoredResult, TaskState};
 use futures_util::future::join_all;
@@ -24,7 +24,7 @@ pub(super) async fn revoke(station: &Station, command: Command) -> RawJson {
             terminate(station, task_ids, &signal).await
         }
         Command::RevokeByStampedHeaders { headers, terminate, signal } => {
-            by_stamps(station, headers, terminate, &signal)
+            by_stamps(station, headers, terminate, &signal).await
         }
         _ => Ok(Answer::UnknownTask),
     };
@@ -55,9 +55,14 @@ async fn terminate(station: &Station, ids: Vec<String>, signal: &Signal) -> Resu
     Ok(Answer::Terminated(ended))
 }
 
-fn by_stamps(station: &Station, headers: StampedHeaders, terminate: bool, signal: &Signal) -> Result<Answer, Refusal> {
+async fn by_stamps(
+    station: &Station,
+    headers: StampedHeaders,
+    terminate: bool,
+    signal: &Signal,
+) -> Result<Answer, Refusal> {
     let signal = if terminate { number(signal)? } else { 0 };
-    station.revoked.insert_stamps(&headers);
+    keep(station, Revocation { stamps: headers.pairs().into_iter().collect(), ..Revocation::default() }).await;
     tracing::info!(headers = headers.as_json().as_str(), terminate, "stamps revoked by remote control");
     if !terminate {
         return Ok(Answer::StampsRevoked(headers));
@@ -88,9 +93,7 @@ fn note(ended: &mut Vec<(String, Vec<String>)>, name: &str, stamp: String) {
 /// Keeps the ids in mind, and tells who waits for tasks that nobody has begun. Whether one has is known here for those
 /// that run here, and else by what is stored.
 async fn remember(station: &Station, ids: &[String]) {
-    for id in ids {
-        station.revoked.insert(id.clone());
-    }
+    keep(station, Revocation { ids: ids.to_vec(), ..Revocation::default() }).await;
     let waiting: Vec<_> = ids.iter().filter(|id| !id.is_empty() && !station.leases.runs(id)).collect();
     for some in waiting.chunks(TOGETHER) {
         let stored = join_all(some.iter().map(|id| store(station, id))).await;
@@ -98,6 +101,16 @@ async fn remember(station: &Station, ids: &[String]) {
             station.vitals.troubles.failed(Errand::Answer, &error);
             return;
         }
+    }
+}
+
+/// Keeps it in mind, and what of it is new in the store too: for workers that start later, Python's among them, who ask
+/// one of ours.
+async fn keep(station: &Station, what: Revocation) {
+    if let Some(news) = station.revoked.learn(&what, station.now())
+        && let Err(error) = station.broker().call_off(&news, KEEP).await
+    {
+        station.vitals.troubles.failed(Errand::Answer, &error);
     }
 }
 

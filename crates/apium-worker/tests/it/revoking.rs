@@ -4,7 +4,9 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use apium_core::Signature;
+use apium_core::protocol::{Headers, Message, Payload, Properties, RawJson};
+use apium_core::{Revocation, Signature};
+use serde_json::json;
 use tokio::time::Instant;
 
 use crate::kit::{Rig, assert_told};
@@ -102,4 +104,69 @@ async fn one_that_has_ended_cannot_be_revoked() {
     rig.record(done.id()).await;
     assert!(!done.revoke().await.unwrap());
     assert_eq!(rig.record(done.id()).await.status, "SUCCESS");
+}
+
+/// By position or by name, it is the same argument.
+#[tokio::test(start_paused = true)]
+async fn ones_with_an_argument_never_run_as_long_as_that_counts() {
+    let mut rig = Rig::new();
+    let by_place = rig.send(&tasks::add::s(7, 1, None)).await;
+    let by_name = rig.send(&Signature::new("t.add").kwarg("y", 1).kwarg("x", 7)).await;
+    let other = rig.send(&tasks::add::s(8, 7, None)).await;
+    let what = Revocation {
+        task: Some("t.add".to_owned()),
+        arguments: [("x".to_owned(), json!(7)), ("1".to_owned(), json!(1))].into(),
+        until: Some(rig.clock.now().as_second() + 60),
+        ..Revocation::default()
+    };
+    rig.client.call_off(&what, Duration::from_mins(1)).await.unwrap();
+    rig.start();
+    for pending in [by_place, by_name] {
+        assert_revoked(&rig.record(pending.id()).await, "revoked");
+    }
+    assert_eq!(rig.record(other.id()).await.status, "SUCCESS");
+    tokio::time::advance(Duration::from_mins(2)).await;
+    assert_eq!(rig.outcome(&tasks::add::s(7, 1, None)).await.status, "SUCCESS");
+}
+
+#[tokio::test(start_paused = true)]
+async fn ones_that_run_end_only_if_that_is_asked_for() {
+    let rig = Rig::started();
+    let ended = rig.send(&tasks::hold::s("a".to_owned())).await;
+    let goes_on = rig.send(&tasks::hold::s("b".to_owned())).await;
+    rig.stage.count(2).await;
+    let of = |name: &str, terminate| Revocation {
+        task: Some("t.hold".to_owned()),
+        arguments: [("name".to_owned(), json!(name))].into(),
+        terminate,
+        ..Revocation::default()
+    };
+    rig.client.call_off(&of("b", false), Duration::from_mins(1)).await.unwrap();
+    let asked = Instant::now();
+    rig.client.call_off(&of("a", true), Duration::from_mins(1)).await.unwrap();
+    rig.probe.settled(1).await;
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    assert_revoked(&rig.record(ended.id()).await, "terminated");
+    rig.stage.cue();
+    assert_eq!(rig.record(goes_on.id()).await.status, "SUCCESS");
+}
+
+/// Whoever said it, a Python client perhaps, and whoever heard it: it holds for workers that start later.
+#[tokio::test(start_paused = true)]
+async fn what_one_worker_has_heard_the_next_one_knows() {
+    let mut rig = Rig::controlled().await;
+    rig.ask("revoke", json!({"task_id": "one"})).await;
+    rig.ask("revoke_by_stamped_headers", json!({"headers": {"order": "o1"}})).await;
+    rig.stopped().await;
+    let mut next = Rig::on(&rig);
+    let mut stamped = Headers::new("t.nothing", "two");
+    stamped.stamped_headers = Some(vec!["order".to_owned()]);
+    stamped.stamps = RawJson::from(&json!({"order": ["o1"]})).unwrap();
+    for headers in [Headers::new("t.nothing", "one"), stamped] {
+        rig.publish(Message::new(headers, &Payload::default(), Properties::default()).encode()).await;
+    }
+    next.start();
+    for id in ["one", "two"] {
+        assert_revoked(&next.record(id).await, "revoked");
+    }
 }

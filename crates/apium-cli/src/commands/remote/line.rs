@@ -3,6 +3,7 @@
 use clap::{Arg, ArgAction, Command};
 
 use super::orders::{Argument, CONTROL, INSPECT, Order};
+use super::revoke;
 
 /// `inspect`, `control`, `status` and `events`; `with` adds the flags every command knows.
 pub(crate) fn commands(with: impl Fn(Command) -> Command) -> [Command; 4] {
@@ -50,7 +51,8 @@ fn whom() -> [Arg; 2] {
 }
 
 fn command(order: &Order) -> Command {
-    Command::new(order.name).about(order.about).args(order.arguments.iter().map(argument))
+    let command = Command::new(order.name).about(order.about).args(order.arguments.iter().map(argument));
+    if order.name == "revoke" { command.args(revoke::arguments()) } else { command }
 }
 
 fn argument(argument: &Argument) -> Arg {

@@ -5,6 +5,7 @@ mod asking;
 mod events;
 mod line;
 mod orders;
+mod revoke;
 mod showing;
 
 use std::process::ExitCode;
@@ -34,6 +35,9 @@ pub(crate) async fn inspect(invocation: Invocation, order: &str) -> Result<ExitC
 
 /// Tells workers to do something and shows each one's answer.
 pub(crate) async fn control(invocation: Invocation, order: &str) -> Result<ExitCode, Failure> {
+    if order == "revoke" {
+        return revoke::revoke(&invocation).await;
+    }
     let command = orders::command(order, &invocation.matches)?;
     show(&invocation, &command, command.is_answered(), false).await
 }

@@ -102,7 +102,11 @@ pub(super) const CONTROL: &[Order] = &[
         "Set how often a task may start",
         &[required("task_name", "TASK", NAME), required("rate_limit", "RATE", Takes::Rate)],
     ),
-    order("revoke", "Call tasks off; those that run go on", &[several("task_id", "ID", NAME)]),
+    order(
+        "revoke",
+        "Call tasks off, also for workers that start later; those that run go on",
+        &[optional_several("task_id", "ID", NAME)],
+    ),
     order(
         "revoke_by_stamped_headers",
         "Call the tasks off that carry these stamps",
