@@ -3,7 +3,7 @@
 use crate::place::{Place, Program};
 
 /// What the person asked for, by command.
-const COMMANDS: [(&str, &str); 8] = [
+const COMMANDS: [(&str, &str); 9] = [
     ("up", "Serve the API and work, in one process"),
     ("serve", "Serve the API; workers run elsewhere"),
     ("worker", "/livez"),
@@ -12,6 +12,7 @@ const COMMANDS: [(&str, &str); 8] = [
     ("queues", "How the queues stand"),
     ("purge", "asks first"),
     ("dead", "Messages given up"),
+    ("verify", "Send marked tasks"),
 ];
 
 #[test]

@@ -169,8 +169,8 @@ fn the_judgement_tells_a_fault_from_what_a_blow_explains() {
             [0, 1, 0, 0, 0],
         ),
         (
-            "killed long after it",
-            [vec![begin(2_000, "a"), end(3_000, 2_000, "a"), kill(2 * second, "a")], whole.to_vec()].concat(),
+            "killed more than a lease after it",
+            [vec![begin(2_000, "a"), end(3_000, 2_000, "a"), kill(2 * second + 5_000, "a")], whole.to_vec()].concat(),
             [0, 0, 1, 0, 0],
         ),
         ("another was killed", [vec![begin(2_000, "a"), kill(second, "c")], whole.to_vec()].concat(), [0, 0, 1, 0, 0]),

@@ -36,9 +36,9 @@ def verify(run, number, path=None, seconds=0.0):
     words = f"{run} {number} {os.getpid()}.{next(attempts)} {os.getpid()} {WORKER}"
     ledger = os.open(path, os.O_WRONLY | os.O_APPEND)
     try:
-        os.write(ledger, f"begin {words} {time.time_ns() // 1000}\n".encode())
+        os.write(ledger, f"\nbegin {words} {time.time_ns() // 1000} .\n".encode())
         time.sleep(seconds)
-        os.write(ledger, f"end {words} {time.time_ns() // 1000}\n".encode())
+        os.write(ledger, f"\nend {words} {time.time_ns() // 1000} .\n".encode())
     finally:
         os.close(ledger)
     return number

@@ -2,10 +2,6 @@
 
 use std::collections::HashMap;
 
-/// So long after its end an attempt may still be unsettled, in microseconds: a blow that comes later does not explain
-/// that it was repeated.
-const SETTLING: u64 = 1_000_000;
-
 /// One attempt of one task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Attempt<'a> {
@@ -29,7 +25,7 @@ pub(super) struct Blow {
 pub(super) enum Hit {
     /// While it ran.
     Running(u64),
-    /// After its end, which may not have been settled.
+    /// After its end, which may not have been settled: a blow more than a lease later explains nothing.
     Ended(u64),
 }
 
@@ -86,7 +82,7 @@ impl Blow {
         match attempt.end {
             None => (attempt.begin <= felt).then_some(Hit::Running(self.from)),
             Some(end) if end >= self.from && !self.deadly => (attempt.begin <= felt).then_some(Hit::Running(self.from)),
-            Some(end) => (end.saturating_add(SETTLING) >= self.from).then_some(Hit::Ended(self.from)),
+            Some(end) => (end.saturating_add(lease) >= self.from).then_some(Hit::Ended(self.from)),
         }
     }
 }

@@ -131,10 +131,22 @@ impl<'a> Course<'a> {
         }
         self.read_ledger()?;
         if self.asked.results && !stop.is_requested() {
+            self.ask_at_last().await?;
             self.check_results().await?;
         }
         self.leave().await?;
         self.history.end()
+    }
+
+    /// What has its result has run to its end, even if the line in the ledger that says so was torn.
+    async fn ask_at_last(&mut self) -> Result<(), Failure> {
+        let open = self.tasks.oldest_open(usize::MAX);
+        for (task, told) in tell(&self.client, &self.asked.run, open).await? {
+            if told == Told::Right && self.tasks.end(task) {
+                self.history.add(Event::now(What::Done { task }))?;
+            }
+        }
+        Ok(())
     }
 
     async fn work(&mut self, sent: &mut mpsc::UnboundedReceiver<Sent>, stop: &Stop) -> Result<(), Failure> {

@@ -32,7 +32,7 @@ pub(super) enum What {
     End { task: u32, attempt: String, worker: String, pid: u32 },
     /// A task was given up, as its dead letter or its result says.
     GivenUp { task: u32, reason: String },
-    /// The result of a task is there, and is the right one; told only where there is no ledger.
+    /// The result of a task is there, and is the right one; told only where the ledger does not tell of its end.
     Done { task: u32 },
     /// The result of a task is not there, or not the right one.
     Result { task: u32, instead: String },

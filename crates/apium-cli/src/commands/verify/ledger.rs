@@ -35,10 +35,10 @@ impl Ledger {
         Ok(lines.lines().filter_map(|line| self.event(line)).collect())
     }
 
-    /// A line of another run, or one that was never finished, tells nothing.
+    /// A line of another run, or a piece of one whose writer was killed, tells nothing.
     fn event(&self, line: &str) -> Option<Event> {
         let words: Vec<&str> = line.split(' ').collect();
-        let [what, run, task, attempt, pid, worker, at] = words[..] else { return None };
+        let [what, run, task, attempt, pid, worker, at, "."] = words[..] else { return None };
         if run != self.run {
             return None;
         }

@@ -72,9 +72,10 @@ impl Ledger {
 }
 
 impl Entry {
-    /// One write a line, at the end of the file whoever else writes: a line is there whole or not at all.
+    /// One write a line, at the end of the file whoever else writes. A process that is killed in the middle of it leaves
+    /// a piece: so that a piece swallows nothing, each line begins with its own newline, and ends with a mark.
     fn write(&self, what: &str) -> std::io::Result<()> {
-        let line = format!("{what} {} {}\n", self.words, micros());
+        let line = format!("\n{what} {} {} .\n", self.words, micros());
         (&self.file).write_all(line.as_bytes())
     }
 }
