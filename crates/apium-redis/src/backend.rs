@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use apium_core::BackendError;
 use apium_core::bodies::{Bodies, PlainBodies};
+use apium_core::{BackendError, Clock, SystemClock};
 
 use crate::address::Address;
 use crate::connection::{Link, Pushes};
@@ -27,8 +27,10 @@ pub struct RedisSettings {
     /// After how long a delivery of a *Python* worker counts as lost: Celery's `visibility_timeout`, which all
     /// peers should agree on. Our own deliveries go by their leases. Default: one hour.
     pub visibility_timeout: Duration,
-    /// Milliseconds added to every clock wherever it is read, the server's and this machine's. Tests step time with it; default 0.
+    /// Milliseconds added to the server's clock wherever it is read. Tests step time with it; default 0.
     pub clock_offset: Arc<AtomicI64>,
+    /// This machine's clock, by which a message's time is read. Default: the machine's own.
+    pub clock: Arc<dyn Clock>,
     /// What a `sentinel://` URL does not tell.
     pub sentinel: SentinelSettings,
     /// How results, parts of chords and saved groups are compressed here, and opened. Default: not at all.
@@ -207,6 +209,7 @@ impl Default for RedisSettings {
         Self {
             visibility_timeout: Duration::from_hours(1),
             clock_offset: Arc::default(),
+            clock: Arc::new(SystemClock),
             sentinel: SentinelSettings::default(),
             bodies: Arc::new(PlainBodies),
         }

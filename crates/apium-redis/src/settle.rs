@@ -1,13 +1,11 @@
 //! Settling: everything an attempt caused is written in one step, many attempts in one round trip.
 
-use std::sync::atomic::Ordering;
-
 use apium_core::broker::{Disposition, Settled, Settlement};
 use apium_core::dead::MOST_DEATHS;
 use apium_core::results::StoredResult;
 use apium_core::state::{Overwrite, TaskState};
 use apium_core::{BackendError, Outgoing};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use redis::ScriptInvocation;
 
 use crate::backend::{RedisBackend, millis};
@@ -155,8 +153,7 @@ impl RedisBackend {
     /// How many seconds are left, by this machine's clock: by its own, Redis may think a deferred message due, and would
     /// offer it again and again until the clocks agree, or hold a retry back by as much as it is slow.
     pub(crate) fn remaining(&self, until: Timestamp) -> f64 {
-        let stepped = SignedDuration::from_millis(self.inner.settings.clock_offset.load(Ordering::Relaxed));
-        (until.duration_since(Timestamp::now()) - stepped).as_secs_f64().max(0.001)
+        until.duration_since(self.inner.settings.clock.now()).as_secs_f64().max(0.001)
     }
 
     fn add_result(&self, script: &mut ScriptInvocation<'_>, result: &StoredResult) {

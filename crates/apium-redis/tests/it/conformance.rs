@@ -8,8 +8,8 @@ use crate::server::{Server, advance};
 
 async fn subject() -> Subject {
     let server = Server::start().await;
-    let backend = server.backend().await;
-    let other = server.backend().await;
+    let backend = server.stepped_backend().await;
+    let other = server.stepped_backend().await;
     let (url, offset) = (server.url(), server.offset.clone());
     Subject {
         broker: Arc::new(backend.clone()),

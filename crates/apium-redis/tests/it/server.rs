@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use apium_core::{Clock, SystemClock};
 use apium_redis::{RedisBackend, RedisSettings};
+use jiff::{SignedDuration, Timestamp};
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue};
 use tempfile::TempDir;
@@ -62,6 +64,14 @@ impl Server {
         RedisBackend::connect(&self.url(), settings).await.unwrap()
     }
 
+    /// The same on a machine whose clock is stepped along with the server's.
+    pub(crate) async fn stepped_backend(&self) -> RedisBackend {
+        let (clock_offset, clock) = (self.offset.clone(), Arc::new(Stepped(self.offset.clone())));
+        RedisBackend::connect(&self.url(), RedisSettings { clock_offset, clock, ..RedisSettings::default() })
+            .await
+            .unwrap()
+    }
+
     /// Kills it as a power cut would.
     pub(crate) fn kill(&mut self) {
         self.running.child.kill().unwrap();
@@ -82,6 +92,15 @@ impl Server {
     /// Steps time: the clock the scripts read, and the expiry of what real Redis expires by itself.
     pub(crate) async fn advance(&self, by: Duration) {
         advance(self.url(), self.offset.clone(), by).await;
+    }
+}
+
+/// The machine's clock, so many milliseconds ahead.
+struct Stepped(Arc<AtomicI64>);
+
+impl Clock for Stepped {
+    fn now(&self) -> Timestamp {
+        SystemClock.now() + SignedDuration::from_millis(self.0.load(Ordering::SeqCst))
     }
 }
 
