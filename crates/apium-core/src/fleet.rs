@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::error::BackendError;
-use crate::revocation::Revocation;
+pub use crate::revocation::Revocation;
 
 /// What a worker says of itself at every heartbeat.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,8 +4,7 @@
 //! what is run), [`unique`] (at most one of a key), [`limits`] (how often, how many at once), [`client`] (who sends),
 //! [`outbox`] (what is sent once a transaction is committed), [`pending`] (what comes back), [`routing`] (where to),
 //! [`bodies`] (in which form), [`broker`], [`results`], [`chords`], [`fleet`] with [`revocation`] and [`dead`] (the ports every backend keeps),
-//! [`inspection`] (what a store tells of itself), [`replay`] (how
-//! a dead letter goes back), [`memory`] (the ports kept in memory), `conformance` (the suites every port obeys).
+//! [`inspection`] (what a store tells of itself), [`replay`] (how a dead letter goes back), [`memory`] (the ports kept in memory), `conformance` (the suites every port obeys).
 
 pub mod state;
 
@@ -49,12 +48,11 @@ pub use clock::{Clock, SystemClock, TestClock};
 pub use context::{Context, FromContext, State};
 pub use dead::{DeadFilter, DeadLetter, DeadReason};
 pub use error::{BackendError, TaskError};
-pub use fleet::{Fleet, WorkerCard};
+pub use fleet::{Fleet, Revocation, WorkerCard};
 pub use outbox::OutboxRow;
 pub use pending::{Pending, ResultError};
 pub use results::{Lookup, ResultStore, StoredResult};
 pub use retry::Retry;
-pub use revocation::Revocation;
 pub use routing::Routes;
 pub use signature::Signature;
 pub use state::TaskState;

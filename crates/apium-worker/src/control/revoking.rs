@@ -107,9 +107,10 @@ async fn remember(station: &Station, ids: &[String]) {
 /// Keeps it in mind, and what of it is new in the store too: for workers that start later, Python's among them, who ask
 /// one of ours.
 async fn keep(station: &Station, what: Revocation) {
-    if let Some(news) = station.revoked.learn(&what, station.now())
-        && let Err(error) = station.broker().call_off(&news, KEEP).await
-    {
+    let Some(mut news) = station.revoked.learn(&what, station.now()) else { return };
+    // Of more than are kept in mind, those that were forgotten already are no news to anybody.
+    news.ids.retain(|id| station.revoked.contains(id));
+    if let Err(error) = station.broker().call_off(&news, KEEP).await {
         station.vitals.troubles.failed(Errand::Answer, &error);
     }
 }
