@@ -49,14 +49,11 @@ use syn::{ItemFn, parse_macro_input};
 /// start for 30 s, then one as a probe. What is over a limit waits in the store, holds up nobody and costs no attempt. An
 /// operator's word (`apium limits set`) counts before the task's. (`rate_limit` is Celery's: each worker for itself.)
 ///
-/// The function's name becomes a type: `add::s(2, 2)` is a signature to send, `add::run(…)` calls the
-/// function directly, and `add` itself is what `App::task` takes. As with every unit type, no variable beside it
-/// can have the same name: after `#[task] async fn now()`, write `let moment = …`, not `let now = …`.
+/// The function's name becomes a type: `add::s(2, 2)` is a signature to send, `add::run(…)` calls the function directly,
+/// and `add` itself is what `App::task` takes. No variable beside it can have the same name, as with every unit type.
 #[proc_macro_attribute]
 pub fn task(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let function = parse_macro_input!(item as ItemFn);
-    options::Options::parse(attribute.into())
-        .and_then(|options| expand::expand(&options, function))
-        .unwrap_or_else(syn::Error::into_compile_error)
-        .into()
+    let task = options::Options::parse(attribute.into()).and_then(|options| expand::expand(&options, function));
+    task.unwrap_or_else(syn::Error::into_compile_error).into()
 }
