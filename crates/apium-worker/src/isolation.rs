@@ -2,7 +2,7 @@
 //!
 //! The worker starts its own executable once more, with the same arguments, and gives it one end of a socket as its
 //! standard input. A child runs one attempt at a time and is kept for the next. It has no connection of its own to the
-//! broker: what its task sends, stores or looks up goes through the worker ([`ports`]), so that nothing is written for
+//! broker: what its task sends, stores or looks up goes through the worker (`ports.rs`), so that nothing is written for
 //! an attempt that is over. What it prints goes to the worker's standard error.
 //!
 //! A child leads a process group of its own, and the whole group is killed where one is: what left the group (by
