@@ -25,8 +25,9 @@ use crate::connection::{Link, Pushes};
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// The pause after a look that failed, besides the connection's own back-off: a Redis that is loading answers at once.
 const TRY_AGAIN: Duration = Duration::from_millis(100);
-/// A first look is finished even by a caller with less time, so that what is there already is found.
-const FIRST_LOOK: Duration = Duration::from_secs(2);
+/// A first look is finished even by a caller with less time, so that what is there already is found: two questions over a
+/// line on which each answer takes two seconds, or a worker there would never learn what it must know before it begins.
+const FIRST_LOOK: Duration = Duration::from_millis(4500);
 /// Longer than anyone waits; keeps the arithmetic of moments from overflowing.
 const FOR_EVER: Duration = Duration::from_hours(365 * 24);
 
