@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use apium_core::{BackendError, Broker, Settlement};
+use apium_core::{BackendError, Broker, Settled, Settlement};
 use apium_sqlite::{SqliteBackend, SqliteSettings};
 use rusqlite::Connection;
 
@@ -158,14 +159,14 @@ fn no_store_where_none_is_to_be_made() {
 
 /// The same binary, as a user who is not root: to root, no folder is read-only.
 #[cfg(unix)]
-fn opened_by_nobody(folder: &Path, file: &Path) -> String {
+fn opened_by_nobody(folder: &Path, mode: u32, file: &Path) -> String {
     use std::os::unix::fs::MetadataExt as _;
     use std::os::unix::process::CommandExt as _;
     let program = folder.join("program");
     // Copied by another process: were it written here, a child that another test starts at this moment would hold it
     // open, and what is open for writing cannot be started.
     assert!(Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status().unwrap().success());
-    allow(folder, 0o555);
+    allow(folder, mode);
     let mut command = Child::command(&program, "open", file);
     if fs::metadata("/proc/self").unwrap().uid() == 0 {
         command.uid(65_534).gid(65_534).current_dir("/");
@@ -186,10 +187,10 @@ fn allow(path: &Path, mode: u32) {
 fn a_read_only_folder() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("apium.db");
-    let said = opened_by_nobody(folder.path(), &file);
+    let said = opened_by_nobody(folder.path(), 0o555, &file);
     assert_says(&said, &file, &["cannot be created or written by this user", "write permission"]);
     let deeper = folder.path().join("deeper/apium.db");
-    let said = opened_by_nobody(folder.path(), &deeper);
+    let said = opened_by_nobody(folder.path(), 0o555, &deeper);
     assert_says(&said, deeper.parent().unwrap(), &["cannot be created or written by this user"]);
 }
 
@@ -203,8 +204,46 @@ fn a_file_that_may_be_written_in_a_folder_that_may_not() {
         fs::remove_file(folder.path().join(format!("apium.db{ending}"))).ok();
     }
     allow(&file, 0o666);
-    let said = opened_by_nobody(folder.path(), &file);
+    let said = opened_by_nobody(folder.path(), 0o555, &file);
     assert_says(&said, &file, &["permission", "folder"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_may_not_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("apium.db");
+    drop(open(&file));
+    for ending in ["-wal", "-shm", "-bell"] {
+        fs::remove_file(folder.path().join(format!("apium.db{ending}"))).ok();
+    }
+    allow(&file, 0o444);
+    let said = opened_by_nobody(folder.path(), 0o777, &file);
+    assert_says(&said, &file, &["permission"]);
+}
+
+#[tokio::test]
+async fn a_file_that_another_program_locks() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("apium.db");
+    let settings = SqliteSettings { busy_timeout: Duration::from_millis(200), ..SqliteSettings::default() };
+    let store = SqliteBackend::open(&file, settings).unwrap();
+    store.publish(&[message("q", "before")]).await.unwrap();
+    let delivery = claim(&store, "q", 1).await.pop().unwrap();
+    let other = Connection::open(&file).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for _ in 0..2 {
+        let told = store.publish(&[message("q", "refused")]).await.unwrap_err();
+        assert!(told.is_transient(), "{told}");
+        assert_says(&told.to_string(), &file, &["locked"]);
+    }
+    let told = store.settle(vec![Settlement::ack(delivery.receipt.clone())]).await.unwrap_err();
+    assert!(told.is_transient(), "{told}");
+    other.execute_batch("COMMIT").unwrap();
+    let settled = store.settle(vec![Settlement::ack(delivery.receipt)]).await.unwrap();
+    assert_eq!(settled, [Settled::Done], "it holds what it held");
+    store.publish(&[message("q", "after")]).await.unwrap();
+    assert_eq!(ready(&store, "q").await, 1, "what was refused is not there");
 }
 
 /// A limit on the size of a file refuses writes as a full disk does, and needs no disk of its own.
