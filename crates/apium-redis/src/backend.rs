@@ -57,6 +57,8 @@ pub(crate) struct Inner {
     /// Sets this process's tags apart from every other's.
     pub(crate) instance: String,
     pub(crate) numbers: AtomicU64,
+    /// Beats of this process.
+    pub(crate) beats: AtomicU64,
     /// Keys of another type than they should be.
     pub(crate) misfits: Misfits,
     /// Whether a limit has ever been set, as far as this process knows: without any there are no lines to look after.
@@ -90,6 +92,7 @@ impl RedisBackend {
                 ears: Ears::new(&address),
                 instance: uuid::Uuid::new_v4().simple().to_string().chars().take(16).collect(),
                 numbers: AtomicU64::new(1),
+                beats: AtomicU64::new(0),
                 misfits: Misfits::default(),
                 limited: AtomicBool::new(false),
                 unanswered: UnansweredClaims::default(),

@@ -1,5 +1,6 @@
 //! The fleet port: who is alive, and what was called off.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use apium_core::fleet::Revocations;
@@ -11,6 +12,9 @@ use crate::backend::RedisBackend;
 use crate::keys;
 use crate::scripts;
 use crate::wake::Look;
+
+/// Beats after which it is said again whose claims are whose: about once in an hour.
+const SAID_AGAIN: u64 = 1_800;
 
 #[async_trait]
 impl Fleet for RedisBackend {
@@ -25,7 +29,8 @@ impl Fleet for RedisBackend {
             .arg(ttl.as_secs_f64())
             .arg(card.instance())
             .arg(text);
-        script.arg(&card.name);
+        let again = self.inner.beats.fetch_add(1, Ordering::Relaxed).is_multiple_of(SAID_AGAIN);
+        script.arg(&card.name).arg(u8::from(again));
         self.inner.link.script::<()>(&script).await?;
         self.bind_mailbox(&card.name).await
     }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use apium_core::routing::{Finding, Route, Why};
 use serde_json::{Value, json};
 
-use super::Invocation;
+use super::{Invocation, verify};
 use crate::arguments;
 use crate::failure::Failure;
 use crate::output;
@@ -77,7 +77,9 @@ async fn known(invocation: &Invocation) -> Result<Known, Failure> {
         say("no Apium worker is alive, so that nobody consumes; --consumed QUEUES checks before one is");
     }
     if !listed {
-        tasks.extend(workers.iter().flat_map(|worker| worker.tasks.clone()));
+        // Every worker knows it, and `verify` names its queue.
+        let known = workers.iter().flat_map(|worker| worker.tasks.clone());
+        tasks.extend(known.filter(|task| task != verify::TASK));
     }
     Ok(Known { tasks, consumed: workers.into_iter().flat_map(|worker| worker.queues).collect() })
 }

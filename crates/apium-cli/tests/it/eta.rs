@@ -18,8 +18,8 @@ use crate::size::size;
 const AT_ONCE: usize = 200;
 /// From the sending of the last to the time of the first.
 const BEFORE: Duration = Duration::from_secs(3);
-/// Their times lie so far apart: about what one worker of a debug build can begin.
-const APART: Duration = Duration::from_micros(800);
+/// Their times lie so far apart: half of what one worker of a debug build can begin, so that none waits for another.
+const APART: Duration = Duration::from_millis(2);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 /// For what comes between: a worker is killed, another one started.
 const AT_MOST: Duration = Duration::from_mins(4);

@@ -32,9 +32,9 @@ fn an_idle_worker_on_redis_is_cheap_and_awake() {
     // Less the one command that asks.
     let commands = look.info("total_commands_processed") - before - 1;
     let rate = to_f64(commands) / began.elapsed().as_secs_f64();
-    // Redis counts what a script does, too: an idle worker sends about a third of this.
+    // Redis counts what a script does, too: an idle worker sends about a third of this, most of it heartbeats.
     eprintln!("idle on Redis: {rate:.2} commands a second");
-    assert!(rate < 5.0, "{rate} commands a second");
+    assert!(rate < 6.0, "{rate} commands a second");
 
     let latency = latencies(&runtime, &client);
     eprintln!("idle on Redis: sent to begun in {latency:?} at the median");

@@ -160,7 +160,8 @@ fn a_message_to_an_exchange_goes_where_declared_queues_are_bound() {
 #[test]
 fn queues_are_consumed_by_live_workers() {
     let place = Place::new();
-    place.file("apium.toml", "[task_routes]\n\"probe.*\" = \"slow\"\n\"mix.*\" = \"slow\"\n");
+    place
+        .file("apium.toml", "[task_routes]\n\"probe.*\" = \"slow\"\n\"mix.*\" = \"slow\"\n\"isolated.*\" = \"slow\"\n");
     let unasked = place.run(Program::Probe, &["routes", "check"]).sentence();
     assert!(unasked.contains("with --consumed QUEUES no worker is asked"), "{unasked}");
     let worker = our_worker(&place, &["-Q", "slow"]);
@@ -169,7 +170,7 @@ fn queues_are_consumed_by_live_workers() {
     worker.stop();
     let ended = check();
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.stdout.contains("nobody consumes the queue slow: mix.add, mix.fail and "), "{ended:?}");
+    assert!(ended.stdout.contains("nobody consumes the queue slow: isolated.abort, isolated.both and "), "{ended:?}");
     assert!(ended.stderr.contains("no Apium worker is alive"), "{ended:?}");
 }
 

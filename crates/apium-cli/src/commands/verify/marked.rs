@@ -13,7 +13,7 @@ use apium::{App, Context, State, TaskError, task};
 use super::events::micros;
 
 /// The task's name.
-pub(super) const TASK: &str = "apium.verify";
+pub(crate) const TASK: &str = "apium.verify";
 
 /// Names the ledger a worker may write.
 pub(super) const LEDGER: &str = "APIUM_VERIFY_LEDGER";

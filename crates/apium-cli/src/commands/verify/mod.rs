@@ -38,7 +38,7 @@ use events::History;
 use reckon::{Reckoning, reckon};
 
 pub(crate) use asked::command;
-pub(crate) use marked::with_task;
+pub(crate) use marked::{TASK, with_task};
 
 /// The task for Celery's workers.
 const PYTHON: &str = include_str!("apium_verify.py");
