@@ -31,9 +31,9 @@ scripts! {
     PURGE = "purge";
     RENEW = "renew";
     REPLAY = "replay";
-    RESTORE = "restore";
+    RESTORE = "death" "restore";
     REVOKE = "revoke";
-    SETTLE = "limits" "settle";
+    SETTLE = "death" "limits" "settle";
     SET_LIMITS = "limits" "set_limits";
     TEND_LIMITS = "limits" "tend_limits";
     WORKERS = "workers";

@@ -28,19 +28,7 @@ local function fit(lists)
   return true
 end
 
--- Notes one more death beside a message, by what it will be in `unacked` when one of us claims it. For a week, and of a
--- hundred thousand messages: the oldest make room. What another type has taken the keys of is not counted.
-local function note(message, ending, who)
-  local name = redis.sha1hex('[' .. message .. ending)
-  local known = redis.pcall('HGET', deaths, name)
-  if type(known) == 'table' then return end
-  local names = {}
-  for line in string.gmatch(known or '', '[^\n]+') do names[#names + 1] = line end
-  names[#names + 1] = who
-  redis.pcall('HSET', deaths, name, table.concat(names, '\n', math.max(1, #names - most + 1)))
-  redis.pcall('ZADD', deaths_at, string.format('%.6f', now), name)
-end
-
+-- Of a hundred thousand messages: the oldest make room.
 local function forget_old_deaths()
   local old = redis.pcall('ZRANGEBYSCORE', deaths_at, '-inf', string.format('%.6f', now - 604800), 'LIMIT', 0, 1000)
   local many = redis.pcall('ZRANGE', deaths_at, 0, -100001)
@@ -50,8 +38,6 @@ local function forget_old_deaths()
       redis.pcall('ZREM', deaths_at, name)
     end
   end
-  redis.pcall('EXPIRE', deaths, 604800)
-  redis.pcall('EXPIRE', deaths_at, 604800)
 end
 
 -- Deletes nothing: so a Redis that is full takes what follows, which only moves messages (see `renew.lua`).
@@ -81,7 +67,9 @@ for i = 1, tonumber(arg()) do
       redis.call('EXPIRE', redelivered, 86400)
     end
     for at = 1, lists do
-      if who ~= '' then note(message, endings[at], who) end
+      if who ~= '' then
+        note_death(deaths, deaths_at, '[' .. message .. endings[at], who, most, string.format('%.6f', now))
+      end
       redis.call('RPUSH', KEYS[next_key + at], message)
     end
     -- Last, because all before it can fail half-way: better twice than lost.

@@ -126,21 +126,6 @@ local function forget_deaths(tag)
   end
 end
 
--- Notes one more death beside a message, as restore.lua does, which also forgets the old ones.
-local function note_death(value, who, most)
-  local name = redis.sha1hex(value)
-  local known = redis.pcall('HGET', deaths, name)
-  if type(known) == 'table' then return end
-  local names = {}
-  for line in string.gmatch(known or '', '[^\n]+') do names[#names + 1] = line end
-  names[#names + 1] = who
-  redis.pcall('HSET', deaths, name, table.concat(names, '\n', math.max(1, #names - most + 1)))
-  redis.pcall('ZADD', deaths_at, now, name)
-  redis.pcall('EXPIRE', deaths, 604800)
-  redis.pcall('EXPIRE', deaths_at, 604800)
-  any_deaths = true
-end
-
 for i = 1, tonumber(arg()) do
   local tag, disposition, sends = arg(), arg(), tonumber(arg())
   local held, value = true, nil
@@ -161,7 +146,10 @@ for i = 1, tonumber(arg()) do
     local who, most = nil, nil
     if disposition == 'died' then who, most = arg(), tonumber(arg()) end
     if value then
-      if who then note_death(value, who, most) end
+      if who then
+        note_death(deaths, deaths_at, value, who, most, now)
+        any_deaths = true
+      end
       local message = string.sub(value, 2, -(ending + 1))
       -- The bytes stay as they are, so that it came back is remembered beside.
       redis.call('ZADD', redelivered, now, redis.sha1hex(message))
