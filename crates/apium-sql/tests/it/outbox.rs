@@ -77,6 +77,21 @@ async fn several_relays_send_each_row_once(caller: Caller) {
     assert_eq!(once, ids, "each once");
 }
 
+async fn one_relay_sends_in_the_order_of_writing(caller: Caller) {
+    let (client, broker) = client();
+    let mut ids = Vec::new();
+    for number in 0..250 {
+        let row = OutboxRow::of(&Signature::new("shop.count").arg(number)).unwrap();
+        caller.insert(&row).await;
+        ids.push(row.task_id);
+    }
+    let relay = caller.relay(&client, OFTEN).await;
+    caller.until_sent().await;
+    relay.stop().await;
+    let sent: Vec<_> = taken(&broker, "celery").await.into_iter().map(|message| message.headers.id).collect();
+    assert_eq!(sent, ids);
+}
+
 async fn a_countdown_counts_from_the_writing(caller: Caller) {
     let (client, broker) = client();
     let hour_ago = Timestamp::now().as_second() - 3_600;
@@ -134,6 +149,7 @@ on_both! {
     only_what_is_committed_is_sent: only_what_is_committed_is_sent_from_postgres, only_what_is_committed_is_sent_from_sqlite;
     a_row_that_cannot_be_sent_holds_up_nothing: a_bad_row_holds_up_nothing_in_postgres, a_bad_row_holds_up_nothing_in_sqlite;
     several_relays_send_each_row_once: several_relays_send_each_row_of_postgres_once, several_relays_send_each_row_of_sqlite_once;
+    one_relay_sends_in_the_order_of_writing: one_relay_sends_in_order_from_postgres, one_relay_sends_in_order_from_sqlite;
     a_countdown_counts_from_the_writing: a_countdown_counts_from_the_writing_in_postgres, a_countdown_counts_from_the_writing_in_sqlite;
     a_canvas_is_sent_as_a_whole: a_canvas_is_sent_as_a_whole_from_postgres, a_canvas_is_sent_as_a_whole_from_sqlite;
 }
