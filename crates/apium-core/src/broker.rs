@@ -20,6 +20,7 @@ use crate::fleet::Fleet;
 use crate::inspection::Inspection;
 use crate::limits::{LimitEnd, Limits};
 use crate::results::StoredResult;
+use crate::shares::Shares;
 use crate::unique::{UniqueEnd, Uniques};
 
 /// A message on its way into a queue. Its bytes are never touched again.
@@ -154,6 +155,9 @@ pub trait Broker: Fleet {
 
     /// What this broker keeps of shared limits.
     fn limits(&self) -> &dyn Limits;
+
+    /// What this broker keeps of queues that are shared.
+    fn shares(&self) -> &dyn Shares;
 
     /// Puts messages into their queues, all or none.
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError>;

@@ -3,6 +3,7 @@
 mod broadcast;
 mod chords;
 mod limits;
+mod shares;
 mod unique;
 
 use std::collections::{BTreeMap, HashMap};
@@ -23,6 +24,7 @@ use crate::error::BackendError;
 use crate::fleet::{Fleet, Revocations, WorkerCard};
 use crate::limits::Limits;
 use crate::results::{Lookup, ResultStore, StoredResult};
+use crate::shares::Shares;
 use crate::unique::Uniques;
 
 /// Broker, fleet and result store in one, gone when the last clone is dropped.
@@ -51,6 +53,7 @@ struct Shelves {
     chords: chords::Shelf,
     uniques: unique::Shelf,
     limits: limits::Shelf,
+    shares: shares::Shelf,
     ears: broadcast::Ears,
 }
 
@@ -63,6 +66,8 @@ struct Held {
     claim: Option<(String, Timestamp)>,
     redelivered: bool,
     deaths: Vec<String>,
+    /// In a shared queue, once it is sorted.
+    turn: Option<i64>,
 }
 
 struct Kept {
@@ -150,6 +155,7 @@ impl Shelves {
             claim: None,
             redelivered: false,
             deaths: Vec::new(),
+            turn: None,
         };
         self.messages.insert(self.last, held);
     }
@@ -161,14 +167,30 @@ impl Shelves {
 
     /// The best due message of a queue: lowest priority step, then first come.
     fn next(&self, queue: &str, now: Timestamp) -> Option<i64> {
-        let due =
-            self.messages.iter().filter(|(_, held)| held.queue == queue && held.claim.is_none() && held.due <= now);
+        let free = self.messages.iter().filter(|(_, held)| held.claim.is_none() && held.turn.is_none());
+        let due = free.filter(|(_, held)| held.queue == queue && held.due <= now);
         due.min_by_key(|(place, held)| (held.priority / 3, **place)).map(|(place, _)| *place)
+    }
+
+    /// Claims the message in this place.
+    fn hand_out(&mut self, place: i64, until: Timestamp) -> Option<Delivery> {
+        let held = self.messages.get_mut(&place)?;
+        self.claims += 1;
+        let tag = self.claims.to_string();
+        (held.claim, held.turn) = (Some((tag.clone(), until)), None);
+        Some(Delivery {
+            receipt: Receipt { queue: held.queue.clone(), tag },
+            bytes: held.bytes.clone(),
+            priority: held.priority,
+            redelivered: held.redelivered,
+            deaths: held.deaths.clone(),
+        })
     }
 
     /// When the next unclaimed message of these queues is due.
     fn soonest(&self, queues: &[String]) -> Option<Timestamp> {
-        let waiting = self.messages.values().filter(|held| held.claim.is_none() && queues.contains(&held.queue));
+        let free = self.messages.values().filter(|held| held.claim.is_none() && held.turn.is_none());
+        let waiting = free.filter(|held| queues.contains(&held.queue));
         waiting.map(|held| held.due).min()
     }
 
@@ -276,6 +298,10 @@ impl Broker for Memory {
         self
     }
 
+    fn shares(&self) -> &dyn Shares {
+        self
+    }
+
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {
         let now = self.clock.now();
         let mut shelves = self.open();
@@ -295,17 +321,7 @@ impl Broker for Memory {
             while deliveries.len() < claim.max
                 && let Some(place) = shelves.next(queue, now)
             {
-                shelves.claims += 1;
-                let tag = shelves.claims.to_string();
-                let Some(held) = shelves.messages.get_mut(&place) else { break };
-                held.claim = Some((tag.clone(), after(now, claim.lease)));
-                deliveries.push(Delivery {
-                    receipt: Receipt { queue: queue.clone(), tag },
-                    bytes: held.bytes.clone(),
-                    priority: held.priority,
-                    redelivered: held.redelivered,
-                    deaths: held.deaths.clone(),
-                });
+                deliveries.extend(shelves.hand_out(place, after(now, claim.lease)));
             }
         }
         Ok(deliveries)

@@ -8,6 +8,7 @@ use apium_core::broadcast::Broadcast;
 use apium_core::broker::QueueDepth;
 use apium_core::inspection::Inspection;
 use apium_core::limits::Limits;
+use apium_core::shares::Shares;
 use apium_core::unique::Uniques;
 use apium_core::{
     BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Outgoing, Receipt, Settled, Settlement,
@@ -44,6 +45,10 @@ impl Broker for RedisBackend {
     }
 
     fn limits(&self) -> &dyn Limits {
+        self
+    }
+
+    fn shares(&self) -> &dyn Shares {
         self
     }
 
@@ -296,14 +301,14 @@ fn whole(message: &Outgoing) -> Vec<u8> {
 }
 
 /// Names, one a line.
-fn lines(text: Value) -> Vec<String> {
+pub(crate) fn lines(text: Value) -> Vec<String> {
     match text {
         Value::BulkString(text) => String::from_utf8_lossy(&text).lines().map(ToOwned::to_owned).collect(),
         _ => Vec::new(),
     }
 }
 
-fn is_marked(message: &[u8]) -> bool {
+pub(crate) fn is_marked(message: &[u8]) -> bool {
     std::str::from_utf8(message).is_ok_and(|text| text.contains(REDELIVERED_MARK))
 }
 

@@ -30,7 +30,7 @@ impl RedisBackend {
             for step in STEPS {
                 script.key(keys::list(queue, step));
             }
-            script.key(keys::delayed(queue)).arg(queue);
+            script.key(keys::delayed(queue)).key(keys::sorted(queue)).arg(queue);
         }
         let counts: Vec<i64> = self.inner.link.script(&script).await?;
         let count = |count: i64| u64::try_from(count).unwrap_or(0);
@@ -62,6 +62,7 @@ impl RedisBackend {
         loop {
             let mut script = scripts::PURGE.key(keys::UNACKED);
             script.key(keys::INDEX).key(keys::delayed(queue)).arg(PURGE_AT_ONCE);
+            script.key(keys::sorted(queue));
             for step in STEPS {
                 script.key(keys::list(queue, step));
             }

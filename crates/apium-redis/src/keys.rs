@@ -20,6 +20,8 @@
 //! | `apium:limits:line:<name>`, `…:called:<name>`, `…:waiting:<name>` | zset, zset, hash | who waits, by turn; whom a place is kept for → when it is due; each with since when and the tag of its message |
 //! | `apium:limits:starts:<name>`, `…:failures:<name>`, `…:breaker:<name>` | list, list, hash | the latest moments; of a breaker that is not closed until when nothing starts, and who tries |
 //! | `apium:limits:lines`, `apium:limits:used` | set, zset | names in whose lines somebody stands; name → when it last admitted |
+//! | `apium:shares:sorted:<queue>` | zset | tag of a message of a shared queue, which waits like a delayed one → its turn |
+//! | `apium:shares:reached:<queue>`, `…:served:<queue>` | zset, string | share → the earliest turn of its next message; the turn served last |
 //! | `apium:dead`, `apium:dead:letters` | zset, hash | dead letters by time; id → letter |
 //! | `apium:deaths`, `apium:deaths:at` | hash, zset | SHA-1 of a message as it lies in `unacked` → whose lease on it ran out, a line each; → when last |
 //! | `apium:holder:<instance>` | string | the name of the worker whose claims bear this instance in their tags; for a week |
@@ -126,6 +128,16 @@ pub(crate) fn known(task_id: &str) -> String {
 /// Who holds the key of a unique task.
 pub(crate) fn unique(key: &str) -> String {
     format!("apium:unique:{key}")
+}
+
+/// The sorted messages of a shared queue.
+pub(crate) fn sorted(queue: &str) -> String {
+    shares(queue, "sorted")
+}
+
+/// Something of the turns of a shared queue.
+pub(crate) fn shares(queue: &str, what: &str) -> String {
+    format!("apium:shares:{what}:{queue}")
 }
 
 /// Something of all limits.

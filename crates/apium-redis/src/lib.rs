@@ -24,6 +24,7 @@ mod results;
 mod scripts;
 mod sentinel;
 mod settle;
+mod shares;
 mod unanswered;
 mod uniques;
 mod wake;

@@ -33,7 +33,7 @@ impl Limits for RedisBackend {
     }
 
     async fn set_limit(&self, name: &str, limit: &Limit) -> Result<(), BackendError> {
-        self.change("set", Origin::Operator, &[(name.to_owned(), *limit)]).await.map(drop)
+        self.change("set", Origin::Operator, &[(name.to_owned(), limit.clone())]).await.map(drop)
     }
 
     async fn drop_limit(&self, name: &str) -> Result<bool, BackendError> {
@@ -111,7 +111,7 @@ impl RedisBackend {
         let mut script = scripts::SET_LIMITS.key(keys::LIMITS);
         script.key(keys::LIMITS_VERSION).key(keys::UNACKED).key(keys::INDEX).arg(self.offset());
         for (name, limit) in limits {
-            let definition = Definition { name: name.clone(), limit: *limit, origin };
+            let definition = Definition { name: name.clone(), limit: limit.clone(), origin };
             let text = serde_json::to_string(&definition)
                 .map_err(|error| BackendError::Broken(format!("the limit {name} cannot be written: {error}")))?;
             script.arg(verb).arg(name).arg(text);
@@ -170,7 +170,7 @@ impl RedisBackend {
             };
             uses.push(LimitUse {
                 name: name.clone(),
-                limit: by.limit,
+                limit: by.limit.clone(),
                 origin: by.origin,
                 running: running.parse().unwrap_or_default(),
                 waiting: waiting.parse().unwrap_or_default(),

@@ -35,6 +35,9 @@ scripts! {
     REVOKE = "revoke";
     SETTLE = "death" "limits" "settle";
     SET_LIMITS = "limits" "set_limits";
+    SORT = "limits" "sort";
+    TAKE = "take";
     TEND_LIMITS = "limits" "tend_limits";
+    UNSORT = "unsort";
     WORKERS = "workers";
 }

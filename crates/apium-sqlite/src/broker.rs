@@ -6,6 +6,7 @@ use apium_core::broadcast::Broadcast;
 use apium_core::broker::QueueDepth;
 use apium_core::inspection::Inspection;
 use apium_core::limits::Limits;
+use apium_core::shares::Shares;
 use apium_core::unique::Uniques;
 use apium_core::{
     BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Outgoing, Receipt, Settled, Settlement,
@@ -39,6 +40,10 @@ impl Broker for SqliteBackend {
     }
 
     fn limits(&self) -> &dyn Limits {
+        self
+    }
+
+    fn shares(&self) -> &dyn Shares {
         self
     }
 
@@ -176,7 +181,7 @@ impl Broker for SqliteBackend {
 
 /// Who asked has left before the answer came: the messages go back as they were, instead of lying under a lease
 /// that nobody holds.
-fn give_back(deliveries: Vec<Delivery>) -> Option<Box<dyn Job>> {
+pub(crate) fn give_back(deliveries: Vec<Delivery>) -> Option<Box<dyn Job>> {
     if deliveries.is_empty() {
         return None;
     }

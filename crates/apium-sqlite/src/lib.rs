@@ -24,6 +24,7 @@ mod reader;
 mod results;
 mod schema;
 mod settle;
+mod shares;
 mod soundness;
 mod uniques;
 mod vacuum;

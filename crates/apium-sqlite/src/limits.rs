@@ -68,7 +68,7 @@ impl Limits for SqliteBackend {
     }
 
     async fn set_limit(&self, name: &str, limit: &Limit) -> Result<(), BackendError> {
-        let (name, limit) = (name.to_owned(), *limit);
+        let (name, limit) = (name.to_owned(), limit.clone());
         let set = move |work: &Work<'_>| {
             work.db.prepare_cached(SET)?.execute(params![name, written(&limit)?])?;
             tell(work)
@@ -125,6 +125,11 @@ pub(crate) fn tend(work: &Work<'_>) -> Result<(), Fault> {
     work.db.prepare_cached(FORGET_METERS)?.execute([work.now, limit])?;
     work.db.prepare_cached(FORGET_PLACES)?.execute([work.now])?;
     lines(work)?.iter().try_for_each(|name| office::call(&mut Rows { work }, name))
+}
+
+/// Whether a task stands in the line of a limit and was called.
+pub(crate) fn is_called(work: &Work<'_>, limit: &str, task_id: &str) -> Result<bool, Fault> {
+    Ok(office::Shelf::standing(&Rows { work }, limit, task_id)?.is_some_and(|(_, called)| called))
 }
 
 /// The bounds that count for a name.
@@ -215,7 +220,7 @@ fn uses(db: &Connection, now: i64) -> Result<Vec<LimitUse>, Fault> {
         let Some(by) = set.of(&name) else { continue };
         let running: i64 = db.prepare_cached(RUNNING)?.query_row(params![name, now], |row| row.get(0))?;
         uses.push(LimitUse {
-            limit: by.limit,
+            limit: by.limit.clone(),
             origin: by.origin,
             running: running.unsigned_abs(),
             waiting: waiting(db, &name)?,

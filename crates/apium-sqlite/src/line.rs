@@ -1,6 +1,6 @@
 //! The line of messages: how one joins it, is taken from it and comes back.
 //!
-//! Every statement here finds its rows by one of the three partial indexes or by the row id, whatever the length
+//! Every statement here finds its rows by one of the partial indexes or by the row id, whatever the length
 //! of the line: the literal `state = …` in each is what lets SQLite use them.
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use apium_core::broker::QueueDepth;
 use apium_core::{Delivery, Outgoing, Receipt};
-use rusqlite::{Connection, named_params, params};
+use rusqlite::{Connection, Row, named_params, params};
 
 use crate::deaths;
 use crate::fault::Fault;
@@ -42,6 +42,8 @@ const PURGE_READY: &str =
     "DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE state = 2 AND queue = ?1 LIMIT ?2)";
 const PURGE_DELAYED: &str =
     "DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE state = 3 AND queue = ?1 LIMIT ?2)";
+const PURGE_SORTED: &str =
+    "DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE state = 5 AND queue = ?1 LIMIT ?2)";
 
 const ANY_READY: &str = "SELECT EXISTS (SELECT 1 FROM messages WHERE state = 2 AND queue = ?1)";
 const FIRST_DUE: &str = "SELECT min(due) FROM messages WHERE state = 3 AND queue = ?1";
@@ -51,14 +53,17 @@ const QUEUES: &str = "WITH RECURSIVE
     lined(name) AS (SELECT min(queue) FROM messages WHERE state = 2 UNION ALL
         SELECT (SELECT min(queue) FROM messages WHERE state = 2 AND queue > name) FROM lined WHERE name NOT NULL),
     late(name) AS (SELECT min(queue) FROM messages WHERE state = 3 UNION ALL
-        SELECT (SELECT min(queue) FROM messages WHERE state = 3 AND queue > name) FROM late WHERE name NOT NULL)
+        SELECT (SELECT min(queue) FROM messages WHERE state = 3 AND queue > name) FROM late WHERE name NOT NULL),
+    turned(name) AS (SELECT min(queue) FROM messages WHERE state = 5 UNION ALL
+        SELECT (SELECT min(queue) FROM messages WHERE state = 5 AND queue > name) FROM turned WHERE name NOT NULL)
     SELECT name FROM lined WHERE name NOT NULL UNION SELECT name FROM late WHERE name NOT NULL
-    UNION SELECT queue FROM messages WHERE state = 4";
+    UNION SELECT name FROM turned WHERE name NOT NULL UNION SELECT queue FROM messages WHERE state = 4";
 
 /// Ready is what stands in line and what has become due in the meantime. The oldest is the first of each
 /// priority step: to know it exactly, every message would have to be read.
 const DEPTH: &str = "SELECT
     (SELECT count(*) FROM messages WHERE state = 2 AND queue = :queue)
+        + (SELECT count(*) FROM messages WHERE state = 5 AND queue = :queue)
         + (SELECT count(*) FROM messages WHERE state = 3 AND queue = :queue AND due <= :now),
     (SELECT count(*) FROM messages WHERE state = 3 AND queue = :queue AND due > :now),
     (SELECT count(*) FROM messages WHERE state = 4 AND queue = :queue),
@@ -67,8 +72,25 @@ const DEPTH: &str = "SELECT
         SELECT min(id) FROM messages WHERE state = 2 AND queue = :queue AND step = 1 UNION ALL
         SELECT min(id) FROM messages WHERE state = 2 AND queue = :queue AND step = 2 UNION ALL
         SELECT min(id) FROM messages WHERE state = 2 AND queue = :queue AND step = 3 UNION ALL
+        SELECT id FROM (SELECT id FROM messages WHERE state = 5 AND queue = :queue ORDER BY due LIMIT 1) UNION ALL
         SELECT id FROM (SELECT id FROM messages WHERE state = 3 AND queue = :queue AND due <= :now
             ORDER BY due LIMIT 1)))";
+
+/// A message in line.
+pub(crate) struct Found {
+    id: i64,
+    priority: u8,
+    redelivered: bool,
+    bytes: Arc<[u8]>,
+}
+
+impl Found {
+    /// Reads the first columns of what [`NEXT`] selects.
+    pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let bytes = Arc::from(row.get_ref(3)?.as_blob()?);
+        Ok(Self { id: row.get(0)?, priority: row.get(1)?, redelivered: row.get(2)?, bytes })
+    }
+}
 
 /// Puts a message at the end of the line, or aside until it is due.
 pub(crate) fn put(work: &Work<'_>, message: &Outgoing) -> Result<(), Fault> {
@@ -100,7 +122,6 @@ pub(crate) fn claim(work: &Work<'_>, queues: &[String], max: usize, lease: Durat
     let until = work.after(lease);
     let mut promote = work.db.prepare_cached(PROMOTE)?;
     let mut next = work.db.prepare_cached(NEXT)?;
-    let mut take = work.db.prepare_cached(TAKE)?;
     let mut deliveries = Vec::new();
     for queue in queues {
         let room = max - deliveries.len();
@@ -109,26 +130,22 @@ pub(crate) fn claim(work: &Work<'_>, queues: &[String], max: usize, lease: Durat
         }
         promote.execute(params![queue, work.now, rows(room.max(PROMOTED))])?;
         // Read to the end before the first is taken: the index read from must not change meanwhile.
-        let found: Vec<(i64, u8, bool, Arc<[u8]>)> = next
-            .query_map(params![queue, rows(room)], |row| {
-                let bytes = Arc::from(row.get_ref(3)?.as_blob()?);
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, bytes))
-            })?
-            .collect::<Result<_, _>>()?;
-        for (id, priority, redelivered, bytes) in found {
-            let tag = work.fresh_tag();
-            take.execute(params![id, tag, until])?;
-            let deaths = if redelivered { deaths::of(work, id)? } else { Vec::new() };
-            deliveries.push(Delivery {
-                receipt: Receipt { queue: queue.clone(), tag: write_tag(id, tag) },
-                bytes,
-                priority,
-                redelivered,
-                deaths,
-            });
+        let found: Vec<Found> = next.query_map(params![queue, rows(room)], Found::read)?.collect::<Result<_, _>>()?;
+        for found in found {
+            deliveries.push(hand_out(work, queue, found, until)?);
         }
     }
     Ok(deliveries)
+}
+
+/// Claims a message that was found in line.
+pub(crate) fn hand_out(work: &Work<'_>, queue: &str, found: Found, until: i64) -> Result<Delivery, Fault> {
+    let Found { id, priority, redelivered, bytes } = found;
+    let tag = work.fresh_tag();
+    work.db.prepare_cached(TAKE)?.execute(params![id, tag, until])?;
+    let deaths = if redelivered { deaths::of(work, id)? } else { Vec::new() };
+    let receipt = Receipt { queue: queue.to_owned(), tag: write_tag(id, tag) };
+    Ok(Delivery { receipt, bytes, priority, redelivered, deaths })
 }
 
 /// Prolongs a lease; false when it was lost.
@@ -170,7 +187,8 @@ pub(crate) fn recover(work: &Work<'_>) -> Result<usize, Fault> {
 pub(crate) fn purge(work: &Work<'_>, queue: &str) -> Result<usize, Fault> {
     let ready = work.db.prepare_cached(PURGE_READY)?.execute(params![queue, rows(PURGED)])?;
     let delayed = work.db.prepare_cached(PURGE_DELAYED)?.execute(params![queue, rows(PURGED - ready)])?;
-    Ok(ready + delayed)
+    let sorted = work.db.prepare_cached(PURGE_SORTED)?.execute(params![queue, rows(PURGED - ready - delayed)])?;
+    Ok(ready + delayed + sorted)
 }
 
 /// When one of the queues has something to claim: in the past for now, `None` for not that we know.
@@ -225,6 +243,6 @@ fn write_tag(id: i64, tag: i64) -> String {
     format!("{id}.{tag}")
 }
 
-fn rows(count: usize) -> i64 {
+pub(crate) fn rows(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -22,11 +22,12 @@ const TINY: i64 = 512 << 10;
 const PAGES: i32 = 8;
 
 /// A column of each table and index by which its first and its last entry are found.
-const TREES: [(&str, &str); 39] = [
+const TREES: [(&str, &str); 43] = [
     ("id", "messages"),
     ("queue", "messages WHERE state = 2"),
     ("queue", "messages WHERE state = 3"),
     ("lease", "messages WHERE state = 4"),
+    ("due", "messages WHERE state = 5"),
     ("id", "results"),
     ("task_id", "results"),
     ("expires", "results WHERE expires IS NOT NULL"),
@@ -62,6 +63,9 @@ const TREES: [(&str, &str); 39] = [
     ("name", "limit_lines WHERE called IS NOT NULL"),
     ("name", "limit_counts"),
     ("seq", "sqlite_sequence"),
+    ("queue", "share_turns"),
+    ("share", "share_reached"),
+    ("reached", "share_reached"),
 ];
 
 /// Fails when the file is seen to be damaged.

@@ -20,7 +20,7 @@ use crate::slots::{Slot, Slots};
 use crate::station::Station;
 use crate::stop::Stop;
 use crate::trouble::Errand;
-use crate::{admission, executor, narration, outcome};
+use crate::{admission, executor, narration, outcome, shares};
 
 /// How long attempts that were told to stop get to be settled, and the broker to answer a last claim, before the
 /// worker leaves without them.
@@ -93,7 +93,7 @@ async fn claim(station: &Station, queues: &[String], max: usize, stop: &Stop) ->
     };
     station.looks.begin();
     let claimed = tokio::select! {
-        claimed = station.broker().claim(&claim) => claimed,
+        claimed = shares::claim(station, &claim) => claimed,
         () = patience => Err(BackendError::Unavailable("no answer to a claim".to_owned())),
     };
     station.looks.end(claimed.as_ref().map_or(0, Vec::len));
@@ -141,7 +141,7 @@ async fn idle(station: &Station, cycle: &QueueCycle, changes: &mut Changes, stop
     let message = async {
         match cycle.queues() {
             [] => std::future::pending().await,
-            queues => station.broker().wait(queues, station.options.poll_interval).await,
+            queues => shares::wait(station, queues, station.options.poll_interval).await,
         }
     };
     let woken = tokio::select! {

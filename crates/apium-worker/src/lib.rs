@@ -34,6 +34,7 @@ mod recovery;
 mod revoked;
 mod settler;
 mod shared_limits;
+mod shares;
 
 mod inline;
 pub mod isolation;

@@ -1,12 +1,14 @@
 //! The limit loop: which shared limits are set, so that only a task that is under one asks for admission.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use apium_core::limits::{Definitions, Limit, TaskLimit, check_name, every};
+use apium_core::limits::{Definition, Definitions, Limit, TaskLimit, check_name, every};
 use apium_core::protocol::Payload;
 use apium_core::{BackendError, Registry, Task};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::retry::Backoff;
@@ -22,8 +24,40 @@ pub(crate) struct SharedLimits {
     by: HashMap<String, Vec<TaskLimit>>,
     /// What this worker's tasks declare.
     declared: Vec<(String, Limit)>,
-    /// The names that are set.
-    set: RwLock<Arc<HashSet<String>>>,
+    /// What is set.
+    set: watch::Sender<Arc<Known>>,
+}
+
+/// What is set, by what a worker has to know of it.
+#[derive(Default)]
+pub(crate) struct Known {
+    /// The names that may hold somebody up.
+    names: HashSet<String>,
+    /// The queues that are shared, and by which argument.
+    pub(crate) shared: HashMap<String, String>,
+    /// The shares that have a weight.
+    weights: HashMap<String, f64>,
+}
+
+impl Known {
+    fn of(told: Definitions) -> Self {
+        let mut known = Self::default();
+        for Definition { name, limit, .. } in told.all {
+            known.weights.extend(limit.weight.map(|weight| (name.clone(), weight)));
+            let queue = name.strip_prefix("queue:");
+            known.shared.extend(queue.zip(limit.share.clone()).map(|(queue, argument)| (queue.to_owned(), argument)));
+            if limit.holds_up() {
+                known.names.insert(name);
+            }
+        }
+        known
+    }
+
+    /// How many turns a share gets while one without a weight gets one.
+    pub(crate) fn weight(&self, share: &str) -> f64 {
+        let of_kind = || self.weights.get(&every(share)?);
+        self.weights.get(share).or_else(of_kind).copied().unwrap_or(1.0)
+    }
 }
 
 impl SharedLimits {
@@ -34,18 +68,18 @@ impl SharedLimits {
         for task in registry.names() {
             let Some(known) = registry.get(&task) else { continue };
             for limit in known.options().limits {
-                declare(&mut declared, &limit.name(known.name()), limit.limit);
+                declare(&mut declared, &limit.name(known.name()), &limit.limit);
                 if limit.by.is_some() {
                     by.entry(known.name().to_owned()).or_default().push(limit);
                 }
             }
         }
-        Self { by, declared: declared.into_iter().collect(), set: RwLock::default() }
+        Self { by, declared: declared.into_iter().collect(), set: watch::Sender::default() }
     }
 
     /// The limits that a call of a task is under, as far as they are set.
     pub(crate) fn of(&self, task: &Arc<dyn Task>, queue: &str, payload: &Payload) -> Vec<String> {
-        let set = self.set.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let set = &self.now().names;
         if set.is_empty() {
             return Vec::new();
         }
@@ -65,20 +99,40 @@ impl SharedLimits {
         names
     }
 
+    /// Whose share a call counts to, in a queue that is shared by this argument.
+    pub(crate) fn share(&self, task: Option<&Arc<dyn Task>>, argument: &str, payload: &Payload) -> Option<String> {
+        let parameters = task.map_or(&[][..], |task| task.parameters());
+        let limits = task.and_then(|task| self.by.get(task.name()));
+        let declared = limits.and_then(|limits| limits.iter().find(|limit| limit.by.as_deref() == Some(argument)));
+        // One that is declared knows what the argument is where it is left out.
+        let plain = || Cow::Owned(TaskLimit::new(Limit::default()).by(argument));
+        let limit = declared.map_or_else(plain, Cow::Borrowed);
+        limit.key(parameters, &payload.args.elements().ok()?, &payload.kwargs.members().ok()?)
+    }
+
+    /// What is set now.
+    pub(crate) fn now(&self) -> Arc<Known> {
+        self.set.borrow().clone()
+    }
+
+    /// Sees every change from now on.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Known>> {
+        self.set.subscribe()
+    }
+
     fn learn(&self, told: Definitions) {
-        let names = told.all.into_iter().map(|definition| definition.name).collect();
-        *self.set.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(names);
+        self.set.send_replace(Arc::new(Known::of(told)));
     }
 }
 
-fn declare(declared: &mut BTreeMap<String, Limit>, name: &str, limit: Limit) {
+fn declare(declared: &mut BTreeMap<String, Limit>, name: &str, limit: &Limit) {
     if let Err(why) = check_name(name) {
         return tracing::warn!(name, why, "a task's limit cannot be set");
     }
     if limit.is_empty() {
         return;
     }
-    if *declared.entry(name.to_owned()).or_insert(limit) != limit {
+    if declared.entry(name.to_owned()).or_insert_with(|| limit.clone()) != limit {
         tracing::warn!(name, "two tasks declare this limit and differ; that of the first by name counts");
     }
 }

@@ -26,6 +26,7 @@ use crate::rates::Rates;
 use crate::revoked::Revoked;
 use crate::settler::Settler;
 use crate::shared_limits::SharedLimits;
+use crate::shares::Turns;
 use crate::slots::Slots;
 use crate::threads::Threads;
 use crate::vitals::Vitals;
@@ -46,6 +47,7 @@ pub(crate) struct Station {
     pub(crate) rates: Rates,
     pub(crate) bounds: Bounds,
     pub(crate) shared_limits: SharedLimits,
+    pub(crate) turns: Turns,
     pub(crate) events: Events,
     pub(crate) revoked: Revoked,
     pub(crate) settler: Settler,
@@ -88,6 +90,7 @@ impl Station {
             rates,
             bounds: Bounds::default(),
             shared_limits: SharedLimits::of_tasks(&registry),
+            turns: Turns::default(),
             registry,
             states,
             client,

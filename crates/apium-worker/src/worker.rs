@@ -21,7 +21,9 @@ use crate::stop::Stop;
 use crate::threads::Threads;
 use crate::trouble::Errand;
 use crate::vitals::Vitals;
-use crate::{alerts, builtins, consumer, control, events, heart, isolation, leases, recovery, revoked, shared_limits};
+use crate::{
+    alerts, builtins, consumer, control, events, heart, isolation, leases, recovery, revoked, shared_limits, shares,
+};
 
 /// How long the loops beside the consumer get to end, and then the settling loop to write what it still has: a
 /// backend that does not answer must not keep a process from ending.
@@ -114,6 +116,7 @@ fn beside(station: &Arc<Station>, known: &Known, started: String, stop: &Stop, e
     start("the lease loop", leases::run(station.clone(), end.clone()).boxed());
     start("the revocation loop", revoked::run(station.clone(), known.revoked, end.clone()).boxed());
     start("the limit loop", shared_limits::run(station.clone(), known.limits, end.clone()).boxed());
+    start("the sorting loop", shares::run(station.clone(), stop.clone()).boxed());
     start("the recovery loop", recovery::run(station.clone(), end.clone()).boxed());
     start("the alert loop", alerts::run(station.clone(), end.clone()).boxed());
     start("the event loop", events::run(station.clone(), end.clone()).boxed());

@@ -26,7 +26,7 @@ pub(crate) fn command(with: impl Fn(Command, &[Scope]) -> Command) -> Command {
         Arg::new(name).long(name).value_name(value).allow_negative_numbers(true).help(help)
     };
     Command::new("limits")
-        .about("How often and how many at once, kept by all workers together; and circuit breakers")
+        .about("How often and how many at once, kept by all workers together; circuit breakers and fair shares")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands([
@@ -44,6 +44,12 @@ pub(crate) fn command(with: impl Fn(Command, &[Scope]) -> Command) -> Command {
                             "BREAKER",
                             "After 5 failures in any minute no start for 30 s, then one as a probe: 5/1m:30s",
                         ),
+                        bound(
+                            "share",
+                            "ARGUMENT",
+                            "Of queue:NAME: who shares it fairly, by an argument such as tenant",
+                        ),
+                        bound("weight", "W", "Of tenant=acme or tenant=*: turns while others get one [0.01 to 1000]"),
                     ]),
                 &[],
             ),
@@ -75,6 +81,7 @@ pub(crate) async fn list(invocation: Invocation) -> Result<ExitCode, Failure> {
             or_none(limit.rate.map(|rate| rate.to_string())),
             or_none(limit.concurrency.map(|most| most.to_string())),
             or_none(limit.breaker.map(|breaker| breaker.to_string())),
+            or_none(share(limit)),
             used.running.to_string(),
             used.waiting.to_string(),
             or_none(used.state.map(|state| word(state).to_owned())),
@@ -82,7 +89,10 @@ pub(crate) async fn list(invocation: Invocation) -> Result<ExitCode, Failure> {
         ]
     };
     let rows: Vec<_> = uses.iter().map(row).collect();
-    output::table(&["NAME", "RATE", "CONCURRENCY", "BREAKER", "RUNNING", "WAITING", "STATE", "SET BY"], &rows)?;
+    output::table(
+        &["NAME", "RATE", "CONCURRENCY", "BREAKER", "SHARE", "RUNNING", "WAITING", "STATE", "SET BY"],
+        &rows,
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -93,18 +103,21 @@ pub(crate) async fn set(invocation: Invocation) -> Result<ExitCode, Failure> {
         rate: read(&invocation, "rate")?,
         concurrency: at_once(&invocation)?,
         breaker: read(&invocation, "breaker")?,
+        share: invocation.matches.get_one::<String>("share").cloned(),
+        weight: weight(&invocation)?,
     };
     if limit.is_empty() {
         return Err(Failure::usage(
-            "limited to what? Say --rate, --concurrency or --breaker; `limits drop` takes it away",
+            "limited to what? Say --rate, --concurrency, --breaker, --share or --weight; `limits drop` takes it away",
         ));
     }
+    limit.check(&name).map_err(Failure::usage)?;
     // Also before the first worker has made the store.
     invocation.connect().await?.broker.limits().set_limit(&name, &limit).await?;
     if invocation.json {
         output::json(&json!({"set": name}))?;
     } else {
-        output::line(&format!("{name} is limited"))?;
+        output::line(&told_of(&name, &limit))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -136,6 +149,21 @@ fn at_once(invocation: &Invocation) -> Result<Option<u32>, Failure> {
     Ok(text.parse().ok())
 }
 
+/// What was set, in words.
+fn told_of(name: &str, limit: &Limit) -> String {
+    match (&limit.share, limit.weight) {
+        (Some(by), _) => format!("{name} is shared by {by}"),
+        (None, Some(weight)) if !limit.holds_up() => format!("{name} has a weight of {weight}"),
+        _ => format!("{name} is limited"),
+    }
+}
+
+fn weight(invocation: &Invocation) -> Result<Option<f64>, Failure> {
+    let Some(text) = invocation.matches.get_one::<String>("weight") else { return Ok(None) };
+    let wrong = |_| Failure::usage(format!("--weight: {text:?} is no number such as 3 or 0.5"));
+    text.parse().map(Some).map_err(wrong)
+}
+
 fn read<T: FromStr<Err = String>>(invocation: &Invocation, flag: &str) -> Result<Option<T>, Failure> {
     let text = invocation.matches.get_one::<String>(flag);
     let read = |text: &String| text.parse().map_err(|why| Failure::usage(format!("--{flag}: {why}")));
@@ -149,11 +177,18 @@ fn told(used: &LimitUse) -> serde_json::Value {
         "rate": used.limit.rate.map(|rate| rate.to_string()),
         "concurrency": used.limit.concurrency,
         "breaker": used.limit.breaker.map(|breaker| breaker.to_string()),
+        "share": used.limit.share,
+        "weight": used.limit.weight,
         "running": used.running,
         "waiting": used.waiting,
         "state": used.state.map(word),
         "set_by": origin(used.origin),
     })
+}
+
+/// By what a queue is shared, or what a share weighs.
+fn share(limit: &Limit) -> Option<String> {
+    limit.share.as_ref().map(|by| format!("by {by}")).or_else(|| limit.weight.map(|weight| format!("x{weight}")))
 }
 
 fn word(state: BreakerState) -> &'static str {

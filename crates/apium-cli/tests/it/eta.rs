@@ -21,8 +21,8 @@ const BEFORE: Duration = Duration::from_secs(3);
 /// Their times lie so far apart: half of what one worker of a debug build can begin, so that none waits for another.
 const APART: Duration = Duration::from_millis(2);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
-/// For what comes between: a worker is killed, another one started.
-const AT_MOST: Duration = Duration::from_mins(4);
+/// After the time of the last, for all that came between: a worker was killed, another one started.
+const AT_MOST: Duration = Duration::from_mins(1);
 
 fn wait_for_their_time(place: &Place, url: &str) {
     let _alone = alone();
@@ -39,7 +39,8 @@ fn wait_for_their_time(place: &Place, url: &str) {
     first.kill();
     drop(first);
     let _second = our_worker(place, &["-n", "second@%h", "--lease", "1"]);
-    let began = until_within(AT_MOST, "all tasks to run", || {
+    let their_times = (pace + BEFORE) + APART * u32::try_from(tasks).unwrap();
+    let began = until_within(their_times + AT_MOST, "all tasks to run", || {
         // To read all the diaries again and again would itself hold the tasks up.
         pause(BETWEEN_LOOKS);
         let attempts = attempts(place);

@@ -168,15 +168,26 @@ fn limits_are_set_listed_and_taken_away() {
     let listed = run(&["limits", "list"]).stdout;
     assert_eq!(
         listed,
-        "NAME      RATE   CONCURRENCY  BREAKER   RUNNING  WAITING  STATE   SET BY\n\
-         tenant=*  3/10s  4            5/1m:30s  0        0        closed  operator\n"
+        "NAME      RATE   CONCURRENCY  BREAKER   SHARE  RUNNING  WAITING  STATE   SET BY\n\
+         tenant=*  3/10s  4            5/1m:30s  -      0        0        closed  operator\n"
     );
+    let shared = run(&["limits", "set", "queue:imports", "--share", "tenant"]);
+    assert_eq!(shared.printed(), "queue:imports is shared by tenant");
+    let heavy = run(&["limits", "set", "tenant=acme", "--weight", "2.5"]);
+    assert_eq!(heavy.printed(), "tenant=acme has a weight of 2.5");
+    let listed = run(&["limits", "list"]).stdout;
+    assert!(listed.contains("by tenant") && listed.contains("x2.5"), "{listed}");
     for (arguments, sentence) in [
         (vec!["limits", "set", "tenant", "--rate", "1/s"], "\"tenant\" is no name of a limit"),
         (vec!["limits", "set", "tenant=*"], "limited to what?"),
         (vec!["limits", "set", "tenant=*", "--rate", "often"], "--rate: \"often\" is no rate"),
         (vec!["limits", "set", "tenant=*", "--breaker", "5/1m"], "--breaker: \"5/1m\" is no breaker"),
         (vec!["limits", "set", "tenant=*", "--concurrency", "0"], "--concurrency must"),
+        (vec!["limits", "set", "tenant=*", "--share", "tenant"], "a queue is shared, and \"tenant=*\" is none"),
+        (vec!["limits", "set", "queue:q", "--share", "a b"], "\"a b\" is no name of an argument"),
+        (vec!["limits", "set", "queue:q", "--weight", "2"], "\"queue:q\" has no share that could have a weight"),
+        (vec!["limits", "set", "tenant=*", "--weight", "0"], "a weight is 0.01 to 1000, not 0"),
+        (vec!["limits", "set", "tenant=*", "--weight", "much"], "\"much\" is no number such as 3 or 0.5"),
         (vec!["limits", "drop", "task:other"], "no limit is set for task:other"),
     ] {
         let refused = run(&arguments);
@@ -184,5 +195,8 @@ fn limits_are_set_listed_and_taken_away() {
         assert_ne!(refused.code, Some(0));
     }
     assert_eq!(run(&["limits", "drop", "tenant=*"]).printed(), "tenant=* is limited no more");
+    for name in ["queue:imports", "tenant=acme"] {
+        assert_eq!(run(&["limits", "drop", name]).code, Some(0));
+    }
     assert!(run(&["limits", "list"]).stderr.contains("no limits are set"));
 }

@@ -43,6 +43,7 @@ mod sending;
 mod sentinel;
 mod server;
 mod settings;
+mod shares;
 mod size;
 mod stopping;
 mod storm;

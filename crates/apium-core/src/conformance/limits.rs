@@ -397,7 +397,7 @@ pub async fn changes_are_told(subject: &Subject) {
     let told = told.unwrap();
     assert!(began.elapsed() < SECOND * 5);
     assert_ne!(told.version, before.version);
-    assert_eq!(told.of("task:t").unwrap().limit, breaker("5/1m:30s"));
+    assert_eq!(told.of("task:t").unwrap().limit.clone(), breaker("5/1m:30s"));
 }
 
 pub async fn what_an_operator_has_set_stays(subject: &Subject) {
@@ -409,8 +409,14 @@ pub async fn what_an_operator_has_set_stays(subject: &Subject) {
     limits.declare(&declared).await.unwrap();
     let told = limits.limits_set(None, Duration::ZERO).await.unwrap();
     assert_eq!(told, before, "nothing changes when the same is declared again");
-    assert_eq!((told.of("task:t").unwrap().limit, told.of("task:t").unwrap().origin), (at_once(1), Origin::Operator));
-    assert_eq!((told.of("task:u").unwrap().limit, told.of("task:u").unwrap().origin), (at_once(4), Origin::Code));
+    assert_eq!(
+        (told.of("task:t").unwrap().limit.clone(), told.of("task:t").unwrap().origin),
+        (at_once(1), Origin::Operator)
+    );
+    assert_eq!(
+        (told.of("task:u").unwrap().limit.clone(), told.of("task:u").unwrap().origin),
+        (at_once(4), Origin::Code)
+    );
     limits.declare(&[("task:u".to_owned(), at_once(8))]).await.unwrap();
     assert_eq!(limits.limits_set(None, Duration::ZERO).await.unwrap().of("task:u").unwrap().limit, at_once(8));
     assert!(limits.drop_limit("task:t").await.unwrap());

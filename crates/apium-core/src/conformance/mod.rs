@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod histories;
 pub mod limits;
 pub mod results;
+pub mod shares;
 pub mod unique;
 
 use std::sync::Arc;
@@ -75,6 +76,11 @@ macro_rules! conformance_tests {
             what_an_operator_has_set_stays, a_breaker_opens_and_closes,
             a_probe_that_tells_nothing_is_followed_by_another, failures_far_apart_open_no_breaker,
             late_failures_change_nothing);
+        $crate::conformance_tests!(@suite shares $make:
+            a_newcomer_waits_for_one, turns_go_by_weight, of_one_share_the_first_comes_first,
+            a_share_that_was_idle_has_saved_nothing, what_is_sorted_is_served_once, what_comes_back_is_next,
+            who_is_called_is_next, a_lost_claim_gets_no_turn, sorted_ones_are_ready, purged_ones_have_no_turn,
+            wakes_when_sorted, unsorted_ones_are_claimed_as_before);
         $crate::conformance_tests!(@suite broadcast $make:
             all_who_listen_hear_it, only_the_topics_asked_for_are_heard, a_star_covers_what_begins_so,
             nothing_is_heard_from_before, a_wait_ends_in_time, a_wait_is_ended_by_what_is_said,

@@ -1,6 +1,7 @@
 //! A limit as people write it: `10/s`, `3/10s`; a number; `5/1m:30s`.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -13,11 +14,14 @@ pub const MOST_STARTS: u32 = 1_000;
 /// The longest name of a limit, in bytes.
 const LONGEST_NAME: usize = 512;
 
+/// The lightest share and the heaviest.
+const WEIGHTS: RangeInclusive<f64> = 0.01..=1_000.0;
+
 /// The longest span: a year.
 const LONGEST: Duration = Duration::from_hours(24 * 365);
 
 /// What a name is limited to; what is `None` does not limit it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Limit {
     /// How often it starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -28,6 +32,12 @@ pub struct Limit {
     /// When nothing starts because too much fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<Breaker>,
+    /// Of a queue (`queue:NAME`): the argument by which it is shared fairly. See [`crate::shares`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<String>,
+    /// Of a value of that argument (`tenant=acme`, `tenant=*`): how many turns it gets while one without gets one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
 }
 
 /// At most so many starts in any window of this length: it slides.
@@ -62,7 +72,32 @@ impl Limit {
     /// The same, from texts that were checked before (by `#[task]`); what cannot be read is left out.
     pub fn written(rate: Option<&str>, concurrency: Option<u32>, breaker: Option<&str>) -> Self {
         let (rate, breaker) = (rate.and_then(|text| text.parse().ok()), breaker.and_then(|text| text.parse().ok()));
-        Self { rate, concurrency, breaker }
+        Self { rate, concurrency, breaker, ..Self::default() }
+    }
+
+    /// Whether anything may have to wait for it; a share and a weight only tell in which order.
+    pub fn holds_up(&self) -> bool {
+        self.rate.is_some() || self.concurrency.is_some() || self.breaker.is_some()
+    }
+
+    /// Whether it can be set under this name; a sentence if not.
+    pub fn check(&self, name: &str) -> Result<(), String> {
+        check_name(name)?;
+        if self.share.is_some() && !name.starts_with("queue:") {
+            return Err(format!("a queue is shared, and {name:?} is none: write queue:NAME"));
+        }
+        let argument = |text: &String| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_');
+        if let Some(share) = self.share.as_ref().filter(|share| !argument(share)) {
+            return Err(format!("{share:?} is no name of an argument, such as tenant"));
+        }
+        let Some(weight) = self.weight else { return Ok(()) };
+        if !name.contains('=') || name.contains(':') {
+            return Err(format!("{name:?} has no share that could have a weight: write tenant=acme or tenant=*"));
+        }
+        if WEIGHTS.contains(&weight) {
+            return Ok(());
+        }
+        Err(format!("a weight is {} to {}, not {weight}", WEIGHTS.start(), WEIGHTS.end()))
     }
 }
 

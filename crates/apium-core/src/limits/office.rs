@@ -54,13 +54,13 @@ pub fn admit<S: Shelf>(shelf: &mut S, ask: &Admission) -> Result<Option<(String,
         let standing = shelf.standing(name, id)?;
         since = standing.map_or(since, |(stood, _)| since.min(stood));
         let limit = shelf.limit(name)?;
-        if let Some(limit) = limit
+        if let Some(limit) = &limit
             && refused.is_none()
             && !shelf.holds(name, holder)?
         {
             let mine = standing.is_some_and(|(_, called)| called);
             let called = if mine { 0 } else { called(shelf, name)? };
-            if turn(shelf, name, &limit, called)?.is_none_or(|when| when > now) {
+            if turn(shelf, name, limit, called)?.is_none_or(|when| when > now) {
                 refused = Some(name.clone());
             }
         }

@@ -60,6 +60,12 @@ impl Shelves {
         }
     }
 
+    /// Whether a task stands in the line of a limit and was called.
+    pub(super) fn is_called(&self, limit: &str, task_id: &str) -> bool {
+        let stands = self.limits.names.get(limit).and_then(|known| known.line.get(task_id));
+        stands.is_some_and(|stands| stands.called.is_some())
+    }
+
     fn change_limits(&mut self, now: Timestamp) {
         self.limits.set.version += 1;
         self.limits.set.all.sort_by(|one, other| one.name.cmp(&other.name));
@@ -96,7 +102,7 @@ impl Shelves {
         let known = self.limits.names.get(name);
         LimitUse {
             name: name.to_owned(),
-            limit: definition.limit,
+            limit: definition.limit.clone(),
             origin: definition.origin,
             running,
             waiting: known.map_or(0, |known| known.line.len() as u64),
@@ -134,7 +140,7 @@ impl office::Shelf for Step<'_> {
     }
 
     fn limit(&self, name: &str) -> Result<Option<Limit>, Infallible> {
-        Ok(self.shelves.limits.set.of(name).map(|definition| definition.limit))
+        Ok(self.shelves.limits.set.of(name).map(|definition| definition.limit.clone()))
     }
 
     fn meter(&self, name: &str) -> Result<Meter, Infallible> {
@@ -229,9 +235,9 @@ impl Limits for Memory {
             let before = set.clone();
             for (name, limit) in limits {
                 match set.iter_mut().find(|known| known.name == *name) {
-                    Some(known) if known.origin == Origin::Code => known.limit = *limit,
+                    Some(known) if known.origin == Origin::Code => known.limit = limit.clone(),
                     Some(_) => {}
-                    None => set.push(Definition { name: name.clone(), limit: *limit, origin: Origin::Code }),
+                    None => set.push(Definition { name: name.clone(), limit: limit.clone(), origin: Origin::Code }),
                 }
             }
             *set != before
@@ -242,7 +248,7 @@ impl Limits for Memory {
     async fn set_limit(&self, name: &str, limit: &Limit) -> Result<(), BackendError> {
         self.change(|set| {
             set.retain(|known| known.name != name);
-            set.push(Definition { name: name.to_owned(), limit: *limit, origin: Origin::Operator });
+            set.push(Definition { name: name.to_owned(), limit: limit.clone(), origin: Origin::Operator });
             true
         });
         Ok(())

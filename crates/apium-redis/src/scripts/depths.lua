@@ -3,7 +3,7 @@
 -- in hand before those that wait for a far time.
 -- A message does not tell when it was pushed: the age of what is served next counts from when it was first seen
 -- in that place, by this script.
--- KEYS: unacked_index, unacked, heads, then for each queue its four lists and its delayed set.
+-- KEYS: unacked_index, unacked, heads, then for each queue its four lists, its delayed set and its sorted set.
 -- ARGV: clock offset, depth, the queues' names.
 -- Answer: for each queue ready, delayed, claimed, and microseconds of age or -1; ready is -1 for a queue one of whose
 --       keys is of another type than it should be.
@@ -41,7 +41,7 @@ local function age(list)
 end
 
 local function count(at)
-  local first = 4 + (at - 3) * 5
+  local first = 4 + (at - 3) * 6
   local ready, oldest = 0, -1
   for list = first, first + 3 do
     ready = ready + redis.call('LLEN', KEYS[list])
@@ -49,7 +49,9 @@ local function count(at)
   end
   local all = redis.call('ZCARD', KEYS[first + 4])
   local due = all > 0 and redis.call('ZCOUNT', KEYS[first + 4], '-inf', upto) or 0
-  return { ready + due, all - due, claimed[ARGV[at]] or 0, oldest }
+  -- What is sorted waits like what is delayed; a few may have gone another way since.
+  local sorted = math.min(all - due, redis.call('ZCARD', KEYS[first + 5]))
+  return { ready + due + sorted, all - due - sorted, claimed[ARGV[at]] or 0, oldest }
 end
 
 local answer = {}

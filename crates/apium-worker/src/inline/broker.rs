@@ -6,6 +6,7 @@ use apium_core::broadcast::Broadcast;
 use apium_core::broker::QueueDepth;
 use apium_core::fleet::Revocations;
 use apium_core::limits::Limits;
+use apium_core::shares::Shares;
 use apium_core::unique::Uniques;
 use apium_core::{
     BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Fleet, Outgoing, Receipt, Settled, Settlement,
@@ -31,6 +32,10 @@ impl Broker for Inline {
 
     fn limits(&self) -> &dyn Limits {
         self.0.memory.limits()
+    }
+
+    fn shares(&self) -> &dyn Shares {
+        self.0.memory.shares()
     }
 
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {

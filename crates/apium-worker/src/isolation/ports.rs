@@ -14,6 +14,7 @@ use apium_core::fleet::Revocations;
 use apium_core::limits::{Admission, Admitted, Definitions, Limit, LimitUse, Limits};
 use apium_core::memory::Memory;
 use apium_core::protocol::{RawJson, ResultRecord};
+use apium_core::shares::Shares;
 use apium_core::state::Overwrite;
 use apium_core::unique::{AtStart, Claimed, Holder, UniqueClaim, Uniques};
 use apium_core::{
@@ -117,6 +118,10 @@ impl Broker for Ports {
 
     fn limits(&self) -> &dyn Limits {
         self
+    }
+
+    fn shares(&self) -> &dyn Shares {
+        self.0.nobody.shares()
     }
 
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {

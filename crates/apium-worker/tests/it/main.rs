@@ -25,6 +25,7 @@ mod retries;
 mod revoking;
 mod running;
 mod shared_limits;
+mod shares;
 mod steering;
 mod stopping;
 mod stuck;

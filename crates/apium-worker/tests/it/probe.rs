@@ -13,6 +13,7 @@ use apium_core::limits::{Admission, Admitted, Definitions, Limit, LimitUse, Limi
 use apium_core::memory::Memory;
 use apium_core::protocol::ResultRecord;
 use apium_core::protocol::control::ReplyTo;
+use apium_core::shares::{Shares, Sorted};
 use apium_core::unique::{AtStart, Claimed, Holder, UniqueClaim, Uniques};
 use apium_core::{
     BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Fleet, Lookup, Outgoing, Receipt, ResultStore,
@@ -217,6 +218,10 @@ impl Broker for Probe {
         self
     }
 
+    fn shares(&self) -> &dyn Shares {
+        self
+    }
+
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {
         self.through("publish", self.inner.publish(messages)).await
     }
@@ -307,6 +312,27 @@ impl Uniques for Probe {
 
     async fn holder(&self, key: &str) -> Result<Option<Holder>, BackendError> {
         self.inner.holder(key).await
+    }
+}
+
+#[async_trait]
+impl Shares for Probe {
+    async fn sort(&self, sorted: &[Sorted]) -> Result<Vec<Settled>, BackendError> {
+        self.through("sort", self.inner.sort(sorted)).await
+    }
+
+    async fn take(&self, claim: &Claim<'_>) -> Result<Vec<Delivery>, BackendError> {
+        let deliveries = self.through("take", self.inner.take(claim)).await?;
+        self.seen.send_modify(|seen| seen.in_hand.extend(deliveries.iter().map(|delivery| delivery.receipt.clone())));
+        Ok(deliveries)
+    }
+
+    async fn wait_sorted(&self, queues: &[String], at_most: Duration) -> Result<(), BackendError> {
+        self.through("wait_sorted", self.inner.wait_sorted(queues, at_most)).await
+    }
+
+    async fn unsort(&self, queue: &str) -> Result<u64, BackendError> {
+        self.through("unsort", self.inner.unsort(queue)).await
     }
 }
 
