@@ -17,7 +17,7 @@ pub(super) struct Room {
 }
 
 /// The arrows. A name ending in `*` stands for every crate that begins so.
-pub(super) const ROOMS: [Room; 13] = [
+pub(super) const ROOMS: [Room; 14] = [
     room("apium-protocol", 0, &[]),
     room("apium-core", 1, &["apium-protocol"]),
     room("apium-bodies", 2, &["apium-core", "apium-protocol"]),
@@ -26,6 +26,7 @@ pub(super) const ROOMS: [Room; 13] = [
     room("apium-sql", 2, &["apium-core"]),
     room("apium-sqlite", 2, &["apium-core", "apium-protocol"]),
     room("apium-web", 2, &["apium-core"]),
+    room("apium-beat", 3, &["apium-core", "apium-protocol"]),
     room("apium-worker", 3, &["apium-core", "apium-protocol"]),
     room("svc-*", 3, &["apium-core", "apium-macros", "apium-web"]),
     room(

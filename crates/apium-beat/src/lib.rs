@@ -1,0 +1,35 @@
+//! Time: when something is due, and what is to be done about it. No I/O, and no clock of its own: what is now is told.
+//!
+//! Read in this order: [`schedule`] (the four kinds, and the first due time after an instant), [`crontab`] (Celery's
+//! grammar, and the rule for the nights in which clocks change), [`interval`], [`solar`], [`zone`]; [`entry`] (a
+//! schedule with its task and its [`policy`]), [`celery`] (what Celery's `beat_schedule` means); [`plan`] (which due
+//! times are fired, wait or are skipped, and when to look again), [`identity`] (the id of each run).
+
+pub mod error;
+pub mod zone;
+
+pub mod crontab;
+pub mod interval;
+pub mod schedule;
+pub mod solar;
+
+pub mod celery;
+pub mod entry;
+pub mod policy;
+
+pub mod identity;
+pub mod plan;
+pub mod state;
+
+mod span;
+
+pub use crontab::Crontab;
+pub use entry::Entry;
+pub use error::ScheduleError;
+pub use interval::Interval;
+pub use plan::{Decision, Plan, Why, plan};
+pub use policy::{Missed, Origin, Overlap};
+pub use schedule::Schedule;
+pub use solar::{Solar, SolarEvent};
+pub use state::{Run, State};
+pub use zone::Zone;

@@ -1,0 +1,14 @@
+//! The crate seen from outside.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod celery;
+mod entries;
+mod grammar;
+mod intervals;
+mod laws;
+mod nights;
+mod plans;
+mod schedules;
+mod solar;
+mod times;
+mod year;
