@@ -27,7 +27,7 @@ const TREES: [(&str, &str); 43] = [
     ("queue", "messages WHERE state = 2"),
     ("queue", "messages WHERE state = 3"),
     ("lease", "messages WHERE state = 4"),
-    ("due", "messages WHERE state = 5"),
+    ("queue", "messages WHERE state = 5"),
     ("id", "results"),
     ("task_id", "results"),
     ("expires", "results WHERE expires IS NOT NULL"),
@@ -64,8 +64,8 @@ const TREES: [(&str, &str); 43] = [
     ("name", "limit_counts"),
     ("seq", "sqlite_sequence"),
     ("queue", "share_turns"),
-    ("share", "share_reached"),
-    ("reached", "share_reached"),
+    ("share", "share_reached WHERE queue = ''"),
+    ("queue", "share_reached"),
 ];
 
 /// Fails when the file is seen to be damaged.
