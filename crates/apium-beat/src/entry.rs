@@ -15,7 +15,7 @@ use std::time::Duration;
 use apium_core::Signature;
 use apium_protocol::RawJson;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::ScheduleError;
 use crate::identity;
@@ -46,7 +46,7 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Zone::is_utc")]
     pub zone: Zone,
     /// The arguments by position.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "list", skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<RawJson>,
     /// The arguments by name.
     #[serde(default, with = "members", skip_serializing_if = "Vec::is_empty")]
@@ -214,6 +214,13 @@ impl fmt::Display for InWords<'_> {
     }
 }
 
+/// A list that takes no more room than it needs: there may be a hundred thousand entries.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RawJson>, D::Error> {
+    let mut list = Vec::deserialize(deserializer)?;
+    list.shrink_to_fit();
+    Ok(list)
+}
+
 /// A table of JSON values in its order; `null` is an empty one, as Celery's `None` is.
 mod members {
     use std::fmt;
@@ -250,6 +257,7 @@ mod members {
                 members.retain(|(known, _)| *known != name);
                 members.push((name, value));
             }
+            members.shrink_to_fit();
             Ok(members)
         }
     }

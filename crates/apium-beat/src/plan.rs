@@ -88,7 +88,8 @@ pub enum Why {
 
 /// What is to be done with the due times of an entry up to now.
 pub fn plan(entry: &Entry, state: &State, now: Timestamp) -> Plan {
-    let mut planner = Planner { entry, now, state: state.clone(), decisions: Vec::new() };
+    let first = entry.next(state.through);
+    let mut planner = Planner { entry, now, first, state: state.clone(), decisions: Vec::new() };
     planner.paused();
     planner.waiting();
     let mut ready = planner.missed();
@@ -103,6 +104,8 @@ pub fn plan(entry: &Entry, state: &State, now: Timestamp) -> Plan {
 struct Planner<'a> {
     entry: &'a Entry,
     now: Timestamp,
+    /// The first due time that was not decided when the plan began.
+    first: Option<Timestamp>,
     state: State,
     decisions: Vec<Decision>,
 }
@@ -135,6 +138,7 @@ impl Planner<'_> {
         }
         let late = self.before(ON_TIME);
         match self.entry.missed {
+            _ if self.is_clear(late) => Vec::new(),
             Missed::Skip => {
                 self.skip_all(late, &Why::Missed);
                 Vec::new()
@@ -147,7 +151,8 @@ impl Planner<'_> {
     /// What is due beside, as far as its time has come.
     fn recent(&self, room: usize) -> Vec<Timestamp> {
         let known = self.before(ON_TIME).max(self.state.through);
-        let upcoming = self.entry.upcoming(known).take_while(|due| *due <= self.now);
+        let first = self.first.filter(|first| *first > known).or_else(|| self.entry.next(known));
+        let upcoming = std::iter::successors(first, |due| self.entry.next(*due)).take_while(|due| *due <= self.now);
         // In their order: one that is put off holds up those after it.
         upcoming.take_while(|due| self.entry.release(*due) <= self.now).take(room).collect()
     }
@@ -211,6 +216,9 @@ impl Planner<'_> {
 
     /// Skips everything that is due up to an instant.
     fn skip_all(&mut self, until: Timestamp, why: &Why) {
+        if self.is_clear(until) {
+            return;
+        }
         let Some(last) = self.entry.latest(self.state.through, until) else { return };
         let some: Vec<Timestamp> = self.due(last).take(MOST).collect();
         for due in some.into_iter().chain([last]) {
@@ -218,6 +226,11 @@ impl Planner<'_> {
                 self.skip(due, why.clone());
             }
         }
+    }
+
+    /// Whether nothing is to be decided up to an instant.
+    fn is_clear(&self, until: Timestamp) -> bool {
+        self.first.is_none_or(|first| first > until)
     }
 
     /// The due times that are not decided, up to an instant.
