@@ -7,7 +7,6 @@
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use crate::entry::Entry;
 use crate::policy::{Missed, Overlap};
@@ -30,9 +29,8 @@ pub struct Plan {
     pub wake: Option<Timestamp>,
 }
 
-/// What becomes of a due time; as it is kept in a history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "decision", rename_all = "snake_case")]
+/// What becomes of a due time.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// It is sent.
     Fire {
@@ -43,7 +41,6 @@ pub enum Decision {
         /// So much after its time.
         late: SignedDuration,
         /// The run that is called off for it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         cancels: Option<String>,
     },
     /// It is sent once the run before it has ended.
@@ -67,8 +64,7 @@ pub enum Decision {
 }
 
 /// Why a due time is not sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
     /// The entry is paused.
     Paused,

@@ -20,6 +20,7 @@ use crate::fleet::Fleet;
 use crate::inspection::Inspection;
 use crate::limits::{LimitEnd, Limits};
 use crate::results::StoredResult;
+use crate::schedules::Schedules;
 use crate::shares::Shares;
 use crate::unique::{UniqueEnd, Uniques};
 
@@ -158,6 +159,9 @@ pub trait Broker: Fleet {
 
     /// What this broker keeps of queues that are shared.
     fn shares(&self) -> &dyn Shares;
+
+    /// What this broker keeps of schedules.
+    fn schedules(&self) -> &dyn Schedules;
 
     /// Puts messages into their queues, all or none.
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError>;

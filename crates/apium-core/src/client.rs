@@ -170,6 +170,11 @@ impl Client {
         Ok(children)
     }
 
+    /// The messages that send a signature, for who publishes them himself; what they must find in the store is there.
+    pub async fn outgoing(&self, signature: &Signature) -> Result<Vec<Outgoing>, SendError> {
+        self.prepare(&plan(signature, None)?).await
+    }
+
     /// Announces the chords of a plan, and gives the messages that are to be published, in their order.
     pub async fn prepare(&self, plan: &Plan) -> Result<Vec<Outgoing>, SendError> {
         self.prepare_at(plan, Timestamp::now()).await

@@ -1,17 +1,16 @@
 //! The words of the house and the promises between its rooms.
 //!
-//! Read in this order: [`state`] (where a task may stand), [`signature`] and [`task`] (what is sent,
-//! what is run), [`unique`] (at most one of a key), [`limits`] (how often), [`shares`] (whose turn), [`client`] (who sends), [`outbox`] (what is sent once a transaction is committed), [`pending`] (what comes back), [`routing`] (where to),
-//! [`bodies`] (in which form), [`broker`], [`results`], [`chords`], [`fleet`] with [`revocation`] and [`dead`] (the ports every backend keeps),
-//! [`inspection`] (what a store tells of itself), [`replay`] (how a dead letter goes back), [`memory`], `conformance` (the suites).
-
-pub mod state;
+//! Read in this order: [`state`] (where a task may stand), [`signature`] and [`task`] (what is sent, what is run),
+//! [`unique`] (at most one of a key), [`limits`] (how often), [`shares`] (whose turn), [`schedules`] (when), [`client`] (who sends), [`outbox`] (what is sent once a transaction is committed), [`pending`] (what comes back), [`routing`] (where to), [`bodies`] (in which form),
+//! [`broker`], [`results`], [`chords`], [`fleet`] with [`revocation`] and [`dead`] (the ports every backend keeps),
+//! [`inspection`] (what a store tells of itself), [`replay`] (how a dead letter goes back), [`memory`], `conformance`.
 
 pub mod argument;
 pub mod context;
 pub mod error;
 pub mod retry;
 pub mod signature;
+pub mod state;
 pub mod task;
 pub mod unique;
 
@@ -32,6 +31,7 @@ pub mod limits;
 pub mod replay;
 pub mod results;
 pub mod revocation;
+pub mod schedules;
 pub mod shares;
 
 pub mod memory;

@@ -3,6 +3,7 @@
 mod broadcast;
 mod chords;
 mod limits;
+mod schedules;
 mod shares;
 mod unique;
 
@@ -24,6 +25,7 @@ use crate::error::BackendError;
 use crate::fleet::{Fleet, Revocations, WorkerCard};
 use crate::limits::Limits;
 use crate::results::{Lookup, ResultStore, StoredResult};
+use crate::schedules::Schedules;
 use crate::shares::Shares;
 use crate::unique::Uniques;
 
@@ -53,6 +55,7 @@ struct Shelves {
     chords: chords::Shelf,
     uniques: unique::Shelf,
     limits: limits::Shelf,
+    schedules: schedules::Shelf,
     shares: shares::Shelf,
     ears: broadcast::Ears,
 }
@@ -299,6 +302,10 @@ impl Broker for Memory {
     }
 
     fn shares(&self) -> &dyn Shares {
+        self
+    }
+
+    fn schedules(&self) -> &dyn Schedules {
         self
     }
 

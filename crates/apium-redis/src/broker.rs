@@ -8,6 +8,7 @@ use apium_core::broadcast::Broadcast;
 use apium_core::broker::QueueDepth;
 use apium_core::inspection::Inspection;
 use apium_core::limits::Limits;
+use apium_core::schedules::Schedules;
 use apium_core::shares::Shares;
 use apium_core::unique::Uniques;
 use apium_core::{
@@ -49,6 +50,10 @@ impl Broker for RedisBackend {
     }
 
     fn shares(&self) -> &dyn Shares {
+        self
+    }
+
+    fn schedules(&self) -> &dyn Schedules {
         self
     }
 

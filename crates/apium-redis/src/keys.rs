@@ -22,6 +22,10 @@
 //! | `apium:limits:lines`, `apium:limits:used` | set, zset | names in whose lines somebody stands; name → when it last admitted |
 //! | `apium:shares:sorted:<queue>` | zset | tag of a message of a shared queue, which waits like a delayed one → its turn |
 //! | `apium:shares:reached:<queue>`, `…:served:<queue>` | zset, string | share → the earliest turn of its next message; the turn served last |
+//! | `apium:schedules`, `apium:schedules:states` | hash, hash | entry of a schedule; its version, and after a space how far it is decided |
+//! | `apium:schedules:changes`, `…:edition`, `…:versions` | zset, string, string | entry → the edition in which it was put or dropped; the last edition, the last version |
+//! | `apium:schedules:leader`, `…:terms` | hash, string | who leads the schedulers: `term`, `renewed`, `name`; the last term |
+//! | `apium:schedules:history` | list | what was decided, a line each, the newest first |
 //! | `apium:dead`, `apium:dead:letters` | zset, hash | dead letters by time; id → letter |
 //! | `apium:deaths`, `apium:deaths:at` | hash, zset | SHA-1 of a message as it lies in `unacked` → whose lease on it ran out, a line each; → when last |
 //! | `apium:holder:<instance>` | string | the name of the worker whose claims bear this instance in their tags; for a week |
@@ -48,6 +52,8 @@ pub(crate) const CALLED_OFF: &str = "apium:called-off:";
 pub(crate) const LIMITS: &str = "apium:limits";
 /// Another number after each change of what is limited.
 pub(crate) const LIMITS_VERSION: &str = "apium:limits:version";
+/// Entries of schedules. The other keys of schedules begin with the same.
+pub(crate) const SCHEDULES: &str = "apium:schedules";
 /// Dead letters by time.
 pub(crate) const DEAD: &str = "apium:dead";
 /// Dead letters by id.
@@ -128,6 +134,11 @@ pub(crate) fn known(task_id: &str) -> String {
 /// Who holds the key of a unique task.
 pub(crate) fn unique(key: &str) -> String {
     format!("apium:unique:{key}")
+}
+
+/// Something of all schedules.
+pub(crate) fn schedules(what: &str) -> String {
+    format!("{SCHEDULES}:{what}")
 }
 
 /// The sorted messages of a shared queue.

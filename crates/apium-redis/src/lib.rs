@@ -21,6 +21,7 @@ mod limits;
 mod misfit;
 mod recover;
 mod results;
+mod schedules;
 mod scripts;
 mod sentinel;
 mod settle;

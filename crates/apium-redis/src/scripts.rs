@@ -34,6 +34,11 @@ scripts! {
     RESTORE = "death" "restore";
     REVOKE = "revoke";
     SETTLE = "death" "limits" "settle";
+    SCHEDULE_CHANGES = "schedule_changes";
+    SCHEDULE_LEAD = "schedule_lead";
+    SCHEDULE_PUT = "schedule_put";
+    SCHEDULE_RECORD = "schedule_record";
+    SCHEDULE_RENEW = "schedule_renew";
     SET_LIMITS = "limits" "set_limits";
     SORT = "limits" "sort";
     TAKE = "take";

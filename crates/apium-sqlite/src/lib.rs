@@ -22,6 +22,7 @@ mod line;
 mod place;
 mod reader;
 mod results;
+mod schedules;
 mod schema;
 mod settle;
 mod shares;

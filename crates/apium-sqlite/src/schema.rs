@@ -13,13 +13,14 @@ use crate::soundness;
 const APPLICATION: i32 = 0x4150_4955;
 
 /// What brings a file from each schema to the next; a new file starts at the first.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("schema.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_deaths.sql"),
     include_str!("schema_uniques.sql"),
     include_str!("schema_limits.sql"),
     include_str!("schema_shares.sql"),
+    include_str!("schema_schedules.sql"),
 ];
 
 /// Statements kept prepared on each connection: more than the crate has.

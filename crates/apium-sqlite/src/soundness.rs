@@ -22,7 +22,7 @@ const TINY: i64 = 512 << 10;
 const PAGES: i32 = 8;
 
 /// A column of each table and index by which its first and its last entry are found.
-const TREES: [(&str, &str); 43] = [
+const TREES: [(&str, &str); 50] = [
     ("id", "messages"),
     ("queue", "messages WHERE state = 2"),
     ("queue", "messages WHERE state = 3"),
@@ -66,6 +66,13 @@ const TREES: [(&str, &str); 43] = [
     ("queue", "share_turns"),
     ("share", "share_reached WHERE queue = ''"),
     ("queue", "share_reached"),
+    ("name", "schedules"),
+    ("edition", "schedule_changes"),
+    ("name", "schedule_changes"),
+    ("id", "schedule_leader"),
+    ("term", "schedule_counts"),
+    ("id", "schedule_history"),
+    ("entry", "schedule_history"),
 ];
 
 /// Fails when the file is seen to be damaged.

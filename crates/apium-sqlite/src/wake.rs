@@ -35,6 +35,7 @@ pub(crate) struct Rung {
     messages: Cell<bool>,
     revocations: Cell<bool>,
     limits: Cell<bool>,
+    schedules: Cell<bool>,
     broadcasts: Cell<bool>,
     ready: RefCell<Vec<String>>,
 }
@@ -44,6 +45,7 @@ pub(crate) struct Bell {
     messages: Notify,
     revocations: Notify,
     limits: Notify,
+    schedules: Notify,
     broadcasts: Notify,
     awaited: Mutex<HashMap<String, Awaited>>,
     rope: File,
@@ -84,6 +86,11 @@ impl Rung {
         self.limits.set(true);
     }
 
+    /// An entry of a schedule was put or dropped.
+    pub(crate) fn schedules(&self) {
+        self.schedules.set(true);
+    }
+
     /// Something was said to everyone.
     pub(crate) fn broadcasts(&self) {
         self.broadcasts.set(true);
@@ -102,6 +109,7 @@ impl Bell {
             messages: Notify::new(),
             revocations: Notify::new(),
             limits: Notify::new(),
+            schedules: Notify::new(),
             broadcasts: Notify::new(),
             awaited: Mutex::default(),
             rope: private_file(&beside(file, "-bell"))?,
@@ -111,7 +119,7 @@ impl Bell {
     /// Wakes those whom a commit concerns, here and elsewhere.
     pub(crate) fn ring(&self, rung: Rung) {
         let ready = rung.ready.into_inner();
-        let all = [&rung.messages, &rung.revocations, &rung.limits, &rung.broadcasts];
+        let all = [&rung.messages, &rung.revocations, &rung.limits, &rung.schedules, &rung.broadcasts];
         if all.iter().all(|one| !one.get()) && ready.is_empty() {
             return;
         }
@@ -123,6 +131,9 @@ impl Bell {
         }
         if rung.limits.get() {
             self.limits.notify_waiters();
+        }
+        if rung.schedules.get() {
+            self.schedules.notify_waiters();
         }
         if rung.broadcasts.get() {
             self.broadcasts.notify_waiters();
@@ -154,6 +165,11 @@ impl Bell {
         &self.limits
     }
 
+    /// Rung when an entry of a schedule was put or dropped.
+    pub(crate) fn schedules(&self) -> &Notify {
+        &self.schedules
+    }
+
     /// Rung when something was said to everyone.
     pub(crate) fn broadcasts(&self) -> &Notify {
         &self.broadcasts
@@ -168,12 +184,13 @@ impl Bell {
         Waiter { bell: self, task_id, ready: awaited.ready.clone() }
     }
 
-    /// Somebody else has committed something: whoever waits for messages, revocations, limits or broadcasts looks himself, while the
+    /// Somebody else has committed something: whoever waits for messages, revocations, limits, schedules or broadcasts looks himself, while the
     /// awaited results are looked up here (`ready`), so that a hundred waiters are not a hundred questions.
     fn heard(&self, ready: impl Fn(&str) -> bool) {
         self.messages.notify_waiters();
         self.revocations.notify_waiters();
         self.limits.notify_waiters();
+        self.schedules.notify_waiters();
         self.broadcasts.notify_waiters();
         let awaited: Vec<String> = self.awaited().keys().cloned().collect();
         for task_id in awaited {

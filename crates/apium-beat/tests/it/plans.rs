@@ -215,23 +215,3 @@ fn decisions_are_told_in_words() {
     let id = entry.task_id(at("2026-01-05T10:00:00Z"));
     assert_eq!(next.decisions[0].to_string(), format!("skipped because {id} has not ended"));
 }
-
-#[test]
-fn decisions_and_states_are_kept_as_json() {
-    let entry = Entry { overlap: Overlap::QueueOne, ..every_minute() };
-    let made = plan(&entry, &State::begin(at("2026-01-05T09:57:30Z")), at("2026-01-05T10:00:05Z"));
-    let next = plan(&entry, &made.state, at("2026-01-05T10:01:00Z"));
-    for decision in made.decisions.iter().chain(&next.decisions) {
-        let json = serde_json::to_string(decision).unwrap();
-        assert_eq!(&serde_json::from_str::<Decision>(&json).unwrap(), decision, "{json}");
-    }
-    let json = serde_json::to_string(&next.state).unwrap();
-    assert_eq!(serde_json::from_str::<State>(&json).unwrap(), next.state, "{json}");
-    assert_eq!(
-        serde_json::to_value(&made.decisions[0]).unwrap(),
-        serde_json::json!({
-            "decision": "skip", "first": "2026-01-05T09:58:00Z", "last": "2026-01-05T09:59:00Z", "count": 2,
-            "why": "made_up_for"
-        })
-    );
-}

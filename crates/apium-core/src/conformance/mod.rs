@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod histories;
 pub mod limits;
 pub mod results;
+pub mod schedules;
 pub mod shares;
 pub mod unique;
 
@@ -76,6 +77,13 @@ macro_rules! conformance_tests {
             what_an_operator_has_set_stays, a_breaker_opens_and_closes,
             a_probe_that_tells_nothing_is_followed_by_another, failures_far_apart_open_no_breaker,
             late_failures_change_nothing);
+        $crate::conformance_tests!(@suite schedules $make:
+            entries_are_kept_and_dropped, changes_are_told_from_any_edition, a_wait_ends_with_a_change,
+            many_entries_come_in_pages, what_is_put_over_another_version_is_refused,
+            what_is_decided_is_written_and_sent_in_one_step, a_decision_counts_once,
+            what_was_decided_on_another_version_counts_nothing, who_leads_no_more_decides_nothing,
+            one_leads_though_all_would, who_renews_is_not_replaced, who_resigns_is_replaced_at_once,
+            of_a_hundred_candidates_one_takes_over, what_was_decided_is_told_newest_first);
         $crate::conformance_tests!(@suite shares $make:
             a_newcomer_waits_for_one, turns_go_by_weight, of_one_share_the_first_comes_first,
             a_share_that_was_idle_has_saved_nothing, what_is_sorted_is_served_once, what_comes_back_is_next,

@@ -6,6 +6,7 @@ use apium_core::broadcast::Broadcast;
 use apium_core::broker::QueueDepth;
 use apium_core::fleet::Revocations;
 use apium_core::limits::Limits;
+use apium_core::schedules::Schedules;
 use apium_core::shares::Shares;
 use apium_core::unique::Uniques;
 use apium_core::{
@@ -36,6 +37,10 @@ impl Broker for Inline {
 
     fn shares(&self) -> &dyn Shares {
         self.0.memory.shares()
+    }
+
+    fn schedules(&self) -> &dyn Schedules {
+        self.0.memory.schedules()
     }
 
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {

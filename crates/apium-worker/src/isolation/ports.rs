@@ -14,6 +14,7 @@ use apium_core::fleet::Revocations;
 use apium_core::limits::{Admission, Admitted, Definitions, Limit, LimitUse, Limits};
 use apium_core::memory::Memory;
 use apium_core::protocol::{RawJson, ResultRecord};
+use apium_core::schedules::Schedules;
 use apium_core::shares::Shares;
 use apium_core::state::Overwrite;
 use apium_core::unique::{AtStart, Claimed, Holder, UniqueClaim, Uniques};
@@ -122,6 +123,10 @@ impl Broker for Ports {
 
     fn shares(&self) -> &dyn Shares {
         self.0.nobody.shares()
+    }
+
+    fn schedules(&self) -> &dyn Schedules {
+        self.0.nobody.schedules()
     }
 
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {

@@ -13,6 +13,7 @@ use apium_core::limits::{Admission, Admitted, Definitions, Limit, LimitUse, Limi
 use apium_core::memory::Memory;
 use apium_core::protocol::ResultRecord;
 use apium_core::protocol::control::ReplyTo;
+use apium_core::schedules::Schedules;
 use apium_core::shares::{Shares, Sorted};
 use apium_core::unique::{AtStart, Claimed, Holder, UniqueClaim, Uniques};
 use apium_core::{
@@ -220,6 +221,10 @@ impl Broker for Probe {
 
     fn shares(&self) -> &dyn Shares {
         self
+    }
+
+    fn schedules(&self) -> &dyn Schedules {
+        self.inner.schedules()
     }
 
     async fn publish(&self, messages: &[Outgoing]) -> Result<(), BackendError> {

@@ -1,0 +1,121 @@
+//! One scheduler of any number: it waits to lead, leads until it is stopped or another does, and waits again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apium_core::client::fresh_id;
+use apium_core::schedules::Schedules;
+use apium_core::{Client, Clock, SystemClock};
+use tokio_util::sync::CancellationToken;
+
+use crate::catalogue::Catalogue;
+use crate::election::{self, Candidate, Pace};
+use crate::entry::Entry;
+use crate::office;
+
+/// How long a scheduler that is stopped tries to give up its lead.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// A scheduler, ready to run.
+pub struct Scheduler {
+    pub(crate) client: Client,
+    pub(crate) clock: Arc<dyn Clock>,
+    name: String,
+    pub(crate) pace: Pace,
+    declared: Vec<Entry>,
+}
+
+/// Between two tries of what the store has refused.
+pub(crate) const AGAIN: Duration = Duration::from_secs(1);
+
+/// Why a leader leads no more.
+enum End {
+    Stopped,
+    Deposed,
+}
+
+impl Scheduler {
+    /// A scheduler that sends through this client; its name is for people, such as `beat@host`.
+    pub fn new(client: Client, name: &str) -> Self {
+        let (clock, pace) = (Arc::new(SystemClock), Pace::default());
+        // What it calls itself must be its own: a process started anew has the name of the one before it.
+        let name = format!("{name} {}", fresh_id());
+        Self { client, clock, name, pace, declared: Vec::new() }
+    }
+
+    /// The same, telling the time of day by `clock`: for tests that step time.
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// The same with another pace of the election; that of all schedulers should be the same.
+    pub fn with_pace(self, pace: Pace) -> Self {
+        Self { pace, ..self }
+    }
+
+    /// The same with the entries that its settings declare: kept once it leads, in place of those declared before.
+    pub fn declaring(self, entries: Vec<Entry>) -> Self {
+        Self { declared: entries, ..self }
+    }
+
+    /// Schedules until asked to stop. Errors of the store are told in the log, and it is tried again.
+    pub async fn run(self, stop: CancellationToken) {
+        while let Some(Some(term)) = stop.run_until_cancelled(self.stand()).await {
+            tracing::info!(scheduler = self.name, term, "leads the schedulers");
+            match self.lead(term, &stop).await {
+                End::Deposed => tracing::warn!(scheduler = self.name, term, "another scheduler leads now"),
+                End::Stopped => {
+                    // Who comes next would wait for a lease otherwise.
+                    drop(tokio::time::timeout(GOODBYE, self.schedules().resign(term)).await);
+                    return;
+                }
+            }
+        }
+    }
+
+    pub(crate) fn schedules(&self) -> &dyn Schedules {
+        self.client.broker().schedules()
+    }
+
+    /// Waits until it is to lead, under the term that is returned.
+    async fn stand(&self) -> Option<u64> {
+        let mut candidate = Candidate::new(self.schedules(), &self.name, self.pace.lease);
+        let mut told = None;
+        loop {
+            let pause = match candidate.stand().await {
+                Ok(Some(term)) => return Some(term),
+                Ok(None) => self.pace.renew,
+                Err(error) => {
+                    tracing::warn!(%error, "who leads the schedulers cannot be asked; trying again");
+                    AGAIN
+                }
+            };
+            if told.as_deref() != candidate.follows() {
+                told = candidate.follows().map(ToOwned::to_owned);
+                tracing::info!(scheduler = self.name, leader = told, "waits: another scheduler leads");
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn lead(&self, term: u64, stop: &CancellationToken) -> End {
+        let work = async {
+            self.declare().await;
+            office::work(self, term).await;
+        };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => End::Stopped,
+            () = election::keep(self.schedules(), term, self.pace) => End::Deposed,
+            () = work => End::Deposed,
+        }
+    }
+
+    async fn declare(&self) {
+        let catalogue = Catalogue::new(&self.client).with_clock(self.clock.clone());
+        while let Err(error) = catalogue.declare(&self.declared).await {
+            tracing::warn!(%error, "the schedules of the settings cannot be kept; trying again");
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+}
