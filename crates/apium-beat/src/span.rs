@@ -9,6 +9,9 @@ use serde::{Deserializer, Serializer};
 /// What a span must be, in the words of an error.
 const EXPECTED: &str = "a number of seconds, or a text such as `30s`, `5m` or `1h 30m`";
 
+/// More seconds than any span here may have: some three thousand years.
+const MOST: f64 = 1e11;
+
 /// Seconds, as a whole number where they are whole.
 pub(crate) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     if span.subsec_nanos() == 0 {
@@ -33,17 +36,11 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
 
 /// A span of so many seconds, to the microsecond, as Python keeps it.
 pub(crate) fn of_seconds(seconds: f64) -> Result<Duration, String> {
-    let micros = (seconds * 1e6).round();
-    Duration::try_from_secs_f64(micros / 1e6)
-        .ok()
-        .filter(|span| span.as_secs() < i64::MAX.unsigned_abs())
-        .map(|span| Duration::from_micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX) + round_up(span)))
-        .ok_or_else(|| wrong(&seconds.to_string()))
-}
-
-/// One microsecond more where the float fell just below it.
-fn round_up(span: Duration) -> u64 {
-    u64::from(span.subsec_nanos() % 1000 >= 500)
+    let span =
+        Some(seconds).filter(|seconds| *seconds <= MOST).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let nearest =
+        |span: Duration| Duration::from_micros(u64::try_from((span.as_nanos() + 500) / 1000).unwrap_or(u64::MAX));
+    span.map(nearest).ok_or_else(|| wrong(&seconds.to_string()))
 }
 
 fn wrong(given: &str) -> String {

@@ -57,6 +57,10 @@ fn what_is_no_schedule_is_told_in_a_sentence() {
     );
     assert_eq!(refused(json!(0)), "every must be from 0.1 seconds to a hundred years, not 0 seconds");
     assert_eq!(refused(json!(-3)), "every must be from 0.1 seconds to a hundred years, not 0 seconds");
+    for far in [json!(4.4e16), json!(1e300), json!({"interval": "1e300"}), json!(u64::MAX), json!({"interval": "-1s"})]
+    {
+        assert!(refused(far.clone()).starts_with("every must be "), "{far}");
+    }
     assert_eq!(
         refused(json!({"interval": "soon"})),
         "every must be a number of seconds, or a text such as `30s`, `5m` or `1h 30m`, not `soon`"
