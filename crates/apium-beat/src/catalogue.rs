@@ -170,8 +170,8 @@ impl<'a> Catalogue<'a> {
         Ok(lines.into_iter().filter_map(read).collect())
     }
 
-    /// Keeps what settings declare: new entries, and those that have changed. What an operator has put under the same name
-    /// stays; what settings declared before and declare no more is dropped. A pause stays.
+    /// Keeps what settings and programs declare: new entries, and those that have changed. What an operator has put under the same name
+    /// stays; what was declared before and is no more is dropped. A pause stays.
     ///
     /// # Errors
     /// When the store cannot be used.
@@ -196,7 +196,7 @@ impl<'a> Catalogue<'a> {
         }
         let names: HashSet<_> = declared.iter().map(|entry| entry.name.as_str()).collect();
         let gone = kept.values().filter_map(listed).map(|listed| listed.entry);
-        let gone = gone.filter(|entry| entry.origin == Origin::File && !names.contains(entry.name.as_str()));
+        let gone = gone.filter(|entry| entry.origin != Origin::Operator && !names.contains(entry.name.as_str()));
         let gone: Vec<_> = gone.map(|entry| entry.name).collect();
         if !gone.is_empty() {
             self.schedules().drop_entries(&gone).await?;

@@ -14,6 +14,9 @@
 //!
 //! Beside these there is `{"once": "2026-12-24T18:00:00Z"}`, which Celery has not. As in Celery's `crontab(…)`, a field
 //! that is left out is `*`: with an hour and no minute it is due every minute of that hour.
+//!
+//! An entry may also say what only ours can: `zone`, `missed`, `window`, `overlap`, `jitter`, `paused`, `start`, `end`, as
+//! in [`Entry`].
 
 use apium_protocol::RawJson;
 use serde::Deserialize;
@@ -27,7 +30,6 @@ use crate::zone::Zone;
 
 /// What Celery lets an entry say.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Form {
     task: String,
     schedule: Value,
@@ -36,6 +38,9 @@ struct Form {
     options: Option<RawJson>,
     #[serde(default)]
     relative: bool,
+    /// What an [`Entry`] says beside.
+    #[serde(flatten)]
+    more: Map<String, Value>,
 }
 
 /// The parts of a `timedelta`, in seconds.
@@ -74,13 +79,24 @@ fn read(name: &str, entry: &RawJson, zone: &Zone) -> Result<Entry, ScheduleError
         Some(table) => table.members().map_err(|error| wrong(field, &error)),
         None => Ok(Vec::new()),
     };
+    let mut ours = form.more;
+    for known in ["name", "origin"] {
+        if ours.contains_key(known) {
+            return Err(ScheduleError::new(known, "is not for the settings to say").within(name));
+        }
+    }
+    let has_zone = ours.contains_key("zone");
+    ours.extend([("name".to_owned(), name.into()), ("task".to_owned(), form.task.into())]);
+    ours.insert("schedule".to_owned(), 1.into());
+    let ours: Entry = serde_json::from_value(Value::Object(ours)).map_err(|error| wrong("entry", &error))?;
     let entry = Entry {
-        zone: zone.clone(),
+        schedule,
+        zone: if has_zone { ours.zone.clone() } else { zone.clone() },
         args: form.args.unwrap_or_default(),
         kwargs: table("kwargs", form.kwargs)?,
         options: table("options", form.options)?,
         origin: Origin::File,
-        ..Entry::new(name, form.task, schedule)
+        ..ours
     };
     entry.check()?;
     Ok(entry)

@@ -1,12 +1,12 @@
 //! One scheduler of any number: it waits to lead, leads until it is stopped or another does, and waits again.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use apium_core::client::fresh_id;
 use apium_core::schedules::Schedules;
 use apium_core::{Client, Clock, SystemClock};
-use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Catalogue;
 use crate::election::{self, Candidate, Pace};
@@ -59,10 +59,16 @@ impl Scheduler {
     }
 
     /// Schedules until asked to stop. Errors of the store are told in the log, and it is tried again.
-    pub async fn run(self, stop: CancellationToken) {
-        while let Some(Some(term)) = stop.run_until_cancelled(self.stand()).await {
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let mut stop = pin!(stop);
+        loop {
+            let term = tokio::select! {
+                biased;
+                () = &mut stop => return,
+                term = self.stand() => term,
+            };
             tracing::info!(scheduler = self.name, term, "leads the schedulers");
-            match self.lead(term, &stop).await {
+            match self.lead(term, stop.as_mut()).await {
                 End::Deposed => tracing::warn!(scheduler = self.name, term, "another scheduler leads now"),
                 End::Stopped => {
                     // Who comes next would wait for a lease otherwise.
@@ -78,12 +84,12 @@ impl Scheduler {
     }
 
     /// Waits until it is to lead, under the term that is returned.
-    async fn stand(&self) -> Option<u64> {
+    async fn stand(&self) -> u64 {
         let mut candidate = Candidate::new(self.schedules(), &self.name, self.pace.lease);
         let mut told = None;
         loop {
             let pause = match candidate.stand().await {
-                Ok(Some(term)) => return Some(term),
+                Ok(Some(term)) => return term,
                 Ok(None) => self.pace.renew,
                 Err(error) => {
                     tracing::warn!(%error, "who leads the schedulers cannot be asked; trying again");
@@ -98,14 +104,14 @@ impl Scheduler {
         }
     }
 
-    async fn lead(&self, term: u64, stop: &CancellationToken) -> End {
+    async fn lead(&self, term: u64, stop: Pin<&mut impl Future<Output = ()>>) -> End {
         let work = async {
             self.declare().await;
             office::work(self, term).await;
         };
         tokio::select! {
             biased;
-            () = stop.cancelled() => End::Stopped,
+            () = stop => End::Stopped,
             () = election::keep(self.schedules(), term, self.pace) => End::Deposed,
             () = work => End::Deposed,
         }

@@ -8,7 +8,7 @@ use apium::holds_login;
 use clap::error::ContextValue;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::commands::{dead, doctor, limits, outbox, remote, verify};
+use crate::commands::{beat, dead, doctor, limits, outbox, remote, verify};
 use crate::failure::{Failure, USAGE};
 use crate::settings::{self, HUNDRED_YEARS, Kind, Scope, Setting};
 use crate::stderr::say;
@@ -60,7 +60,7 @@ fn command(name: &str, table: &[Setting]) -> Command {
         .subcommands([
             with(
                 Command::new("up").about("Serve the API and work, in one process"),
-                &[Scope::Listen, Scope::Work, Scope::Outbox, Scope::Services],
+                &[Scope::Listen, Scope::Work, Scope::Outbox, Scope::Beat, Scope::Services],
             ),
             with(
                 Command::new("serve").about("Serve the API; workers run elsewhere"),
@@ -69,6 +69,7 @@ fn command(name: &str, table: &[Setting]) -> Command {
             Command::new("worker")
                 .about("Work; with --listen, also answer /livez, /readyz and /metrics")
                 .args(flags_of(&alone, &[Scope::Work, Scope::Listen, Scope::Outbox, Scope::Services, Scope::All])),
+            beat::command(with),
             with(call(), &[]),
             with(result(), &[]),
             with(Command::new("queues").about("How the queues stand").arg(queues_argument()), &[]),
@@ -83,7 +84,10 @@ fn command(name: &str, table: &[Setting]) -> Command {
         .subcommands(remote::commands(|command| with(command, &[])))
         .subcommands([Command::new("settings")
             .about("Show every setting and where its value comes from")
-            .args(flags_of(table, &[Scope::All, Scope::Listen, Scope::Work, Scope::Outbox, Scope::Services]))
+            .args(flags_of(
+                table,
+                &[Scope::All, Scope::Listen, Scope::Work, Scope::Outbox, Scope::Beat, Scope::Services],
+            ))
             .arg(switch("manual", "Print the manual page of settings"))])
 }
 

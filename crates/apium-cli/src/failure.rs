@@ -3,6 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use apium::beat::CatalogueError;
 use apium::{BackendError, SendError, WorkerError};
 
 /// The code of a command line or a setting that cannot be used; it is clap's own.
@@ -35,6 +36,12 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.sentence)
+    }
+}
+
+impl From<CatalogueError> for Failure {
+    fn from(error: CatalogueError) -> Self {
+        Self::new(error.to_string())
     }
 }
 

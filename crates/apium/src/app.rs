@@ -1,5 +1,7 @@
 //! An app: the tasks of a program, the state they share, and where they are sent.
 
+use apium_beat::{Entry, Origin, Scheduler};
+use apium_core::client::hostname;
 use apium_core::context::States;
 use apium_core::routing::{Route, Routes};
 use apium_core::{Client, Registry, Task};
@@ -14,13 +16,14 @@ pub struct App {
     registry: Registry,
     states: States,
     routes: Routes,
+    schedules: Vec<Entry>,
 }
 
 impl App {
     /// An app without tasks.
     pub fn new(name: impl Into<String>) -> Self {
         let (registry, states, routes) = (Registry::default(), States::default(), Routes::default());
-        Self { name: name.into(), registry, states, routes }
+        Self { name: name.into(), registry, states, routes, schedules: Vec::new() }
     }
 
     /// Adds a task.
@@ -68,6 +71,20 @@ impl App {
     pub fn routing(mut self, change: impl FnOnce(Routes) -> Routes) -> Self {
         self.routes = change(self.routes);
         self
+    }
+
+    /// Sends a task by a schedule, wherever a scheduler of this app runs: [`App::scheduler`], `apium up`, `apium beat`. One of
+    /// the same name takes the place of the one before.
+    pub fn schedule(mut self, entry: Entry) -> Self {
+        let origin = if entry.origin == Origin::File { Origin::File } else { Origin::Code };
+        self.schedules.retain(|known| known.name != entry.name);
+        self.schedules.push(Entry { origin, ..entry });
+        self
+    }
+
+    /// Its schedules.
+    pub fn schedules(&self) -> &[Entry] {
+        &self.schedules
     }
 
     /// The app's name.
@@ -121,6 +138,12 @@ impl App {
         };
         let options = WorkerOptions { queues: self.queues(), ..WorkerOptions::default() };
         Inline::new(self.registry.clone(), self.states.clone(), clients).storing_in(results).with_options(options)
+    }
+
+    /// A scheduler on this backend, one of any number, of which one leads; `.run(stop)` schedules until that resolves.
+    pub fn scheduler(&self, backend: &Backend) -> Scheduler {
+        let name = format!("{}@{}", self.name, hostname());
+        Scheduler::new(self.client(backend), &name).declaring(self.schedules.clone())
     }
 
     /// A worker on this backend; `.run(stop)` works until asked to stop.

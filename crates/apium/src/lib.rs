@@ -43,6 +43,7 @@ mod backend;
 pub mod isolation;
 pub mod prelude;
 
+pub use apium_beat as beat;
 pub use apium_bodies as bodies;
 pub use apium_core as core;
 pub use apium_core::outbox;

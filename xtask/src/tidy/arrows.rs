@@ -33,6 +33,7 @@ pub(super) const ROOMS: [Room; 14] = [
         "apium",
         4,
         &[
+            "apium-beat",
             "apium-bodies",
             "apium-core",
             "apium-macros",

@@ -119,7 +119,7 @@ impl World {
 impl Process {
     fn of(scheduler: Scheduler, clock: Arc<SetClock>) -> Self {
         let (stop, frozen) = (CancellationToken::new(), watch::Sender::new(false));
-        let running = tokio::spawn(freezing(scheduler.run(stop.clone()), frozen.subscribe()));
+        let running = tokio::spawn(freezing(scheduler.run(stop.clone().cancelled_owned()), frozen.subscribe()));
         Self { clock, stop, frozen, running }
     }
 

@@ -1,5 +1,6 @@
 //! The commands: each role of the executable in a file of its own; here they are only told apart.
 
+pub(crate) mod beat;
 mod call;
 pub(crate) mod dead;
 pub(crate) mod doctor;
@@ -82,7 +83,7 @@ fn start(
     }
     let _log = logging::start(settings.filter()?, settings.text("log_format").unwrap_or("text"));
     let register = |app, service: &Service| (service.register)(app, &|name: &str| settings.of_service(name));
-    let app = settings.routed(services.iter().try_fold(app, register)?)?;
+    let app = settings.scheduled(settings.routed(services.iter().try_fold(app, register)?)?)?;
     // A worker's child has the worker's own command line, and goes no further than here.
     apium::isolation::child_with(&app, settings.backend()?.bodies);
     let json = own.get_flag("json");
@@ -94,6 +95,8 @@ fn start(
             "up" => roles::up(invocation).await,
             "serve" => roles::serve(invocation).await,
             "worker" => roles::worker(invocation).await,
+            "beat" => roles::beat(invocation).await,
+            other if other.starts_with("beat ") => beat::beat(invocation, &other["beat ".len()..]).await,
             "call" => call::call(invocation).await,
             "result" => result::result(invocation).await,
             "queues" => queues::queues(invocation).await,
@@ -137,7 +140,7 @@ fn no_threads(error: &std::io::Error) -> Failure {
 }
 
 fn show_settings(settings: &Settings, matches: &ArgMatches) -> Result<ExitCode, Failure> {
-    let all = settings.told(&[Scope::All, Scope::Listen, Scope::Work, Scope::Outbox, Scope::Services]);
+    let all = settings.told(&[Scope::All, Scope::Listen, Scope::Work, Scope::Outbox, Scope::Beat, Scope::Services]);
     if matches.get_flag("manual") {
         output::line(settings.manual().trim_end())?;
     } else if matches.get_flag("json") {

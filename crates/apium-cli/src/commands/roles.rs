@@ -1,4 +1,4 @@
-//! The long-running roles: `up`, `serve`, `worker`. Each only wires.
+//! The long-running roles: `up`, `serve`, `worker`, `beat`. Each only wires.
 
 use std::num::NonZero;
 use std::process::ExitCode;
@@ -27,10 +27,13 @@ pub(crate) async fn up(invocation: Invocation) -> Result<ExitCode, Failure> {
     let backend = invocation.open().await?;
     let worker = worker_on(&invocation, &backend)?;
     let relay = outbox::beside(&invocation, &backend, &stop).await?;
+    let schedules = schedules_beside(&invocation, &backend, &stop);
     let router = invocation.router(&backend, Some(worker.vitals()))?;
-    invocation.greet(Some(&listener), &[Scope::All, Scope::Listen, Scope::Work, Scope::Outbox, Scope::Services], true);
+    let scopes = [Scope::All, Scope::Listen, Scope::Work, Scope::Outbox, Scope::Beat, Scope::Services];
+    invocation.greet(Some(&listener), &scopes, true);
     let patience = invocation.settings.stop_timeout();
-    let ((), (), worked) = tokio::join!(http::serve(listener, router, stop.clone(), patience), relay, worker.run(stop));
+    let serving = http::serve(listener, router, stop.clone(), patience);
+    let ((), (), (), worked) = tokio::join!(serving, relay, schedules, worker.run(stop.clone()));
     worked?;
     Ok(goodbye())
 }
@@ -65,6 +68,23 @@ pub(crate) async fn worker(invocation: Invocation) -> Result<ExitCode, Failure> 
     let ((), (), worked) = tokio::join!(serving, relay, worker.run(stop.clone()));
     worked?;
     Ok(goodbye())
+}
+
+/// A scheduler alone.
+pub(crate) async fn beat(invocation: Invocation) -> Result<ExitCode, Failure> {
+    invocation.needs_broker("beat")?;
+    let stop = stop_on_signals()?;
+    let backend = invocation.open().await?;
+    invocation.greet(None, &[Scope::All, Scope::Beat], false);
+    invocation.app.scheduler(&backend).run(stop.requested()).await;
+    Ok(goodbye())
+}
+
+/// The scheduler beside a worker, unless it is left to others.
+async fn schedules_beside(invocation: &Invocation, backend: &Backend, stop: &Stop) {
+    if !invocation.settings.switch("without_beat") {
+        invocation.app.scheduler(backend).run(stop.requested()).await;
+    }
 }
 
 fn stop_on_signals() -> Result<Stop, Failure> {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
+use apium::beat::Zone;
 use apium::{holds_login, redact};
 use apium_core::task::rate_limit;
 use axum::http::HeaderValue;
@@ -60,6 +61,8 @@ impl Kind {
             }
             Self::Routes => routing::rules(text).map(drop),
             Self::Queues => routing::queues(text).map(drop),
+            Self::Schedules => routing::schedules(text, &Zone::UTC).map(drop),
+            Self::Zone => hold(Zone::named(text).is_ok(), "the name of a time zone, such as Europe/Madrid", text),
             Self::Switch => hold(matches!(text, "true" | "false" | "1" | "0"), "true or false", text),
             Self::Rate => hold(rate_limit(text).is_some(), "a rate limit, such as 10/s, 100/m or 1/h", text),
             Self::Word(words) => hold(words.contains(&text), &words.join(" or "), text),

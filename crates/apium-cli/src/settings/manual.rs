@@ -47,6 +47,7 @@ fn commands(scope: Scope) -> &'static str {
         Scope::All => "all",
         Scope::Work => "up, worker",
         Scope::Outbox => "up, worker, outbox",
+        Scope::Beat => "up, beat",
         Scope::Listen | Scope::Services => "up, serve, worker",
     }
 }

@@ -1,7 +1,11 @@
-//! The routes among the settings: a table of `apium.toml`, or a file with the dict of a Celery app.
+//! The routes and schedules among the settings: a table of `apium.toml`, or a file with the dict of a Celery app.
+
+use std::fmt::Display;
 
 use apium::App;
-use apium_core::routing::{DeclaredQueue, ExchangeType, RouteError, Routes, Rules};
+use apium::beat::celery::import;
+use apium::beat::{Entry, Zone};
+use apium_core::routing::{DeclaredQueue, ExchangeType, Routes, Rules};
 
 use super::Settings;
 use super::check::file;
@@ -10,7 +14,7 @@ use crate::failure::Failure;
 
 /// Whether the setting is a table, which keeps its order.
 pub(super) fn is_table(kind: Kind) -> bool {
-    matches!(kind, Kind::Routes | Kind::Queues)
+    matches!(kind, Kind::Routes | Kind::Queues | Kind::Schedules)
 }
 
 /// The text of a value of `apium.toml`: a path as it is, a table as JSON.
@@ -32,7 +36,24 @@ pub(super) fn queues(text: &str) -> Result<Vec<DeclaredQueue>, String> {
     read(text, DeclaredQueue::parse)
 }
 
+/// The schedules a setting means, in this zone unless they say otherwise.
+pub(super) fn schedules(text: &str, zone: &Zone) -> Result<Vec<Entry>, String> {
+    read(text, |text| import(text, zone))
+}
+
 impl Settings {
+    /// The zone of schedules that name none.
+    pub(crate) fn zone(&self) -> Zone {
+        self.text("timezone").and_then(|name| Zone::named(name).ok()).unwrap_or(Zone::UTC)
+    }
+
+    /// The app with these schedules beside its own.
+    pub(crate) fn scheduled(&self, app: App) -> Result<App, Failure> {
+        let wrong = |why: String| Failure::usage(format!("beat_schedule {why}"));
+        let entries = self.text("beat_schedule").map_or(Ok(Vec::new()), |text| schedules(text, &self.zone()));
+        Ok(entries.map_err(wrong)?.into_iter().fold(app, App::schedule))
+    }
+
     /// The app with these routes before its own.
     pub(crate) fn routed(&self, app: App) -> Result<App, Failure> {
         let wrong = |key: &'static str| move |why: String| Failure::usage(format!("{key} {why}"));
@@ -68,7 +89,7 @@ impl Settings {
     }
 }
 
-fn read<T>(text: &str, parse: impl Fn(&str) -> Result<T, RouteError>) -> Result<T, String> {
+fn read<T, E: Display>(text: &str, parse: impl Fn(&str) -> Result<T, E>) -> Result<T, String> {
     if text.trim_start().starts_with(['{', '[', '(']) {
         return parse(text).map_err(|error| format!("cannot be used: {error}"));
     }

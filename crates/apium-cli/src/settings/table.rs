@@ -1,5 +1,6 @@
 //! The table of settings: the engine's, and after them what each service declares.
 
+mod beat;
 mod bodies;
 mod eager;
 mod ground;
@@ -43,6 +44,8 @@ pub(crate) enum Scope {
     Listen,
     /// `up`, `worker` and `outbox`.
     Outbox,
+    /// `up` and `beat`.
+    Beat,
     /// `up`, `serve` and `worker`: what the services need.
     Services,
 }
@@ -80,6 +83,10 @@ pub(crate) enum Kind {
     Routes,
     /// Celery's `task_queues`, likewise.
     Queues,
+    /// Celery's `beat_schedule`, likewise.
+    Schedules,
+    /// The IANA name of a time zone.
+    Zone,
     /// `true` or `false`.
     Switch,
     /// A rate limit in Celery's notation.
@@ -110,7 +117,7 @@ pub(crate) const HUNDRED_YEARS: f64 = 3_153_600_000.0;
 
 /// The engine's settings, in the order of the manual.
 const ENGINE: &[&[Setting]] =
-    &[ground::GROUND, routing::ROUTING, bodies::BODIES, eager::EAGER, work::WORK, outbox::OUTBOX];
+    &[ground::GROUND, routing::ROUTING, bodies::BODIES, eager::EAGER, work::WORK, beat::BEAT, outbox::OUTBOX];
 
 /// The engine's settings and those of these services.
 pub(crate) fn table(services: &[Service]) -> Vec<Setting> {

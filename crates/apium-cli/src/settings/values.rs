@@ -186,7 +186,7 @@ impl Settings {
                 // A name or a path that held a login was refused; an `@` in it is just an `@`.
                 let plain = match setting.kind {
                     Kind::Folder | Kind::File | Kind::NodeName | Kind::Names => true,
-                    kind => matches!(kind, Kind::Name | Kind::Routes | Kind::Queues),
+                    kind => matches!(kind, Kind::Name | Kind::Routes | Kind::Queues | Kind::Schedules),
                 };
                 let shown = match setting.kind {
                     Kind::Secret => "***".to_owned(),

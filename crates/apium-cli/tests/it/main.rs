@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod alerts;
+mod beat;
 mod bounds;
 mod busy;
 mod chord_storm;
