@@ -14,12 +14,13 @@ from celery import Celery
 
 URL = os.environ["APIUM_REDIS"]
 
-app = Celery("interop", broker=URL, backend=URL)
-app.conf.update(
-    broker_connection_retry_on_startup=True,
-    broker_transport_options=json.loads(os.environ.get("APIUM_TRANSPORT", "{}")),
+app = Celery("interop", broker=URL)
+app.conf.update({
+    "result_backend": URL,
+    "broker_connection_retry_on_startup": True,
+    "broker_transport_options": json.loads(os.environ.get("APIUM_TRANSPORT", "{}")),
     **json.loads(os.environ.get("APIUM_CONF", "{}")),
-)
+})
 
 
 class OutOfStock(Exception):

@@ -17,7 +17,8 @@ pub const RESULTS: u32 = 500;
 /// Messages that are looked through.
 pub const MESSAGES: usize = 1_000_000;
 
-/// The part of a broker or result store that tells how it is kept.
+/// The part of a broker or result store that tells how it is kept. Every backend that outlives its process passes the
+/// suite in `conformance/inspection.rs`.
 #[async_trait]
 pub trait Inspection: Send + Sync + 'static {
     /// Looks around.

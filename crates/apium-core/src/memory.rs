@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use crate::broadcast::Broadcast;
 use crate::broker::{Broker, Claim, Delivery, Disposition, Outgoing, QueueDepth, Receipt, Settled, Settlement};
 use crate::chords::Chords;
-use crate::clock::{Clock, SystemClock, after};
+use crate::clock::{Clock, Drift, SystemClock, after};
 use crate::dead::{DeadFilter, DeadLetter, MOST_DEATHS, UNNAMED};
 use crate::error::BackendError;
 use crate::fleet::{Fleet, Revocations, WorkerCard};
@@ -58,6 +58,7 @@ struct Shelves {
     schedules: schedules::Shelf,
     shares: shares::Shelf,
     ears: broadcast::Ears,
+    drift: Drift,
 }
 
 struct Held {
@@ -65,12 +66,20 @@ struct Held {
     priority: u8,
     bytes: Arc<[u8]>,
     published: Timestamp,
+    /// Long ago, once it has been due: a clock that is set back takes nothing out of the line.
     due: Timestamp,
-    claim: Option<(String, Timestamp)>,
+    claim: Option<Claimed>,
     redelivered: bool,
     deaths: Vec<String>,
     /// In a shared queue, once it is sorted.
     turn: Option<i64>,
+}
+
+struct Claimed {
+    tag: String,
+    /// When it was taken or renewed, and until when.
+    since: Timestamp,
+    until: Timestamp,
 }
 
 struct Kept {
@@ -138,6 +147,24 @@ impl Memory {
     }
 }
 
+impl Claimed {
+    fn now(tag: &str, now: Timestamp, lease: Duration) -> Self {
+        Self { tag: tag.to_owned(), since: now, until: after(now, lease) }
+    }
+
+    fn lease(&self) -> Duration {
+        Duration::try_from(self.until.duration_since(self.since)).unwrap_or_default()
+    }
+
+    /// Whether it has run out. One from the future is of a clock that was set back since: it begins now.
+    fn is_over(&mut self, drift: &Drift, now: Timestamp) -> bool {
+        if self.since > now {
+            *self = Self::now(&self.tag, now, self.lease());
+        }
+        after(self.until, drift.gained(self.lease())) <= now
+    }
+}
+
 impl Held {
     fn died(&mut self, who: String) {
         self.deaths.push(who);
@@ -154,7 +181,7 @@ impl Shelves {
             priority: message.priority.min(9),
             bytes: message.bytes.as_slice().into(),
             published: now,
-            due: message.not_before.unwrap_or(now),
+            due: message.not_before.unwrap_or(Timestamp::MIN),
             claim: None,
             redelivered: false,
             deaths: Vec::new(),
@@ -176,11 +203,11 @@ impl Shelves {
     }
 
     /// Claims the message in this place.
-    fn hand_out(&mut self, place: i64, until: Timestamp) -> Option<Delivery> {
+    fn hand_out(&mut self, place: i64, now: Timestamp, lease: Duration) -> Option<Delivery> {
         let held = self.messages.get_mut(&place)?;
         self.claims += 1;
         let tag = self.claims.to_string();
-        (held.claim, held.turn) = (Some((tag.clone(), until)), None);
+        (held.claim, held.due, held.turn) = (Some(Claimed::now(&tag, now, lease)), Timestamp::MIN, None);
         Some(Delivery {
             receipt: Receipt { queue: held.queue.clone(), tag },
             bytes: held.bytes.clone(),
@@ -199,7 +226,7 @@ impl Shelves {
 
     /// A lease that ran out is good until another takes the message: nobody is served by work thrown away.
     fn place_of(&self, receipt: &Receipt) -> Option<i64> {
-        let held_by = |held: &Held| held.claim.as_ref().is_some_and(|(tag, _)| *tag == receipt.tag);
+        let held_by = |held: &Held| held.claim.as_ref().is_some_and(|claim| claim.tag == receipt.tag);
         self.messages.iter().find(|(_, held)| held_by(held)).map(|(place, _)| *place)
     }
 
@@ -328,7 +355,7 @@ impl Broker for Memory {
             while deliveries.len() < claim.max
                 && let Some(place) = shelves.next(queue, now)
             {
-                deliveries.extend(shelves.hand_out(place, after(now, claim.lease)));
+                deliveries.extend(shelves.hand_out(place, now, claim.lease));
             }
         }
         Ok(deliveries)
@@ -347,7 +374,7 @@ impl Broker for Memory {
         for receipt in receipts {
             let place = shelves.place_of(receipt);
             match place.and_then(|place| shelves.messages.get_mut(&place)) {
-                Some(held) => held.claim = Some((receipt.tag.clone(), after(now, lease))),
+                Some(held) => held.claim = Some(Claimed::now(&receipt.tag, now, lease)),
                 None => lost.push(receipt.clone()),
             }
         }
@@ -365,19 +392,21 @@ impl Broker for Memory {
     }
 
     async fn recover(&self) -> Result<usize, BackendError> {
-        let now = self.clock.now();
         let mut shelves = self.open();
+        let (from, now, to) = (self.clock.steady(), self.clock.now(), self.clock.steady());
+        let set = shelves.drift.look(from, now, to);
         let mut recovered = 0;
         let name = shelves.named.clone().unwrap_or_else(|| UNNAMED.to_owned());
-        for held in shelves.messages.values_mut() {
-            if held.claim.as_ref().is_some_and(|(_, until)| *until <= now) {
+        let Shelves { messages, drift, .. } = &mut *shelves;
+        for held in messages.values_mut() {
+            if held.claim.as_mut().is_some_and(|claim| claim.is_over(drift, now)) {
                 held.claim = None;
                 held.redelivered = true;
                 held.died(name.clone());
                 recovered += 1;
             }
         }
-        shelves.tend_limits(now);
+        shelves.tend_limits(now, set.is_some_and(|set| set.is_negative()));
         drop(shelves);
         self.changed.notify_waiters();
         Ok(recovered)

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use apium_core::bodies::{Bodies, PlainBodies};
+use apium_core::clock::Drift;
 use apium_core::{BackendError, Clock, SystemClock};
 
 use crate::address::Address;
@@ -63,6 +64,8 @@ pub(crate) struct Inner {
     pub(crate) misfits: Misfits,
     /// Whether a limit has ever been set, as far as this process knows: without any there are no lines to look after.
     pub(crate) limited: AtomicBool,
+    /// Whether the server's clock was set.
+    pub(crate) drift: Mutex<Drift>,
     /// Claims that may have taken something which nobody knows of.
     pub(crate) unanswered: UnansweredClaims,
     bound: Mutex<(u64, HashSet<String>)>,
@@ -95,6 +98,7 @@ impl RedisBackend {
                 beats: AtomicU64::new(0),
                 misfits: Misfits::default(),
                 limited: AtomicBool::new(false),
+                drift: Mutex::default(),
                 unanswered: UnansweredClaims::default(),
                 bound: Mutex::default(),
                 bindings: Mutex::default(),
@@ -185,9 +189,10 @@ impl RedisBackend {
         fresh
     }
 
-    /// How the tags of this process's claims begin.
-    pub(crate) fn claim_prefix(&self) -> String {
-        format!("{}{}:", keys::CLAIMED, self.inner.instance)
+    /// How the tags of this process's claims begin. They tell how long their leases are, so that one that reaches further
+    /// ahead, because the clock was set back, is known as such.
+    pub(crate) fn claim_prefix(&self, lease: Duration) -> String {
+        format!("{}{}-{}:", keys::CLAIMED, self.inner.instance, millis(lease))
     }
 
     /// A tag no one else makes, of a message that waits for its time.

@@ -113,8 +113,9 @@ impl Broker for RedisBackend {
     }
 
     async fn recover(&self) -> Result<usize, BackendError> {
-        let restored = self.restore_overdue().await?;
-        self.tend_limits().await?;
+        let (restored, set_back) = self.restore_overdue().await?;
+        self.lower_far_leases().await?;
+        self.tend_limits(set_back).await?;
         Ok(restored)
     }
 
@@ -176,7 +177,7 @@ impl RedisBackend {
     async fn pop(&self, claim: &Claim<'_>) -> Result<Vec<Delivery>, BackendError> {
         let max = u64::try_from(claim.max).unwrap_or(u64::MAX).min(100_000);
         let first = self.inner.numbers.fetch_add(max, Ordering::Relaxed);
-        let prefix = self.claim_prefix();
+        let prefix = self.claim_prefix(claim.lease);
         let mut script = scripts::CLAIM.key(keys::UNACKED);
         script.key(keys::INDEX).key(keys::REDELIVERED).key(keys::DEATHS);
         let delayed = claim.queues.iter().map(|queue| keys::delayed(queue));
@@ -194,7 +195,7 @@ impl RedisBackend {
         }
         let answer = self.inner.link.script::<Vec<Value>>(&script).await;
         if answer.as_ref().is_err_and(BackendError::is_transient) {
-            self.inner.unanswered.note(first, max, claim.queues);
+            self.inner.unanswered.note(&prefix, first, max, claim.queues);
         }
         let answer = answer?;
         let mut deliveries = Vec::with_capacity(answer.len() / 4);

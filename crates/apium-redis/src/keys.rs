@@ -36,6 +36,8 @@
 //! | `apium:inboxes` | zset | a binding of ours for answers → until when it is kept if its process dies |
 //! | `apium:queues` | set | queues an Apium process has used |
 
+use std::time::Duration;
+
 /// Unsettled messages.
 pub(crate) const UNACKED: &str = "unacked";
 /// When each of them may be restored.
@@ -181,12 +183,14 @@ pub(crate) fn holder(instance: &str) -> String {
     format!("apium:holder:{instance}")
 }
 
-/// What a tag of ours tells: `<kind><instance>:<number>:<step>:<queue>`.
+/// What a tag of ours tells: `<kind><instance>:<number>:<step>:<queue>`; behind the instance of a claim `-<milliseconds>`.
 pub(crate) struct Tag<'a> {
     /// It waits for its time.
     pub(crate) delayed: bool,
     /// The process that made it.
     pub(crate) instance: &'a str,
+    /// How long a lease its holder asks for.
+    pub(crate) lease: Option<Duration>,
     /// The priority step it came from.
     pub(crate) step: u8,
     /// The queue it came from.
@@ -201,8 +205,11 @@ impl<'a> Tag<'a> {
             None => (false, tag.strip_prefix(CLAIMED)?),
         };
         let mut parts = rest.splitn(4, ':');
-        let instance = parts.next()?;
+        let maker = parts.next()?;
+        let (instance, lease) =
+            maker.split_once('-').map_or((maker, None), |(instance, lease)| (instance, Some(lease)));
+        let lease = lease.and_then(|lease| lease.parse().ok()).map(Duration::from_millis);
         let step = parts.nth(1)?.parse().ok()?;
-        Some(Self { delayed, instance, step, queue: parts.next()? })
+        Some(Self { delayed, instance, lease, step, queue: parts.next()? })
     }
 }

@@ -1,7 +1,7 @@
 //! The ports kept on Redis, in exactly the key layout a Celery peer expects.
 //!
 //! Read in this order: `keys` (what lies where), `connection` (one line to Redis that mends itself) with `sentinel`,
-//! `backend` (what is opened), `broker` (publish, claim, renew), `unanswered`, `settle`, `recover`, `wake` (how a waiter
+//! `backend` (what is opened), `broker` (publish, claim, renew), `unanswered`, `settle`, `recover` with `clock`, `wake` (how a waiter
 //! learns of a change), `results`, `chords`, `fleet`, `dead`, `uniques`, `limits`, `broadcast` with `ears`, `examine` (a look
 //! that changes nothing). What must happen in one step is a script in `scripts/`.
 
@@ -10,6 +10,7 @@ mod backend;
 mod broadcast;
 mod broker;
 mod chords;
+mod clock;
 mod connection;
 mod dead;
 mod depths;

@@ -96,13 +96,14 @@ impl Limits for RedisBackend {
 }
 
 impl RedisBackend {
-    /// Calls whoever has a turn, where nothing else has done so.
-    pub(crate) async fn tend_limits(&self) -> Result<(), BackendError> {
+    /// Calls whoever has a turn, where nothing else has done so; those who were called too, if their turns are to be
+    /// reckoned `anew`.
+    pub(crate) async fn tend_limits(&self, anew: bool) -> Result<(), BackendError> {
         if !self.inner.limited.load(Ordering::Relaxed) {
             return Ok(());
         }
         let mut script = scripts::TEND_LIMITS.key(keys::LIMITS);
-        script.key(keys::UNACKED).key(keys::INDEX).arg(self.offset());
+        script.key(keys::UNACKED).key(keys::INDEX).arg(self.offset()).arg(u8::from(anew));
         self.inner.link.script(&script).await
     }
 

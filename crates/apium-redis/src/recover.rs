@@ -2,6 +2,7 @@
 //! the visibility timeout has passed, and messages whose time has come in queues that no Apium worker claims from.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use apium_core::BackendError;
 use apium_core::client::parse_iso;
@@ -19,6 +20,9 @@ const RUNS: usize = 50;
 /// How many deliveries of others are looked through for ours.
 const DEPTH: usize = 20_000;
 
+/// What a claim lasts that does not tell.
+const LEASE: Duration = Duration::from_secs(30);
+
 /// What a Python worker is called here: its name is not in Redis.
 const PYTHON: &str = "a Python worker";
 
@@ -28,6 +32,12 @@ struct Overdue {
     /// As Redis wrote it: compared as text when it is put back.
     score: String,
     value: Vec<u8>,
+}
+
+impl Overdue {
+    fn score(&self) -> f64 {
+        self.score.parse().unwrap_or(0.0)
+    }
 }
 
 /// Whose death it tells of that a message is overdue.
@@ -49,20 +59,26 @@ enum Remedy {
 }
 
 impl RedisBackend {
-    /// See [`apium_core::Broker::recover`].
-    pub(crate) async fn restore_overdue(&self) -> Result<usize, BackendError> {
+    /// See [`apium_core::Broker::recover`]. Tells as well whether the server's clock was set back since the last time.
+    pub(crate) async fn restore_overdue(&self) -> Result<(usize, bool), BackendError> {
+        let clock = &self.inner.settings.clock;
+        let from = clock.steady();
         let (now, overdue) = self.overdue().await?;
-        let visible = now - self.inner.settings.visibility_timeout.as_secs_f64();
+        let set_back = self.look_at_clock(from, now, clock.steady());
+        let visibility_timeout = self.inner.settings.visibility_timeout;
+        let visible = now - visibility_timeout.as_secs_f64();
         let mut due: BTreeMap<String, Vec<Overdue>> = BTreeMap::new();
         let mut remedies = Vec::new();
         // Latest claim first: each goes to the front, so the earliest ends up ahead.
         for lost in overdue {
             match Tag::read(&lost.tag) {
                 // So long overdue that its delayed set must have been lost: put back like any other.
-                Some(tag) if tag.delayed && lost.score.parse().unwrap_or(0.0) > visible => {
+                Some(tag) if tag.delayed && lost.score() > visible => {
                     due.entry(tag.queue.to_owned()).or_default().push(lost);
                 }
+                Some(tag) if !tag.delayed && lost.score() > now - self.gained(tag.lease.unwrap_or(LEASE)) => {}
                 Some(tag) => remedies.push((ours(&lost.value, &tag), lost)),
+                None if lost.score() > visible - self.gained(visibility_timeout) => {}
                 None => remedies.push((self.theirs(&lost).await?, lost)),
             }
         }
@@ -75,7 +91,8 @@ impl RedisBackend {
                 promoted => promoted?,
             }
         }
-        if remedies.is_empty() { Ok(0) } else { self.restore(&remedies).await }
+        let restored = if remedies.is_empty() { 0 } else { self.restore(&remedies).await? };
+        Ok((restored, set_back))
     }
 
     async fn overdue(&self) -> Result<(f64, Vec<Overdue>), BackendError> {

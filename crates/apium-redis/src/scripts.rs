@@ -24,6 +24,7 @@ scripts! {
     GIVE_BACK = "give_back";
     INBOX = "inbox";
     LIMIT_USES = "limits" "limit_uses";
+    LOWER = "lower";
     OVERDUE = "overdue";
     PROMOTE = "promote" "promote_due";
     PUBLISH = "put" "publish";

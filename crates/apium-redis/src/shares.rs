@@ -50,7 +50,7 @@ impl Shares for RedisBackend {
         self.give_back_unanswered().await?;
         let max = u64::try_from(claim.max).unwrap_or(u64::MAX).min(100_000);
         let first = self.inner.numbers.fetch_add(max, Ordering::Relaxed);
-        let prefix = self.claim_prefix();
+        let prefix = self.claim_prefix(claim.lease);
         let mut script = scripts::TAKE.key(keys::UNACKED);
         script.key(keys::INDEX).key(keys::REDELIVERED).key(keys::DEATHS);
         script.arg(self.offset()).arg(max).arg(claim.lease.as_secs_f64()).arg(&prefix).arg(first);
@@ -60,7 +60,7 @@ impl Shares for RedisBackend {
         }
         let answer = self.inner.link.script::<Vec<Value>>(&script).await;
         if answer.as_ref().is_err_and(BackendError::is_transient) {
-            self.inner.unanswered.note(first, max, claim.queues);
+            self.inner.unanswered.note(&prefix, first, max, claim.queues);
         }
         let mut fields = answer?.into_iter();
         let mut taken = Vec::new();

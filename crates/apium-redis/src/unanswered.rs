@@ -24,6 +24,8 @@ const TAGS: u64 = 20_000;
 pub(crate) struct UnansweredClaims(Mutex<Vec<Unanswered>>);
 
 struct Unanswered {
+    /// How its tags begin.
+    prefix: String,
     /// The number of its first tag.
     first: u64,
     max: u64,
@@ -32,11 +34,11 @@ struct Unanswered {
 
 impl UnansweredClaims {
     /// Keeps in mind that nobody knows what this claim took.
-    pub(crate) fn note(&self, first: u64, max: u64, queues: &[String]) {
+    pub(crate) fn note(&self, prefix: &str, first: u64, max: u64, queues: &[String]) {
         let lists = u64::try_from(queues.len() * STEPS.len()).unwrap_or(u64::MAX);
         let mut claims = self.open();
         if claims.len() < KEPT && max.saturating_mul(lists) <= TAGS {
-            claims.push(Unanswered { first, max, queues: queues.to_vec() });
+            claims.push(Unanswered { prefix: prefix.to_owned(), first, max, queues: queues.to_vec() });
         }
     }
 
@@ -70,7 +72,7 @@ impl RedisBackend {
 
     async fn give_back(&self, claim: &Unanswered) -> Result<u64, BackendError> {
         let mut script = scripts::GIVE_BACK.key(keys::UNACKED);
-        script.key(keys::INDEX).arg(self.claim_prefix()).arg(claim.first).arg(claim.max);
+        script.key(keys::INDEX).arg(&claim.prefix).arg(claim.first).arg(claim.max);
         for step in STEPS {
             for queue in &claim.queues {
                 script.key(keys::list(queue, step));

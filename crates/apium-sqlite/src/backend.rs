@@ -1,9 +1,10 @@
 //! The handle on one SQLite file: cheap to clone, safe to share, closed with its last clone.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use apium_core::clock::Drift;
 use apium_core::{BackendError, Clock, SystemClock};
 
 use crate::anchor::Anchor;
@@ -25,6 +26,7 @@ pub struct SqliteBackend {
     pub(crate) readers: Readers,
     pub(crate) bell: Arc<Bell>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) drift: Arc<Mutex<Drift>>,
     pub(crate) home: Arc<str>,
     _watch: Arc<Watch>,
 }
@@ -116,6 +118,7 @@ impl SqliteBackend {
             readers: Readers::start(looking, file.clone(), anchor).map_err(threads)?,
             bell,
             clock: settings.clock,
+            drift: Arc::default(),
             home: name(&file).into(),
             _watch: Arc::new(watch),
         })

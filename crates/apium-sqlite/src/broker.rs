@@ -1,16 +1,18 @@
 //! The broker port: each promise as one job for the writer or one question for the readers.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use apium_core::broadcast::Broadcast;
 use apium_core::broker::QueueDepth;
+use apium_core::clock::Drift;
 use apium_core::inspection::Inspection;
 use apium_core::limits::Limits;
 use apium_core::schedules::Schedules;
 use apium_core::shares::Shares;
 use apium_core::unique::Uniques;
 use apium_core::{
-    BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Outgoing, Receipt, Settled, Settlement,
+    BackendError, Broker, Claim, Clock, DeadFilter, DeadLetter, Delivery, Outgoing, Receipt, Settled, Settlement,
 };
 use async_trait::async_trait;
 use tokio::time::timeout_at;
@@ -120,17 +122,27 @@ impl Broker for SqliteBackend {
                 break;
             }
         }
-        let recover = |work: &Work<'_>| {
+        let (drift, clock, home) = (self.drift.clone(), self.clock.clone(), self.home.clone());
+        let recover = move |work: &Work<'_>| {
+            let mut drift = open(&drift);
+            // Now, not before a wait for the writer: nothing is judged by a clock that was set unseen.
+            let set_back = look(&mut drift, &*clock, &home);
             fleet::sweep(work)?;
             chords::sweep(work)?;
             uniques::sweep(work)?;
             broadcast::sweep(work)?;
             work.vacuum.ask();
-            let recovered = line::recover(work)?;
-            limits::tend(work)?;
+            let recovered = line::recover(work, &drift)?;
+            limits::tend(work, set_back)?;
             Ok(recovered)
         };
-        self.writer.write(Weight::light(line::RECOVERED), recover).await
+        let recovered = self.writer.write(Weight::light(line::RECOVERED), recover).await?;
+        while open(&self.drift).has_far_leases() {
+            if self.writer.write(Weight::light(line::RECOVERED), line::lower).await? < line::RECOVERED {
+                open(&self.drift).without_far_leases();
+            }
+        }
+        Ok(recovered)
     }
 
     async fn depths(&self, queues: &[String]) -> Result<Vec<QueueDepth>, BackendError> {
@@ -182,6 +194,18 @@ impl Broker for SqliteBackend {
         }
         Ok(dropped)
     }
+}
+
+/// Looks at the clock; true when it was set back since the last look.
+fn look(drift: &mut Drift, clock: &dyn Clock, store: &str) -> bool {
+    let (from, now, to) = (clock.steady(), clock.now(), clock.steady());
+    let Some(by) = drift.look(from, now, to) else { return false };
+    tracing::warn!(store, by = %by, "the clock of this machine was set: leases go on as if it had not been");
+    by.is_negative()
+}
+
+fn open(drift: &Mutex<Drift>) -> MutexGuard<'_, Drift> {
+    drift.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Who asked has left before the answer came: the messages go back as they were, instead of lying under a lease

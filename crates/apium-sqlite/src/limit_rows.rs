@@ -12,11 +12,11 @@ use crate::writer::Work;
 const RUNNING: &str = "SELECT count(*) FROM limit_places WHERE name = ?1";
 
 const FORGET: &str = "DELETE FROM limit_places WHERE name = ?1 AND (until <= ?2 OR (until IS NULL AND NOT EXISTS
-    (SELECT 1 FROM messages WHERE id = message AND state = 4 AND messages.tag = limit_places.tag AND lease > ?2)))";
+    (SELECT 1 FROM messages WHERE id = message AND state = 4 AND messages.tag = limit_places.tag)))";
 
 const HOLDS: &str = "SELECT EXISTS (SELECT 1 FROM limit_places WHERE name = ?1 AND message = ?2 AND tag = ?3
     AND (until > ?4 OR (until IS NULL AND EXISTS
-    (SELECT 1 FROM messages WHERE id = ?2 AND state = 4 AND messages.tag = ?3 AND lease > ?4))))";
+    (SELECT 1 FROM messages WHERE id = ?2 AND state = 4 AND messages.tag = ?3))))";
 
 const HOLD: &str = "INSERT OR REPLACE INTO limit_places (name, message, tag, until) VALUES (?1, ?2, ?3, ?4)";
 

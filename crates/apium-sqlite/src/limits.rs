@@ -41,14 +41,14 @@ const USED: &str = "SELECT name FROM limits UNION SELECT name FROM limit_places 
     UNION SELECT name FROM limit_counts LIMIT ?1";
 
 const RUNNING: &str = "SELECT count(*) FROM limit_places WHERE name = ?1 AND (until > ?2 OR (until IS NULL AND EXISTS
-    (SELECT 1 FROM messages WHERE id = message AND state = 4 AND messages.tag = limit_places.tag AND lease > ?2)))";
+    (SELECT 1 FROM messages WHERE id = message AND state = 4 AND messages.tag = limit_places.tag)))";
 
 const FORGET_METERS: &str =
     "DELETE FROM limit_meters WHERE name IN (SELECT name FROM limit_meters WHERE until <= ?1 LIMIT ?2)";
 
 /// Places whose claim or time has ended.
 const FORGET_PLACES: &str = "DELETE FROM limit_places WHERE until <= ?1 OR (until IS NULL AND NOT EXISTS
-    (SELECT 1 FROM messages WHERE id = message AND state = 4 AND messages.tag = limit_places.tag AND lease > ?1))";
+    (SELECT 1 FROM messages WHERE id = message AND state = 4 AND messages.tag = limit_places.tag))";
 
 #[async_trait]
 impl Limits for SqliteBackend {
@@ -119,12 +119,20 @@ pub(crate) fn end(work: &Work<'_>, end: &LimitEnd) -> Result<(), Fault> {
     office::end(&mut Rows { work }, end)
 }
 
-/// Calls whoever has a turn where nothing else has done so, and forgets some of what is over.
-pub(crate) fn tend(work: &Work<'_>) -> Result<(), Fault> {
+/// Calls whoever has a turn where nothing else has done so, those who were called too if their turns are to be reckoned
+/// `anew`, and forgets some of what is over.
+pub(crate) fn tend(work: &Work<'_>, anew: bool) -> Result<(), Fault> {
     let limit = i64::try_from(results::SWEPT).unwrap_or(i64::MAX);
     work.db.prepare_cached(FORGET_METERS)?.execute([work.now, limit])?;
     work.db.prepare_cached(FORGET_PLACES)?.execute([work.now])?;
-    lines(work)?.iter().try_for_each(|name| office::call(&mut Rows { work }, name))
+    let mut rows = Rows { work };
+    for name in lines(work)? {
+        if anew {
+            office::Shelf::recall(&mut rows, &name)?;
+        }
+        office::call(&mut rows, &name)?;
+    }
+    Ok(())
 }
 
 /// Whether a task stands in the line of a limit and was called.

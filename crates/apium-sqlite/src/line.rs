@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apium_core::broker::QueueDepth;
+use apium_core::clock::Drift;
 use apium_core::{Delivery, Outgoing, Receipt};
 use rusqlite::{Connection, Row, named_params, params};
 
 use crate::deaths;
 use crate::fault::Fault;
-use crate::writer::{Work, pages};
+use crate::writer::{Work, micros, pages};
 
 /// Delayed messages brought into line by one claim (or as many as it asks for), leases given back in one call of
 /// `recover`, messages thrown away in one transaction of `purge`: bounded, so that nobody waits long behind them.
@@ -33,10 +34,16 @@ const PROMOTE: &str = "UPDATE messages SET state = 2 WHERE id IN
 const NEXT: &str = "SELECT id, priority, redelivered, bytes FROM messages
     WHERE state = 2 AND queue = ?1 ORDER BY step, id LIMIT ?2";
 
-const TAKE: &str = "UPDATE messages SET state = 4, tag = ?2, lease = ?3 WHERE id = ?1";
+const TAKE: &str = "UPDATE messages SET state = 4, tag = ?2, due = ?3, lease = ?4 WHERE id = ?1";
+const RENEW: &str = "UPDATE messages SET due = ?3, lease = ?4 WHERE id = ?1 AND state = 4 AND tag = ?2";
 
-const OVERDUE: &str = "SELECT id, tag FROM messages WHERE state = 4 AND lease <= ?1 ORDER BY lease LIMIT ?2";
+const OVERDUE: &str =
+    "SELECT id, tag, due, lease FROM messages WHERE state = 4 AND lease <= ?1 ORDER BY lease LIMIT ?2";
 const RECOVER: &str = "UPDATE messages SET state = 2, redelivered = 1 WHERE id = ?1";
+
+/// Claims from the future: the clock was set back since. Their leases begin now.
+const LOWER: &str = "UPDATE messages SET due = ?1, lease = ?1 + (lease - due) WHERE id IN
+    (SELECT id FROM messages WHERE state = 4 AND lease > ?1 AND due > ?1 LIMIT ?2)";
 
 const PURGE_READY: &str =
     "DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE state = 2 AND queue = ?1 LIMIT ?2)";
@@ -142,7 +149,7 @@ pub(crate) fn claim(work: &Work<'_>, queues: &[String], max: usize, lease: Durat
 pub(crate) fn hand_out(work: &Work<'_>, queue: &str, found: Found, until: i64) -> Result<Delivery, Fault> {
     let Found { id, priority, redelivered, bytes } = found;
     let tag = work.fresh_tag();
-    work.db.prepare_cached(TAKE)?.execute(params![id, tag, until])?;
+    work.db.prepare_cached(TAKE)?.execute(params![id, tag, work.now, until])?;
     let deaths = if redelivered { deaths::of(work, id)? } else { Vec::new() };
     let receipt = Receipt { queue: queue.to_owned(), tag: write_tag(id, tag) };
     Ok(Delivery { receipt, bytes, priority, redelivered, deaths })
@@ -151,8 +158,7 @@ pub(crate) fn hand_out(work: &Work<'_>, queue: &str, found: Found, until: i64) -
 /// Prolongs a lease; false when it was lost.
 pub(crate) fn renew(work: &Work<'_>, receipt: &Receipt, until: i64) -> Result<bool, Fault> {
     let Some((id, tag)) = read_tag(receipt) else { return Ok(false) };
-    let sql = "UPDATE messages SET lease = ?3 WHERE id = ?1 AND state = 4 AND tag = ?2";
-    Ok(work.db.prepare_cached(sql)?.execute(params![id, tag, until])? == 1)
+    Ok(work.db.prepare_cached(RENEW)?.execute(params![id, tag, work.now, until])? == 1)
 }
 
 /// Puts a claimed message back where it stood, as if it had never been handed out.
@@ -165,15 +171,23 @@ pub(crate) fn unclaim(work: &Work<'_>, receipt: &Receipt) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Puts messages whose lease has run out back where they stood, a bounded number; returns how many.
-pub(crate) fn recover(work: &Work<'_>) -> Result<usize, Fault> {
+/// Puts messages whose lease has run out, though the clock may have been set forward, back where they stood, a bounded
+/// number; returns how many.
+pub(crate) fn recover(work: &Work<'_>, drift: &Drift) -> Result<usize, Fault> {
     let mut overdue = work.db.prepare_cached(OVERDUE)?;
+    let is_over = |since: i64, until: i64| {
+        let lease = Duration::from_micros(u64::try_from(until.saturating_sub(since)).unwrap_or(0));
+        until.saturating_add(micros(drift.gained(lease))) <= work.now
+    };
     // Read to the end before the first is given back: the index read from must not change meanwhile.
-    let found: Vec<(i64, i64)> = overdue
-        .query_map(params![work.now, rows(RECOVERED)], |row| Ok((row.get(0)?, row.get(1)?)))?
+    let found: Vec<(i64, i64, bool)> = overdue
+        .query_map(params![work.now, rows(RECOVERED)], |row| {
+            Ok((row.get(0)?, row.get(1)?, is_over(row.get(2)?, row.get(3)?)))
+        })?
         .collect::<Result<_, _>>()?;
+    let found: Vec<_> = found.into_iter().filter(|(_, _, over)| *over).collect();
     let mut recover = work.db.prepare_cached(RECOVER)?;
-    for (id, tag) in &found {
+    for (id, tag, _) in &found {
         recover.execute([id])?;
         deaths::note(work, *id, *tag)?;
     }
@@ -181,6 +195,11 @@ pub(crate) fn recover(work: &Work<'_>) -> Result<usize, Fault> {
         work.rung.messages();
     }
     Ok(found.len())
+}
+
+/// Lets leases that reach further ahead than they can begin now; fewer than [`RECOVERED`] means that none is left.
+pub(crate) fn lower(work: &Work<'_>) -> Result<usize, Fault> {
+    Ok(work.db.prepare_cached(LOWER)?.execute(params![work.now, rows(RECOVERED)])?)
 }
 
 /// Throws away some of what waits in a queue; fewer than [`PURGED`] means that nothing is left.

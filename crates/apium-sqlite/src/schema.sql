@@ -9,7 +9,7 @@ CREATE TABLE messages (
     step        INTEGER NOT NULL,               -- served lowest first: priority 0-2, 3-5, 6-8, 9
     state       INTEGER NOT NULL,               -- 2 ready, 3 delayed until `due`, 4 claimed until `lease`
     published   INTEGER NOT NULL,
-    due         INTEGER NOT NULL,
+    due         INTEGER NOT NULL,               -- while claimed: since when, or when the lease was last renewed
     lease       INTEGER NOT NULL,
     tag         INTEGER NOT NULL,               -- the one claim that may settle it
     redelivered INTEGER NOT NULL,               -- 0 no, 1 yes

@@ -306,7 +306,7 @@ impl Work<'_> {
 
     /// `span` from now, in microseconds.
     pub(crate) fn after(&self, span: Duration) -> i64 {
-        self.now.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX))
+        self.now.saturating_add(micros(span))
     }
 }
 
@@ -403,6 +403,11 @@ fn pause(asked: i32) -> bool {
 fn note_log_length(_: &Wal, pages: i32) -> rusqlite::Result<()> {
     LOG_PAGES.set(u64::try_from(pages).unwrap_or(0));
     Ok(())
+}
+
+/// A span as SQLite keeps moments.
+pub(crate) fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn random() -> u64 {

@@ -27,10 +27,18 @@ fn told(ended: &Ended) -> Value {
 
 /// The names of what was found, above hints.
 fn found(ended: &Ended) -> BTreeSet<String> {
+    named(ended, |severity| severity != "hint")
+}
+
+fn hints(ended: &Ended) -> BTreeSet<String> {
+    named(ended, |severity| severity == "hint")
+}
+
+fn named(ended: &Ended, counts: impl Fn(&str) -> bool) -> BTreeSet<String> {
     let told = told(ended);
     let findings = told["findings"].as_array().unwrap();
-    let above = findings.iter().filter(|finding| finding["severity"] != "hint");
-    above.map(|finding| finding["name"].as_str().unwrap().to_owned()).collect()
+    let counted = findings.iter().filter(|finding| counts(finding["severity"].as_str().unwrap()));
+    counted.map(|finding| finding["name"].as_str().unwrap().to_owned()).collect()
 }
 
 fn names(all: &[&str]) -> BTreeSet<String> {
@@ -117,6 +125,49 @@ fn a_bad_set_up_of_stock_celery_shows_each_of_its_faults_and_is_left_as_it_was()
             .stdout
             .contains("accepts pickle: whoever can write into the broker runs code there\n    fix: accept_content")
     );
+}
+
+#[test]
+fn a_worker_that_keeps_silent_and_stores_nothing_shows_it() {
+    const CONF: &str = r#"{
+        "task_acks_late": true, "task_reject_on_worker_lost": true, "result_backend": null,
+        "broker_connection_retry_on_startup": null
+    }"#;
+    let server = Server::with(&["--appendonly", "yes"]);
+    let place = Place::on(&server.url());
+    let python = Python::with_celery("5.7").set(CONF);
+    let arguments = ["-m", "celery", "-A", "app", "worker", "-P", "solo", "-l", "INFO", "--without-heartbeat"];
+    let mut worker = Running::start(python.command(&server.url(), &arguments));
+    worker.until_says("ready.");
+    // As somebody deletes it who clears Redis of what looks old.
+    assert_eq!(server.look().ask::<u64>(&["DEL", "_kombu.binding.celery"]), 1);
+    let ended = place.run(Program::Apium, &DOCTOR);
+    assert_eq!(found(&ended), names(&["missing_binding", "no_result_backend"]), "{ended:?}");
+    assert_eq!((hints(&ended), ended.code), (names(&["no_heartbeat", "no_retry_on_startup"]), Some(0)), "{ended:?}");
+}
+
+#[test]
+fn a_redis_that_keeps_little_and_has_little_room_shows_it() {
+    let server = Server::with(&["--maxmemory-policy", "allkeys-lru", "--save", "3600", "1"]);
+    let place = Place::on(&server.url());
+    let mut look = server.look();
+    let kept = place.run(Program::Apium, &DOCTOR[..2]);
+    assert_eq!(found(&kept), names(&["eviction_policy", "no_worker"]), "{kept:?}");
+    assert_eq!((hints(&kept), kept.code), (names(&["snapshots_only"]), Some(0)), "{kept:?}");
+
+    // A folder has the name its snapshots are to have.
+    std::fs::create_dir(server.folder().join("dump.rdb")).unwrap();
+    look.ask::<()>(&["CONFIG", "SET", "stop-writes-on-bgsave-error", "no", "maxmemory-policy", "noeviction"]);
+    look.ask::<String>(&["BGSAVE"]);
+    let failed = "rdb_last_bgsave_status:err";
+    until(failed, || look.ask::<String>(&["INFO", "persistence"]).contains(failed).then_some(()));
+    look.ask::<()>(&["SET", "others", &"x".repeat(20 << 20)]);
+    let used: String = look.ask(&["INFO", "memory"]);
+    let used: u64 = used.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap().trim().parse().unwrap();
+    look.ask::<()>(&["CONFIG", "SET", "maxmemory", &(used / 95 * 100).to_string()]);
+    let full = place.run(Program::Apium, &DOCTOR[..2]);
+    assert_eq!(found(&full), names(&["disk_trouble", "memory_nearly_full", "no_worker"]), "{full:?}");
+    assert_eq!((hints(&full), full.code), (names(&["snapshots_only"]), Some(1)), "{full:?}");
 }
 
 #[test]

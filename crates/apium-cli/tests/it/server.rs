@@ -1,6 +1,7 @@
 //! A real Redis of a test's own: on a free port, in a temporary folder, killed when dropped.
 
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use redis::{Connection, FromRedisValue};
@@ -45,6 +46,11 @@ impl Server {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where it keeps what it keeps.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// A plain connection, to look at Redis as a peer sees it.

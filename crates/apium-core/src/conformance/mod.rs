@@ -6,9 +6,11 @@
 pub mod broadcast;
 pub mod broker;
 pub mod chords;
+pub mod clock;
 pub mod dead;
 pub mod fleet;
 pub mod histories;
+pub mod inspection;
 pub mod limits;
 pub mod results;
 pub mod schedules;
@@ -19,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use jiff::SignedDuration;
 
 use crate::broker::{Broker, Outgoing};
 use crate::results::ResultStore;
@@ -31,8 +34,10 @@ pub struct Subject {
     pub results: Arc<dyn ResultStore>,
     /// A second broker on the same store, as another process would open it.
     pub other: Arc<dyn Broker>,
-    /// Moves the backend's clock forward.
+    /// Lets time pass for the backend.
     pub advance: Box<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>,
+    /// Sets the backend's clock, as somebody sets that of a machine: no time passes.
+    pub set: Box<dyn Fn(SignedDuration) -> BoxFuture<'static, ()> + Send + Sync>,
     /// Kept alive as long as the subject (a server, a temporary folder).
     pub keep: Box<dyn std::any::Any + Send + Sync>,
 }
@@ -48,6 +53,12 @@ macro_rules! conformance_tests {
             writes_nothing_when_lost, requeues_to_the_front, requeues_to_the_end, delays_what_is_not_due,
             defers_a_delivery, wakes_on_publish, wakes_on_publish_elsewhere, wakes_when_due, wakes_when_a_later_message_is_due, wait_ends_in_time, purges_only_what_waits, counts_depths,
             keeps_dead_letters, replays_the_original_bytes, settles_without_a_receipt, claims_many_at_once);
+        $crate::conformance_tests!(@suite clock $make:
+            set_forward_the_living_keep_what_they_hold, set_forward_a_longer_lease_is_heeded_too,
+            set_back_the_dead_keep_nothing, set_back_before_a_worker_starts_the_dead_keep_nothing,
+            set_back_no_lease_is_cut_below_what_its_holder_asks_for, set_to_and_fro_nothing_comes_twice,
+            set_back_many_are_brought_down, what_waits_for_its_time_goes_by_the_clock, set_forward_no_more_run_at_once,
+            set_back_a_rate_goes_on);
         $crate::conformance_tests!(@suite histories $make: answers_as_promised_in_any_order);
         $crate::conformance_tests!(@suite dead $make:
             letters_are_found_by_what_is_known, dropped_letters_are_gone, replays_other_bytes_if_told,
@@ -106,6 +117,17 @@ macro_rules! conformance_tests {
                 $crate::conformance::$suite::$promise(&subject).await;
             })+
         }
+    };
+}
+
+/// The same of what a store tells of itself, for those that outlive a process.
+#[macro_export]
+macro_rules! inspection_tests {
+    ($make:ident) => {
+        $crate::conformance_tests!(@suite inspection $make:
+            an_empty_store_tells_what_it_is, tells_what_waits_and_who_holds_what, tells_dead_letters_and_who_lives,
+            what_is_large_is_measured_and_not_read, tells_results_that_are_kept_for_ever, a_look_costs_no_more_for_more,
+            looking_changes_nothing);
     };
 }
 

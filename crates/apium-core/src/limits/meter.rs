@@ -10,7 +10,8 @@ use super::{BreakerState, Limit, PlaceEnd};
 /// How long an open breaker that nobody tries any more is remembered beyond its time.
 const FORGOTTEN: Duration = Duration::from_hours(24);
 
-/// The memory of one limit; times in microseconds since 1970, of the store's clock.
+/// The memory of one limit; times in microseconds since 1970, of the store's clock. What lies further ahead than it can was
+/// noted before that clock was set back, and counts no more: nothing waits until the clock is there again.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Meter {
     /// The latest starts, the oldest first; as many as the rate counts.
@@ -35,12 +36,13 @@ impl Meter {
             let most = usize::try_from(pace.starts).ok()?;
             let before = self.starts.len() + usize::try_from(called).ok()?;
             if before >= most {
-                when = when.max(self.starts.get(before - most)?.saturating_add(micros(pace.within)));
+                let start = *self.starts.get(before - most)?;
+                if start <= now {
+                    when = when.max(start.saturating_add(micros(pace.within)));
+                }
             }
         }
-        if limit.breaker.is_some()
-            && let Some(until) = self.open_until
-        {
+        if let Some(until) = self.shut_until(limit, now) {
             if called > 0 || self.probe.is_some() {
                 return None;
             }
@@ -97,11 +99,17 @@ impl Meter {
     /// How the breaker stands, where there is one.
     pub fn state(&self, limit: &Limit, now: i64) -> Option<BreakerState> {
         limit.breaker?;
-        Some(match self.open_until {
+        Some(match self.shut_until(limit, now) {
             None => BreakerState::Closed,
             Some(until) if until > now => BreakerState::Open,
             Some(_) => BreakerState::HalfOpen,
         })
+    }
+
+    /// Until when an open breaker lets nobody try.
+    fn shut_until(&self, limit: &Limit, now: i64) -> Option<i64> {
+        let (breaker, until) = (limit.breaker?, self.open_until?);
+        Some(if until.saturating_sub(now) > micros(breaker.open) { now } else { until })
     }
 
     /// From when on nothing of this matters any more.

@@ -52,11 +52,16 @@ impl Shelves {
         let Ok(()) = office::end(&mut Step { shelves: self, now }, end);
     }
 
-    /// Calls whoever has a turn, where nothing else has done so.
-    pub(super) fn tend_limits(&mut self, now: Timestamp) {
+    /// Calls whoever has a turn, where nothing else has done so; those who were called too, if their turns are to be
+    /// reckoned `anew`.
+    pub(super) fn tend_limits(&mut self, now: Timestamp, anew: bool) {
         let names: Vec<_> = self.limits.names.keys().cloned().collect();
         for name in names {
-            let Ok(()) = office::call(&mut Step { shelves: self, now }, &name);
+            let mut step = Step { shelves: self, now };
+            if anew {
+                let Ok(()) = office::Shelf::recall(&mut step, &name);
+            }
+            let Ok(()) = office::call(&mut step, &name);
         }
     }
 
@@ -69,11 +74,7 @@ impl Shelves {
     fn change_limits(&mut self, now: Timestamp) {
         self.limits.set.version += 1;
         self.limits.set.all.sort_by(|one, other| one.name.cmp(&other.name));
-        let names: Vec<_> = self.limits.names.keys().cloned().collect();
-        for name in names {
-            let Ok(()) = office::Shelf::recall(&mut Step { shelves: self, now }, &name);
-        }
-        self.tend_limits(now);
+        self.tend_limits(now, true);
     }
 
     fn admit(&mut self, ask: &Admission, now: Timestamp) -> Admitted {
@@ -121,13 +122,10 @@ impl Step<'_> {
     }
 
     fn lives(&self, holder: &str, until: Option<i64>) -> bool {
-        let claimed = |receipt: &Receipt| {
-            let held = self.shelves.place_of(receipt).and_then(|place| self.shelves.messages.get(&place));
-            held.and_then(|held| held.claim.as_ref()).is_some_and(|(_, lease)| *lease > self.now)
-        };
         match until {
             Some(until) => until > self.now.as_microsecond(),
-            None => claimed(&Receipt { queue: String::new(), tag: holder.to_owned() }),
+            // Until it is put back or settled: who recovers judges whether a lease has run out, and nobody else.
+            None => self.shelves.place_of(&Receipt { queue: String::new(), tag: holder.to_owned() }).is_some(),
         }
     }
 }

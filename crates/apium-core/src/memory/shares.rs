@@ -4,11 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 
 use super::{Memory, Shelves};
 use crate::broker::{Claim, Delivery, Settled};
-use crate::clock::after;
 use crate::error::BackendError;
 use crate::shares::{self, Shares, Sorted};
 
@@ -25,7 +23,7 @@ struct Turns {
 }
 
 impl Shelves {
-    fn sort(&mut self, sorted: &Sorted, now: Timestamp) -> Settled {
+    fn sort(&mut self, sorted: &Sorted) -> Settled {
         let Some(place) = self.place_of(&sorted.receipt) else { return Settled::Lost };
         let called = sorted.limits.iter().any(|limit| self.is_called(limit, &sorted.task_id));
         let Some(held) = self.messages.get_mut(&place) else { return Settled::Lost };
@@ -36,7 +34,7 @@ impl Shelves {
             (turn, reached) = shares::turn(turns.served, turns.reached.get(&sorted.share).copied(), sorted.weight);
             turns.reached.insert(sorted.share.clone(), reached);
         }
-        (held.claim, held.due, held.turn) = (None, now, Some(turn));
+        (held.claim, held.turn) = (None, Some(turn));
         Settled::Done
     }
 
@@ -57,17 +55,16 @@ impl Shelves {
 #[async_trait]
 impl Shares for Memory {
     async fn sort(&self, sorted: &[Sorted]) -> Result<Vec<Settled>, BackendError> {
-        let now = self.clock.now();
         let settled = {
             let mut shelves = self.open();
-            sorted.iter().map(|sorted| shelves.sort(sorted, now)).collect()
+            sorted.iter().map(|sorted| shelves.sort(sorted)).collect()
         };
         self.changed.notify_waiters();
         Ok(settled)
     }
 
     async fn take(&self, claim: &Claim<'_>) -> Result<Vec<Delivery>, BackendError> {
-        let until = after(self.clock.now(), claim.lease);
+        let now = self.clock.now();
         let mut shelves = self.open();
         let mut taken = Vec::new();
         for queue in claim.queues {
@@ -75,7 +72,7 @@ impl Shares for Memory {
                 && let Some((turn, place)) = shelves.first_turn(queue)
             {
                 shelves.serve(queue, turn);
-                taken.extend(shelves.hand_out(place, until));
+                taken.extend(shelves.hand_out(place, now, claim.lease));
             }
         }
         Ok(taken)

@@ -1,5 +1,6 @@
 //! The design itself, exhaustively: claim, lease, renewal, rescue and late settlements of two workers that crash and
-//! freeze at any moment, and seven ways to get it wrong, each of which must be caught.
+//! freeze at any moment, under a clock that is set forward or back at any moment, and nine ways to get it wrong, each of
+//! which must be caught.
 //!
 //! What is checked here is what `broker.rs` says in words; that the backends do it is the conformance suites' matter.
 
@@ -7,11 +8,13 @@ use stateright::{Checker, Model, Property};
 
 const WORKERS: usize = 2;
 /// In ticks: a claim lasts so long unless renewed.
-const LEASE: u8 = 2;
+const LEASE: i8 = 2;
+/// By so much the clock may be set, once, forward or back.
+const SET: i8 = 3;
 /// Crashes and freezes altogether; more show nothing new and cost time.
 const MISHAPS: u8 = 3;
 /// When time ends.
-const END: u8 = 7;
+const END: i8 = 7;
 
 /// The design, or one that is known to be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,10 @@ enum Design {
     ResultUnasked,
     /// A lease that is never renewed.
     NeverRenew,
+    /// Put back as soon as the clock shows the end of the lease, though it was set forward.
+    RescueByTheClock,
+    /// When the clock is set back, leases stay where they are.
+    LeaveFarLeases,
 }
 
 /// Where the message is.
@@ -42,7 +49,10 @@ enum Place {
     Nowhere,
     Held {
         tag: u8,
-        ends: u8,
+        /// By the clock that may be set, which is all that is written down.
+        ends: i8,
+        /// By the clock of who holds it, which nobody sets.
+        over: i8,
     },
     Done,
 }
@@ -60,7 +70,14 @@ enum Worker {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct State {
-    now: u8,
+    /// The time that passes.
+    now: i8,
+    /// How far the clock by which leases are written down is ahead of it.
+    ahead: i8,
+    /// When it was set.
+    set: Option<i8>,
+    /// It was set back, and nobody has looked through the leases yet.
+    far: bool,
     place: Place,
     workers: [Worker; WORKERS],
     /// The next claim's.
@@ -88,14 +105,23 @@ enum Step {
     Thaw(usize),
     Rescue,
     PushBack,
+    Set(i8),
+    Lower,
 }
 
 impl Design {
     /// A lease that is about to end, of a worker that could renew it.
     fn is_to_be_renewed(self, state: &State) -> bool {
-        let Place::Held { tag, ends } = state.place else { return false };
+        let Place::Held { tag, over, .. } = state.place else { return false };
         let alive = |worker: &Worker| *worker == Worker::Running { tag, frozen: false };
-        self != Self::NeverRenew && ends <= state.now + 1 && state.workers.iter().any(alive)
+        self != Self::NeverRenew && over <= state.now + 1 && state.workers.iter().any(alive)
+    }
+
+    /// Whether whoever looks finds that a lease has run out.
+    fn is_over(self, state: &State, ends: i8) -> bool {
+        let lately = state.set.is_some_and(|set| state.now <= set + LEASE);
+        let gained = if lately && self != Self::RescueByTheClock { state.ahead.max(0) } else { 0 };
+        ends + gained <= state.clock()
     }
 
     fn settle(self, state: &mut State, worker: usize, tag: u8) {
@@ -117,6 +143,16 @@ impl Design {
     }
 }
 
+impl State {
+    fn clock(&self) -> i8 {
+        self.now + self.ahead
+    }
+
+    fn held(&self, tag: u8) -> Place {
+        Place::Held { tag, ends: self.clock() + LEASE, over: self.now + LEASE }
+    }
+}
+
 impl Model for Design {
     type State = State;
     type Action = Step;
@@ -124,6 +160,9 @@ impl Model for Design {
     fn init_states(&self) -> Vec<State> {
         vec![State {
             now: 0,
+            ahead: 0,
+            set: None,
+            far: false,
             place: Place::Queue,
             workers: [Worker::Idle; WORKERS],
             tag: 0,
@@ -136,9 +175,15 @@ impl Model for Design {
     }
 
     fn actions(&self, state: &State, steps: &mut Vec<Step>) {
-        // Who lives renews in time; that is what the leases loop is for.
-        if state.now < END && !self.is_to_be_renewed(state) {
+        // Who lives renews in time, and looks at the clock often; that is what the loops are for.
+        if state.now < END && !self.is_to_be_renewed(state) && !state.far {
             steps.push(Step::Tick);
+        }
+        if state.far {
+            steps.push(Step::Lower);
+        }
+        if state.set.is_none() {
+            steps.extend([Step::Set(SET), Step::Set(-SET)]);
         }
         for (number, worker) in state.workers.iter().enumerate() {
             match worker {
@@ -157,7 +202,9 @@ impl Model for Design {
             }
         }
         match state.place {
-            Place::Held { ends, .. } if ends <= state.now || *self == Self::RescueBlindly => steps.push(Step::Rescue),
+            Place::Held { ends, .. } if self.is_over(state, ends) || *self == Self::RescueBlindly => {
+                steps.push(Step::Rescue);
+            }
             Place::Nowhere if *self == Self::RescueInTwoSteps => steps.push(Step::PushBack),
             _ => {}
         }
@@ -171,7 +218,7 @@ impl Model for Design {
                 let tag = state.tag;
                 state.tag += 1;
                 state.workers[worker] = Worker::Running { tag, frozen: false };
-                state.place = Place::Held { tag, ends: state.now + LEASE };
+                state.place = state.held(tag);
                 match self {
                     Self::PopThenRegister => {
                         state.workers[worker] = Worker::Popped;
@@ -189,13 +236,13 @@ impl Model for Design {
                 state.tag += 1;
                 state.begun += 1;
                 state.workers[worker] = Worker::Running { tag, frozen: false };
-                state.place = Place::Held { tag, ends: state.now + LEASE };
+                state.place = state.held(tag);
             }
             Step::Renew(worker) => {
                 let Worker::Running { tag, .. } = state.workers[worker] else { return None };
-                match &mut state.place {
-                    Place::Held { tag: held, ends } if *held == tag && *self != Self::NeverRenew => {
-                        *ends = state.now + LEASE;
+                match state.place {
+                    Place::Held { tag: held, .. } if held == tag && *self != Self::NeverRenew => {
+                        state.place = state.held(tag);
                     }
                     _ => return None,
                 }
@@ -219,6 +266,20 @@ impl Model for Design {
             }
             Step::Rescue if *self == Self::RescueInTwoSteps => state.place = Place::Nowhere,
             Step::Rescue | Step::PushBack => state.place = Place::Queue,
+            Step::Set(by) => {
+                state.ahead += by;
+                state.set = Some(state.now);
+                state.far = by < 0;
+            }
+            Step::Lower => {
+                state.far = false;
+                let reach = state.clock() + LEASE;
+                if let Place::Held { ends, .. } = &mut state.place
+                    && *self != Self::LeaveFarLeases
+                {
+                    *ends = reach.min(*ends);
+                }
+            }
         }
         (state != *last).then_some(state)
     }
@@ -244,8 +305,12 @@ impl Model for Design {
             Property::always("what is settled has its result", |_, state: &State| {
                 state.place != Place::Done || state.settled == 0 || state.result.is_some()
             }),
+            Property::always("no lease lasts longer than one", |_, state: &State| match state.place {
+                Place::Held { ends, .. } => state.far || ends <= state.clock() + LEASE,
+                _ => true,
+            }),
             Property::sometimes("it ends after mishaps", |_, state: &State| {
-                state.settled == 1 && state.mishaps == MISHAPS
+                state.settled == 1 && state.mishaps == MISHAPS && state.set.is_some()
             }),
         ]
     }
@@ -261,7 +326,7 @@ fn found(design: Design) -> Vec<&'static str> {
 }
 
 #[test]
-fn the_design_holds_whatever_crashes_and_freezes() {
+fn the_design_holds_whatever_crashes_and_freezes_and_however_the_clock_is_set() {
     let checker = Design::Sound.checker().spawn_bfs().join();
     checker.assert_properties();
     println!("{} states", checker.unique_state_count());
@@ -277,6 +342,8 @@ fn each_wrong_design_is_caught() {
         (Design::RescueInTwoSteps, LOST),
         (Design::RescueBlindly, "run again only for a mishap"),
         (Design::NeverRenew, "run again only for a mishap"),
+        (Design::RescueByTheClock, "run again only for a mishap"),
+        (Design::LeaveFarLeases, "no lease lasts longer than one"),
         (Design::SettleWithoutTag, "settled once"),
         (Design::ResultUnasked, "a late result overwrites none"),
     ];

@@ -9,12 +9,17 @@ use apium_core::{Clock, SystemClock, TestClock};
 async fn subject() -> Subject {
     let clock = Arc::new(TestClock::at(SystemClock.now()));
     let memory = Memory::with_clock(clock.clone());
+    let setting = clock.clone();
     Subject {
         broker: Arc::new(memory.clone()),
         results: Arc::new(memory.clone()),
         other: Arc::new(memory),
         advance: Box::new(move |by| {
             clock.advance(by);
+            Box::pin(std::future::ready(()))
+        }),
+        set: Box::new(move |by| {
+            setting.set(by);
             Box::pin(std::future::ready(()))
         }),
         keep: Box::new(()),

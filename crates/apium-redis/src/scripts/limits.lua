@@ -21,12 +21,13 @@ function limits.definition(name)
   return found and cjson.decode(found).limit or nil
 end
 
--- Whether a holder has a place: for as long as its claim lives, or until a moment of its own.
+-- Whether a holder has a place: until a moment of its own, or until its claim is put back or settled. (Whether a lease
+-- has run out is judged by who recovers, and nobody else.)
 function limits.holds(name, holder)
   local till = redis.call('ZSCORE', limits.at('places', name), holder)
   if not till then return false end
-  if till == 'inf' then till = redis.call('ZSCORE', limits.index, holder) end
-  return till and tonumber(till) > limits.now or false
+  if till == 'inf' then return redis.call('ZSCORE', limits.index, holder) and true or false end
+  return tonumber(till) > limits.now
 end
 
 -- How many places are held. Only where that matters are those looked through whose claims may have ended.
@@ -40,15 +41,16 @@ function limits.running(name, most)
     for at = from, math.min(from + 1998, #held), 2 do tags[#tags + 1] = held[at] end
     local claims = redis.call('ZMSCORE', limits.index, unpack(tags))
     for at, tag in ipairs(tags) do
-      local till = held[from + 2 * at - 1]
-      if till == 'inf' then till = claims[at] end
-      if not till or tonumber(till) <= limits.now then count = count - redis.call('ZREM', places, tag) end
+      local till, ended = held[from + 2 * at - 1], nil
+      if till == 'inf' then ended = not claims[at] else ended = tonumber(till) <= limits.now end
+      if ended then count = count - redis.call('ZREM', places, tag) end
     end
   end
   return count
 end
 
--- When one more may start beside so many who were called: a moment, or nothing while something must end first.
+-- When one more may start beside so many who were called: a moment, or nothing while something must end first. What lies
+-- further ahead than it can was noted before the clock was set back, and counts no more.
 function limits.turn(name, limit, called)
   local when = limits.now
   if limit.concurrency and limits.running(name, limit.concurrency - called) + called >= limit.concurrency then
@@ -60,14 +62,14 @@ function limits.turn(name, limit, called)
     if before >= 0 then
       local start = redis.call('LINDEX', starts, before)
       if not start then return nil end
-      when = math.max(when, tonumber(start) + limit.rate.within)
+      if tonumber(start) <= limits.now then when = math.max(when, tonumber(start) + limit.rate.within) end
     end
   end
   if limit.breaker then
     local open, probe = unpack(redis.call('HMGET', limits.at('breaker', name), 'until', 'probe'))
     if open then
       if called > 0 or (probe and limits.holds(name, probe)) then return nil end
-      when = math.max(when, tonumber(open))
+      if tonumber(open) <= limits.now + limit.breaker.open then when = math.max(when, tonumber(open)) end
     end
   end
   return when

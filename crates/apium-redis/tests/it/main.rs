@@ -3,6 +3,7 @@
 
 mod addresses;
 mod broadcasting;
+mod clock;
 mod conformance;
 mod deaths;
 mod layout;

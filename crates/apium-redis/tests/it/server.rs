@@ -24,7 +24,14 @@ pub(crate) struct Server {
     folder: TempDir,
     arguments: Vec<String>,
     /// What moves the time of every backend opened with [`Server::backend`].
-    pub(crate) offset: Arc<AtomicI64>,
+    pub(crate) stepped: Steps,
+}
+
+/// In milliseconds: how far the server's clock was moved, and how much time has passed.
+#[derive(Clone, Default)]
+pub(crate) struct Steps {
+    shown: Arc<AtomicI64>,
+    passed: Arc<AtomicI64>,
 }
 
 /// The server's process; its output is held open, so that it has somewhere to write.
@@ -44,7 +51,7 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
         let running = Running::start(port, &folder, &arguments).await;
-        Self { running, port, folder, arguments, offset: Arc::default() }
+        Self { running, port, folder, arguments, stepped: Steps::default() }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -60,16 +67,18 @@ impl Server {
     }
 
     pub(crate) async fn backend(&self) -> RedisBackend {
-        let settings = RedisSettings { clock_offset: self.offset.clone(), ..RedisSettings::default() };
-        RedisBackend::connect(&self.url(), settings).await.unwrap()
+        self.open(false).await
     }
 
     /// The same on a machine whose clock is stepped along with the server's.
     pub(crate) async fn stepped_backend(&self) -> RedisBackend {
-        let (clock_offset, clock) = (self.offset.clone(), Arc::new(Stepped(self.offset.clone())));
-        RedisBackend::connect(&self.url(), RedisSettings { clock_offset, clock, ..RedisSettings::default() })
-            .await
-            .unwrap()
+        self.open(true).await
+    }
+
+    async fn open(&self, machine_too: bool) -> RedisBackend {
+        let clock = Arc::new(Stepped { steps: self.stepped.clone(), machine_too });
+        let settings = RedisSettings { clock_offset: self.stepped.shown.clone(), clock, ..RedisSettings::default() };
+        RedisBackend::connect(&self.url(), settings).await.unwrap()
     }
 
     /// Kills it as a power cut would.
@@ -91,16 +100,29 @@ impl Server {
 
     /// Steps time: the clock the scripts read, and the expiry of what real Redis expires by itself.
     pub(crate) async fn advance(&self, by: Duration) {
-        advance(self.url(), self.offset.clone(), by).await;
+        advance(self.url(), self.stepped.clone(), by).await;
+    }
+
+    /// Sets the server's clock, as somebody sets that of a machine.
+    pub(crate) async fn set(&self, by: SignedDuration) {
+        set(self.url(), self.stepped.clone(), by).await;
     }
 }
 
-/// The machine's clock, so many milliseconds ahead.
-struct Stepped(Arc<AtomicI64>);
+/// The machine's clock; what it shows is moved with the server's, or is not.
+struct Stepped {
+    steps: Steps,
+    machine_too: bool,
+}
 
 impl Clock for Stepped {
     fn now(&self) -> Timestamp {
-        SystemClock.now() + SignedDuration::from_millis(self.0.load(Ordering::SeqCst))
+        let ahead = if self.machine_too { self.steps.shown.load(Ordering::SeqCst) } else { 0 };
+        SystemClock.now() + SignedDuration::from_millis(ahead)
+    }
+
+    fn steady(&self) -> Duration {
+        SystemClock.steady() + Duration::from_millis(self.steps.passed.load(Ordering::SeqCst).unsigned_abs())
     }
 }
 
@@ -164,9 +186,14 @@ impl Peer {
     }
 }
 
-pub(crate) async fn advance(url: String, offset: Arc<AtomicI64>, by: Duration) {
+pub(crate) async fn advance(url: String, steps: Steps, by: Duration) {
+    steps.passed.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    set(url, steps, by.try_into().unwrap()).await;
+}
+
+pub(crate) async fn set(url: String, steps: Steps, by: SignedDuration) {
     let by = i64::try_from(by.as_millis()).unwrap();
-    offset.fetch_add(by, Ordering::SeqCst);
+    steps.shown.fetch_add(by, Ordering::SeqCst);
     let client = redis::Client::open(url).unwrap();
     let mut peer = Peer(client.get_multiplexed_async_connection().await.unwrap());
     for key in peer.keys().await {

@@ -13,6 +13,7 @@ async fn subject() -> Subject {
     let clock = Arc::new(TestClock::default());
     let broker = Arc::new(open_with(&file, clock.clone()));
     let other = Arc::new(open_with(&file, clock.clone()));
+    let setting = clock.clone();
     Subject {
         broker: broker.clone(),
         results: broker,
@@ -21,8 +22,13 @@ async fn subject() -> Subject {
             clock.advance(by);
             Box::pin(std::future::ready(()))
         }),
+        set: Box::new(move |by| {
+            setting.set(by);
+            Box::pin(std::future::ready(()))
+        }),
         keep: Box::new(folder),
     }
 }
 
 apium_core::conformance_tests!(subject);
+apium_core::inspection_tests!(subject);

@@ -57,6 +57,10 @@ impl Clock for TokioClock {
     fn now(&self) -> Timestamp {
         after(self.base, self.from.elapsed())
     }
+
+    fn steady(&self) -> Duration {
+        self.from.elapsed()
+    }
 }
 
 impl Default for TokioClock {
