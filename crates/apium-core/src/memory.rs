@@ -101,8 +101,10 @@ impl Default for Memory {
 impl Memory {
     /// Ports that read the time from `clock`.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        let mut shelves = Shelves::default();
+        shelves.drift.look_at(&*clock);
         Self {
-            shelves: Arc::default(),
+            shelves: Arc::new(Mutex::new(shelves)),
             changed: Arc::default(),
             clock,
             home: format!("memory:{}", crate::client::fresh_id()).into(),
@@ -161,7 +163,8 @@ impl Claimed {
         if self.since > now {
             *self = Self::now(&self.tag, now, self.lease());
         }
-        after(self.until, drift.gained(self.lease())) <= now
+        let lease = self.lease();
+        drift.may_judge(lease) && after(self.until, drift.gained(lease)) <= now
     }
 }
 
@@ -393,8 +396,7 @@ impl Broker for Memory {
 
     async fn recover(&self) -> Result<usize, BackendError> {
         let mut shelves = self.open();
-        let (from, now, to) = (self.clock.steady(), self.clock.now(), self.clock.steady());
-        let set = shelves.drift.look(from, now, to);
+        let (now, set) = (self.clock.now(), shelves.drift.look_at(&*self.clock));
         let mut recovered = 0;
         let name = shelves.named.clone().unwrap_or_else(|| UNNAMED.to_owned());
         let Shelves { messages, drift, .. } = &mut *shelves;

@@ -105,6 +105,7 @@ impl RedisBackend {
             }),
         };
         backend.inspect().await?;
+        backend.begin_to_watch().await?;
         if address.moves() {
             tokio::spawn(sentinel::watch(Arc::downgrade(&backend.inner), address));
         }

@@ -24,6 +24,20 @@ impl RedisBackend {
         by.is_negative()
     }
 
+    /// Looks at it for the first time.
+    pub(crate) async fn begin_to_watch(&self) -> Result<(), BackendError> {
+        let clock = &self.inner.settings.clock;
+        let from = clock.steady();
+        let shown = self.inner.link.command(&redis::cmd("TIME")).await?;
+        self.look_at_clock(from, self.time(shown)?, clock.steady());
+        Ok(())
+    }
+
+    /// Whether it was watched for long enough to judge a lease of this length.
+    pub(crate) fn may_judge(&self, lease: Duration) -> bool {
+        self.drift().may_judge(lease)
+    }
+
     /// How much more the server's clock shows, in seconds, than what was written within this span may know of.
     pub(crate) fn gained(&self, within: Duration) -> f64 {
         self.drift().gained(within).as_secs_f64()

@@ -76,7 +76,7 @@ impl RedisBackend {
                 Some(tag) if tag.delayed && lost.score() > visible => {
                     due.entry(tag.queue.to_owned()).or_default().push(lost);
                 }
-                Some(tag) if !tag.delayed && lost.score() > now - self.gained(tag.lease.unwrap_or(LEASE)) => {}
+                Some(tag) if !tag.delayed && !self.is_over(&lost, tag.lease.unwrap_or(LEASE), now) => {}
                 Some(tag) => remedies.push((ours(&lost.value, &tag), lost)),
                 None if lost.score() > visible - self.gained(visibility_timeout) => {}
                 None => remedies.push((self.theirs(&lost).await?, lost)),
@@ -93,6 +93,11 @@ impl RedisBackend {
         }
         let restored = if remedies.is_empty() { 0 } else { self.restore(&remedies).await? };
         Ok((restored, set_back))
+    }
+
+    /// Whether a lease of this length has run out, though the clock may have been set forward.
+    fn is_over(&self, held: &Overdue, lease: Duration, now: f64) -> bool {
+        self.may_judge(lease) && held.score() <= now - self.gained(lease)
     }
 
     async fn overdue(&self) -> Result<(f64, Vec<Overdue>), BackendError> {

@@ -112,13 +112,15 @@ impl SqliteBackend {
             patience: settings.busy_timeout,
             checkpoint_bytes: settings.checkpoint_bytes,
         };
+        let mut drift = Drift::default();
+        drift.look_at(&*settings.clock);
         let watch = Watch::start(&file, look()?, bell.clone(), anchor.clone()).map_err(threads)?;
         Ok(Self {
             writer: Writer::start(desk).map_err(threads)?,
             readers: Readers::start(looking, file.clone(), anchor).map_err(threads)?,
             bell,
             clock: settings.clock,
-            drift: Arc::default(),
+            drift: Arc::new(Mutex::new(drift)),
             home: name(&file).into(),
             _watch: Arc::new(watch),
         })

@@ -198,8 +198,7 @@ impl Broker for SqliteBackend {
 
 /// Looks at the clock; true when it was set back since the last look.
 fn look(drift: &mut Drift, clock: &dyn Clock, store: &str) -> bool {
-    let (from, now, to) = (clock.steady(), clock.now(), clock.steady());
-    let Some(by) = drift.look(from, now, to) else { return false };
+    let Some(by) = drift.look_at(clock) else { return false };
     tracing::warn!(store, by = %by, "the clock of this machine was set: leases go on as if it had not been");
     by.is_negative()
 }

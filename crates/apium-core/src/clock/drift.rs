@@ -2,12 +2,14 @@
 //!
 //! A lease is a moment on the clock of its store. When that clock is set forward, each lease seems to have run out though
 //! its holder lives; when it is set back, the leases of the dead seem to have long to go. Nothing but looking at both
-//! clocks again and again tells. Pure: no I/O, no clock of its own.
+//! clocks again and again tells. No I/O, and no clock of its own.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+
+use super::Clock;
 
 /// By how much a clock moves against the steady one between two looks before it counts as set: less is a clock that goes
 /// a little fast or slow, or is being brought right bit by bit.
@@ -21,6 +23,8 @@ const REMEMBERED: usize = 64;
 pub struct Drift {
     /// The latest last.
     stretches: VecDeque<Stretch>,
+    /// When the first look ended.
+    since: Option<Duration>,
     /// When the latest look ended, and how far the clock was ahead then, at the most.
     latest: (Duration, SignedDuration),
     /// Since it was set back, or since before the first look, what went by it then was not looked through.
@@ -40,7 +44,7 @@ struct Stretch {
 impl Default for Drift {
     fn default() -> Self {
         let latest = (Duration::ZERO, SignedDuration::ZERO);
-        Self { stretches: VecDeque::new(), latest, far_leases: true }
+        Self { stretches: VecDeque::new(), since: None, latest, far_leases: true }
     }
 }
 
@@ -50,6 +54,7 @@ impl Drift {
     pub fn look(&mut self, from: Duration, shown: Timestamp, to: Duration) -> Option<SignedDuration> {
         let shown = shown.as_duration();
         let (least, most) = (shown - signed(to), shown - signed(from));
+        self.since.get_or_insert(to);
         self.latest = (to, most);
         let fresh = Stretch { least, most, end: to };
         let Some(last) = self.stretches.back_mut() else {
@@ -71,6 +76,19 @@ impl Drift {
             self.stretches.pop_front();
         }
         Some(set)
+    }
+
+    /// The same for a clock that answers at once.
+    pub fn look_at(&mut self, clock: &dyn Clock) -> Option<SignedDuration> {
+        let (from, now, to) = (clock.steady(), clock.now(), clock.steady());
+        self.look(from, now, to)
+    }
+
+    /// Whether the clock has been watched for long enough to tell that a lease of this length has run out. It may have been
+    /// set just before the first look; whoever lives renews in a third of a lease, so after half of one nothing is left of
+    /// that.
+    pub fn may_judge(&self, lease: Duration) -> bool {
+        self.since.is_some_and(|since| self.latest.0.saturating_sub(since) >= lease / 2)
     }
 
     /// By how much the clock shows more, at the latest look, than what was reckoned by it at any moment `within` this span
@@ -148,6 +166,17 @@ mod tests {
         assert_eq!(drift.gained(LEASE), Duration::from_hours(1));
         look(&mut drift, 36, HOUR);
         assert_eq!((drift.gained(LEASE), drift.gained(LEASE * 2)), (Duration::ZERO, Duration::from_hours(1)));
+    }
+
+    #[test]
+    fn nobody_judges_a_lease_who_has_just_come() {
+        let mut drift = Drift::default();
+        assert!(!drift.may_judge(LEASE));
+        look(&mut drift, 100, 0);
+        look(&mut drift, 114, 0);
+        assert!(!drift.may_judge(LEASE));
+        look(&mut drift, 115, HOUR);
+        assert!(drift.may_judge(LEASE) && !drift.may_judge(LEASE * 2));
     }
 
     #[test]

@@ -113,6 +113,21 @@ pub async fn set_back_no_lease_is_cut_below_what_its_holder_asks_for(subject: &S
     assert_eq!(recover(subject).await, 1);
 }
 
+pub async fn set_forward_before_a_worker_starts_the_living_keep_what_they_hold(subject: &Subject) {
+    let held = hold(subject, &["living"], LEASE).await.remove(0);
+    (subject.set)(HOUR).await;
+    let started = (subject.start)().await;
+    for _ in 0..5 {
+        assert_eq!(started.recover().await.unwrap(), 0, "it has just come, and cannot tell");
+        (subject.advance)(SECOND * 2).await;
+    }
+    renew(subject, &held, LEASE).await;
+    (subject.advance)(SECOND * 20).await;
+    assert_eq!(started.recover().await.unwrap(), 0);
+    (subject.advance)(SECOND * 11).await;
+    assert_eq!(started.recover().await.unwrap(), 1);
+}
+
 pub async fn set_to_and_fro_nothing_comes_twice(subject: &Subject) {
     recover(subject).await;
     let held = hold(subject, &["a"], LEASE).await.remove(0);

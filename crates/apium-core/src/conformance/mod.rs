@@ -34,6 +34,8 @@ pub struct Subject {
     pub results: Arc<dyn ResultStore>,
     /// A second broker on the same store, as another process would open it.
     pub other: Arc<dyn Broker>,
+    /// Opens a further broker on the same store, now.
+    pub start: Box<dyn Fn() -> BoxFuture<'static, Arc<dyn Broker>> + Send + Sync>,
     /// Lets time pass for the backend.
     pub advance: Box<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>,
     /// Sets the backend's clock, as somebody sets that of a machine: no time passes.
@@ -55,7 +57,7 @@ macro_rules! conformance_tests {
             keeps_dead_letters, replays_the_original_bytes, settles_without_a_receipt, claims_many_at_once);
         $crate::conformance_tests!(@suite clock $make:
             set_forward_the_living_keep_what_they_hold, set_forward_a_longer_lease_is_heeded_too,
-            set_back_the_dead_keep_nothing, set_back_before_a_worker_starts_the_dead_keep_nothing,
+            set_forward_before_a_worker_starts_the_living_keep_what_they_hold, set_back_the_dead_keep_nothing, set_back_before_a_worker_starts_the_dead_keep_nothing,
             set_back_no_lease_is_cut_below_what_its_holder_asks_for, set_to_and_fro_nothing_comes_twice,
             set_back_many_are_brought_down, what_waits_for_its_time_goes_by_the_clock, set_forward_no_more_run_at_once,
             set_back_a_rate_goes_on);

@@ -10,7 +10,7 @@ use apium_core::{Clock, SystemClock};
 use apium_redis::{RedisBackend, RedisSettings};
 use jiff::{SignedDuration, Timestamp};
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, FromRedisValue};
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::ChildStdout;
@@ -67,18 +67,12 @@ impl Server {
     }
 
     pub(crate) async fn backend(&self) -> RedisBackend {
-        self.open(false).await
+        open(self.url(), self.stepped.clone(), false).await
     }
 
     /// The same on a machine whose clock is stepped along with the server's.
     pub(crate) async fn stepped_backend(&self) -> RedisBackend {
-        self.open(true).await
-    }
-
-    async fn open(&self, machine_too: bool) -> RedisBackend {
-        let clock = Arc::new(Stepped { steps: self.stepped.clone(), machine_too });
-        let settings = RedisSettings { clock_offset: self.stepped.shown.clone(), clock, ..RedisSettings::default() };
-        RedisBackend::connect(&self.url(), settings).await.unwrap()
+        open(self.url(), self.stepped.clone(), true).await
     }
 
     /// Kills it as a power cut would.
@@ -95,7 +89,8 @@ impl Server {
     /// A plain connection, to look at Redis as a peer sees it.
     pub(crate) async fn peer(&self) -> Peer {
         let client = redis::Client::open(self.url()).unwrap();
-        Peer(client.get_multiplexed_async_connection().await.unwrap())
+        let patient = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(10)));
+        Peer(client.get_multiplexed_async_connection_with_config(&patient).await.unwrap())
     }
 
     /// Steps time: the clock the scripts read, and the expiry of what real Redis expires by itself.
@@ -184,6 +179,12 @@ impl Peer {
         keys.sort();
         keys
     }
+}
+
+pub(crate) async fn open(url: String, steps: Steps, machine_too: bool) -> RedisBackend {
+    let clock_offset = steps.shown.clone();
+    let clock = Arc::new(Stepped { steps, machine_too });
+    RedisBackend::connect(&url, RedisSettings { clock_offset, clock, ..RedisSettings::default() }).await.unwrap()
 }
 
 pub(crate) async fn advance(url: String, steps: Steps, by: Duration) {

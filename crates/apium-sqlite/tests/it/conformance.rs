@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use apium_core::TestClock;
 use apium_core::conformance::Subject;
+use apium_core::{Broker, TestClock};
 
 use crate::open_with;
 
@@ -13,11 +13,14 @@ async fn subject() -> Subject {
     let clock = Arc::new(TestClock::default());
     let broker = Arc::new(open_with(&file, clock.clone()));
     let other = Arc::new(open_with(&file, clock.clone()));
-    let setting = clock.clone();
+    let (setting, starting) = (clock.clone(), clock.clone());
     Subject {
         broker: broker.clone(),
         results: broker,
         other,
+        start: Box::new(move || {
+            Box::pin(std::future::ready::<Arc<dyn Broker>>(Arc::new(open_with(&file, starting.clone()))))
+        }),
         advance: Box::new(move |by| {
             clock.advance(by);
             Box::pin(std::future::ready(()))

@@ -51,7 +51,9 @@ async fn a_settlement_is_whole_or_not_at_all() {
     acknowledged.extend(child.kill());
 
     // An hour later: what the dead child had claimed comes back.
-    let broker = open_with(&file, Arc::new(TestClock::at(after(SystemClock.now(), LEASE * 60))));
+    let clock = Arc::new(TestClock::at(after(SystemClock.now(), LEASE * 60)));
+    let broker = open_with(&file, clock.clone());
+    clock.advance(LEASE);
     while broker.recover().await.unwrap() > 0 {}
     let waiting: HashSet<_> = drain(&broker, "q").await.into_iter().collect();
     let sent_on: HashSet<_> = drain(&broker, "next").await.into_iter().collect();
