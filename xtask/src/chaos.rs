@@ -23,9 +23,11 @@ const MINUTES: u32 = 3;
 const RATE: u32 = 100;
 /// What a soak does to its workers, and what they may need: one is left alone and watched.
 const SOAK: &str = "--workers 6 --spare 1 --lease 2 --task-time 0..100ms --kill-every 1 --freeze-every 7 --rss-limit 100 \
-                    --descriptor-limit 64 --pick-up-limit 2";
+                    --descriptor-limit 64";
 /// Workers are cut off where there is a connection to cut.
-const CUTS: &str = "--cut-every 5";
+const ON_REDIS: &str = "--cut-every 5 --pick-up-limit 2";
+/// A worker that is frozen in the middle of a write holds up all others until it thaws, four seconds later.
+const ON_SQLITE: &str = "--pick-up-limit 5";
 /// What a storm is beside its tasks and kills.
 const STORM: &str = "--workers 10 --concurrency 4 --lease 2 --task-time 0..200ms";
 /// The most tasks and kills that stock Celery is given. Kills come as tasks end, so that what it loses spares it some.
@@ -126,10 +128,10 @@ impl Asked {
             Some((tasks, kills)) => format!("--tasks {tasks} --kills {kills} {STORM}"),
             None => format!("--tasks {} --rate {RATE} {SOAK}", self.minutes.saturating_mul(30 * RATE)),
         };
-        let cuts = if self.storm.is_none() { CUTS } else { "" };
+        let (on_redis, on_sqlite) = if self.storm.is_none() { (ON_REDIS, ON_SQLITE) } else { ("", "") };
         let mut runs = vec![
-            Run { name: "redis", broker: server.url(0), words: split(&format!("{load} {cuts}")), judged: true },
-            Run { name: "sqlite", broker: sqlite, words: split(&load), judged: true },
+            Run { name: "redis", broker: server.url(0), words: split(&format!("{load} {on_redis}")), judged: true },
+            Run { name: "sqlite", broker: sqlite, words: split(&format!("{load} {on_sqlite}")), judged: true },
         ];
         if self.celery {
             let (tasks, kills) = self.storm.unwrap_or((CELERY_TASKS, CELERY_KILLS));

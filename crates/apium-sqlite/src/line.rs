@@ -177,7 +177,10 @@ pub(crate) fn recover(work: &Work<'_>, drift: &Drift) -> Result<usize, Fault> {
     let mut overdue = work.db.prepare_cached(OVERDUE)?;
     let is_over = |since: i64, until: i64| {
         let lease = Duration::from_micros(u64::try_from(until.saturating_sub(since)).unwrap_or(0));
-        drift.may_judge(lease) && until.saturating_add(micros(drift.gained(lease))) <= work.now
+        // While nobody could write, nobody could renew: those who live do so now, and are judged at the next look.
+        !work.stall.weighs_on(lease)
+            && drift.may_judge(lease)
+            && until.saturating_add(micros(drift.gained(lease))) <= work.now
     };
     // Read to the end before the first is given back: the index read from must not change meanwhile.
     let found: Vec<(i64, i64, bool)> = overdue
