@@ -12,6 +12,7 @@ use crate::job::Job;
 use crate::judge::Verdict;
 use crate::limits::Limits;
 use crate::outcome::{Outcome, Subject};
+use crate::points::point;
 use crate::retry::Backoff;
 use crate::station::Station;
 use crate::trouble::Errand;
@@ -39,7 +40,10 @@ pub(crate) async fn pass(station: &Station, job: Box<Job>) -> Option<Box<Job>> {
     // Nobody renews the lease meanwhile.
     let patience = Instant::now() + station.options.lease / 3;
     loop {
-        match station.broker().limits().admit(&ask).await {
+        point!(AdmitAsked);
+        let answer = station.broker().limits().admit(&ask).await;
+        point!(AdmitAnswered);
+        match answer {
             Ok(admitted) => {
                 station.vitals.troubles.well(Errand::Admit);
                 return told(station, job, ask, admitted);
@@ -51,11 +55,13 @@ pub(crate) async fn pass(station: &Station, job: Box<Job>) -> Option<Box<Job>> {
                 }
             }
         }
+        point!(AdmitAgain);
         tokio::time::sleep(trouble.next_delay()).await;
     }
     // Put off, it costs no attempt. If it was admitted all the same, its places end with the claim.
     let Job { delivery, headers, .. } = *job;
     let outcome = Outcome::Deferred(after(station.now(), LATER));
+    point!(AdmitGivenUp);
     outcome::without_attempt(station, Verdict { delivery, headers, outcome }).await;
     None
 }

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::job::Reason;
 use crate::judge::{Judgement, judge};
+use crate::points::point;
 use crate::queues;
 use crate::retry::Backoff;
 use crate::slots::{Slot, Slots};
@@ -92,10 +93,12 @@ async fn claim(station: &Station, queues: &[String], max: usize, stop: &Stop) ->
         tokio::time::sleep(LAST_WORDS).await;
     };
     station.looks.begin();
+    point!(ClaimAsked);
     let claimed = tokio::select! {
         claimed = shares::claim(station, &claim) => claimed,
         () = patience => Err(BackendError::Unavailable("no answer to a claim".to_owned())),
     };
+    point!(Claimed);
     station.looks.end(claimed.as_ref().map_or(0, Vec::len));
     let claimed = claimed?;
     station.vitals.heard();
@@ -115,17 +118,22 @@ fn hand_on(station: &Arc<Station>, attempts: &TaskTracker, delivery: Delivery, s
 pub(crate) async fn handle(station: &Station, delivery: Delivery) {
     let handling = async {
         let found = station.looks.found();
+        point!(HandedOn);
         match judge(station, delivery) {
             Judgement::Run(job) => {
+                point!(Judged);
                 let Some(job) = admission::pass(station, job).await else { return };
                 narration::taken(station, &job);
                 drop(found);
                 executor::attempt(station, *job).await;
+                point!(Attempted);
             }
             Judgement::Settle(verdict) => {
                 let told = narration::not_run(station, &verdict);
                 drop(found);
+                point!(NotToRun);
                 outcome::without_attempt(station, *verdict).await;
+                point!(NotRun);
                 if let Some(kind) = told {
                     station.say(kind);
                 }
@@ -172,14 +180,17 @@ pub(crate) async fn drain(station: &Station, attempts: &TaskTracker, stop: &Stop
     if !attempts.is_empty() {
         tracing::info!(running = attempts.len(), "stopping: waiting for running tasks");
     }
+    point!(Draining);
     tokio::select! {
         () = attempts.wait() => return,
         () = stop.cold() => {}
         () = tokio::time::sleep(station.options.stop_timeout) => {}
     }
     station.leases.call_off_all(Reason::Stopping);
+    point!(CalledAllOff);
     tracing::warn!(running = attempts.len(), "stopping: giving running tasks back to their queues");
     if tokio::time::timeout(LAST_WORDS, attempts.wait()).await.is_err() {
         tracing::error!(running = attempts.len(), "stopped without settling; others take over when the leases run out");
     }
+    point!(Drained);
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::job::CallOff;
 use crate::limits::{self, Ending, Limits};
+use crate::points::point;
 use crate::station::Station;
 use crate::stuck;
 
@@ -47,7 +48,9 @@ pub(crate) async fn call(station: &Station, errbacks: Vec<(Signature, Failed)>) 
         let context = context(station, failed);
         let call = Call { args: errback.args, kwargs: errback.kwargs, context };
         let seat = station.threads.seat();
+        point!(ErrbackCalling);
         let (ending, stuck) = limits::run(&seat, code, call, limits, &CallOff::default()).await;
+        point!(ErrbackCalled);
         if let Some(stuck) = stuck {
             stuck::note(station, &task, &id, stuck, seat);
         }

@@ -19,6 +19,7 @@ use crate::leases::Hold;
 use crate::limits::{self, Ending, Limits};
 use crate::narration;
 use crate::outcome::{self, Outcome, conclude};
+use crate::points::point;
 use crate::retry;
 use crate::settler::Answer;
 use crate::station::Station;
@@ -30,7 +31,9 @@ use crate::unique;
 pub(crate) async fn attempt(station: &Station, mut job: Job) {
     let _hold = hold(station, &job);
     let _active = station.vitals.began();
+    point!(Begun);
     job.suspicion_settles().await;
+    point!(Unsuspected);
     unique::begin(station, &job).await;
     if !acknowledge_early(station, &mut job).await {
         return;
@@ -40,14 +43,18 @@ pub(crate) async fn attempt(station: &Station, mut job: Job) {
     announce(station, &job, &context).await;
     let call = resolve(std::mem::take(&mut job.payload), context.clone());
     let limits = Limits::of(&job.headers, &job.options);
+    point!(Starting);
     let began = Instant::now();
     let ending = perform(station, &job, call, limits).await;
     let took = began.elapsed();
+    point!(Performed);
     job.children = context.children();
     let outcome = classify(station, &job, ending);
     let (error, dead) = (outcome.error(), matches!(outcome, Outcome::Dead(..)));
     let told = narration::ended(station, &job, &outcome, took);
+    point!(Concluding);
     let state = conclude(station, job.subject(), outcome).await;
+    point!(Concluded);
     told.tell(station, state);
     let (task, id, queue) = (&job.headers.task, job.id(), &job.delivery.receipt.queue);
     station.vitals.ended(task, state, took);
@@ -83,7 +90,9 @@ async fn acknowledge_early(station: &Station, job: &mut Job) -> bool {
     }
     station.leases.release(&job.delivery.receipt);
     let settlement = Settlement { limits: admission::keep(job), ..Settlement::ack(job.delivery.receipt.clone()) };
+    point!(EarlyAckAsked);
     let answer = station.settler.settle(job.id(), settlement).await;
+    point!(EarlyAcked);
     job.acknowledged = matches!(answer, Answer::Written | Answer::Unclear);
     if answer == Answer::Unclear {
         // Should another worker have it after all, its result takes the place of this one.
@@ -122,6 +131,7 @@ async fn announce(station: &Station, job: &Job, context: &Context) {
     }
     let told = json!({"pid": std::process::id(), "hostname": station.options.name});
     let Ok(meta) = RawJson::from(&told) else { return };
+    point!(StartedAsked);
     tokio::select! {
         biased;
         // Nothing starts any more.
@@ -133,6 +143,7 @@ async fn announce(station: &Station, job: &Job, context: &Context) {
             }
         }
     }
+    point!(StartedTold);
 }
 
 /// The call with its arguments as they came; the task's own types read them.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::job::{CallOff, Job, Reason};
+use crate::points::point;
 use crate::station::Station;
 use crate::trouble::Errand;
 
@@ -129,7 +130,10 @@ pub(crate) async fn run(station: Arc<Station>, end: CancellationToken) {
         if receipts.is_empty() {
             continue;
         }
-        match station.broker().renew(&receipts, station.options.lease).await {
+        point!(RenewAsked);
+        let renewed = station.broker().renew(&receipts, station.options.lease).await;
+        point!(Renewed);
+        match renewed {
             Ok(lost) => {
                 station.vitals.troubles.well(Errand::Renew);
                 for receipt in &lost {

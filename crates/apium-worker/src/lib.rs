@@ -41,6 +41,7 @@ pub mod isolation;
 mod job;
 mod looks;
 mod options;
+pub mod points;
 mod queues;
 mod slots;
 mod station;

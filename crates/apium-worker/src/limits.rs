@@ -11,6 +11,7 @@ use apium_core::{Call, Context, Task, TaskError, TaskOptions, TaskResult};
 use tokio::task::JoinHandle;
 
 use crate::job::{CallOff, Reason};
+use crate::points::point;
 use crate::stuck::Stuck;
 use crate::threads::Seat;
 
@@ -125,7 +126,9 @@ pub(crate) async fn run(
         () = seat.stranded(&grip) => Ending::Stranded,
     };
     context.cancelled().cancel();
+    point!(CutOff);
     let stuck = let_go(running, grip, matches!(ending, Ending::Stranded)).await;
+    point!(LetGo);
     (ending, stuck)
 }
 

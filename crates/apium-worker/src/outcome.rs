@@ -20,6 +20,7 @@ use crate::errbacks;
 use crate::extended;
 use crate::job::CallOff;
 use crate::judge::Verdict;
+use crate::points::point;
 use crate::retry;
 use crate::settler::Answer;
 use crate::station::Station;
@@ -139,7 +140,9 @@ pub(crate) async fn conclude(station: &Station, subject: Subject<'_>, outcome: O
     };
     let comes_back =
         matches!(outcome, Outcome::Requeued | Outcome::GivenBack | Outcome::Died(_) | Outcome::Deferred(_));
+    point!(FollowAsked);
     let followed = workflow::follow(station, subject, outcome).await;
+    point!(Followed);
     let written = followed.and_then(|(outcome, causes)| record(station, subject, outcome, causes));
     let Some((settlement, aside)) = written else {
         station.vitals.lost();
@@ -148,7 +151,10 @@ pub(crate) async fn conclude(station: &Station, subject: Subject<'_>, outcome: O
     tell_first(station, &settlement, &aside).await;
     errbacks::call(station, aside.errbacks).await;
     let alert = alert(station, &settlement);
-    match station.settler.settle(&subject.headers.id, settlement).await {
+    point!(Settling);
+    let answer = station.settler.settle(&subject.headers.id, settlement).await;
+    point!(Settled);
+    match answer {
         Answer::Written | Answer::Unclear => {
             station.alerts.tell(alert);
             workflow::call_off(station, &aside.revoked).await;
@@ -171,9 +177,11 @@ async fn tell_first(station: &Station, settlement: &Settlement, aside: &Aside) {
         return;
     }
     for result in &settlement.results {
+        point!(FirstTelling);
         if let Err(error) = station.client.results().store(result).await {
             tracing::warn!(id = result.task_id, %error, "a failure was not told before what fails because of it");
         }
+        point!(FirstTold);
     }
 }
 
@@ -270,8 +278,10 @@ async fn give_up(station: &Station, subject: Subject<'_>, reason: DeadReason, er
     let Some((settlement, _)) = record(station, subject, outcome, Causes::default()) else { return LOST };
     let alert = alert(station, &settlement);
     let without_result = Settlement { results: Vec::new(), ..settlement.clone() };
+    point!(Refused);
     let mut answer = station.settler.settle(id, settlement).await;
     if matches!(answer, Answer::Refused(_)) {
+        point!(RefusedAgain);
         answer = station.settler.settle(id, without_result).await;
     }
     if !matches!(answer, Answer::Written | Answer::Unclear) {

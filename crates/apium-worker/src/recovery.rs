@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::points::point;
 use crate::station::Station;
 use crate::trouble::Errand;
 
@@ -12,7 +13,10 @@ pub(crate) async fn run(station: Arc<Station>, end: CancellationToken) {
     let mut every = tokio::time::interval(station.options.lease / 6);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while end.run_until_cancelled(every.tick()).await.is_some() {
-        match recover_all(&station).await {
+        point!(RecoverAsked);
+        let recovered = recover_all(&station).await;
+        point!(Recovered);
+        match recovered {
             Ok(messages) => {
                 station.vitals.troubles.well(Errand::Recover);
                 if messages == 0 {

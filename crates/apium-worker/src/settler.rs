@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::alarm::Alarm;
 use crate::outcome::NO_LONGER_KNOWN;
+use crate::points::point;
 use crate::retry::Backoff;
 use crate::trouble::Errand;
 use crate::vitals::Vitals;
@@ -86,10 +87,12 @@ impl Settler {
     /// Settles for the task `id`; returns when it is written, or when it no longer can be.
     pub(crate) async fn settle(&self, id: &str, settlement: Settlement) -> Answer {
         let (answer, written) = oneshot::channel();
+        point!(SettleAsked);
         let answer = match self.orders.send(Order { settlement, answer, tried: false, ended: Vec::new() }).await {
             Ok(()) => written.await.unwrap_or(Answer::Abandoned),
             Err(_) => Answer::Abandoned,
         };
+        point!(SettleAnswered);
         match &answer {
             Answer::Written => {}
             Answer::Lost => {
@@ -117,6 +120,7 @@ impl SettlerLoop {
         let mut orders = Vec::with_capacity(BATCH);
         while self.orders.recv_many(&mut orders, BATCH).await > 0 {
             while self.alone.try_join_next().is_some() {}
+            point!(BatchTaken);
             if let Err(error) = self.pen.write_together(&mut orders).await {
                 tracing::debug!(%error, outcomes = orders.len(), "a batch was not written; writing its outcomes one by one");
                 for order in orders.drain(..) {
@@ -153,6 +157,7 @@ impl Pen {
             if !error.is_transient() || tries == TOGETHER {
                 return Err(error);
             }
+            point!(SettleAgain);
             tokio::time::sleep(trouble.next_delay()).await;
         }
     }
@@ -175,6 +180,7 @@ impl Pen {
                     if !error.is_transient() || in_vain == IN_VAIN {
                         return order.refused(&error);
                     }
+                    point!(SettleAloneAgain);
                     tokio::time::sleep(trouble.next_delay()).await;
                 }
             }
@@ -209,18 +215,24 @@ impl Pen {
             for order in orders.iter_mut() {
                 order.part_from_chords();
                 while let Some(result) = order.settlement.results.last() {
+                    point!(ResultStoring);
                     self.results.store(result).await?;
+                    point!(ResultStored);
                     order.settlement.results.pop();
                 }
             }
         }
+        point!(BatchWriting);
         let settled = self.broker.settle(orders.iter().map(|order| order.settlement.clone()).collect()).await?;
+        point!(BatchWritten);
         for (order, settled) in orders.iter().zip(&settled) {
             for (group, token) in order.ended.iter().filter(|_| *settled == Settled::Done) {
+                point!(ChordEnding);
                 // The body is sent: what is left of the chord would only expire.
                 if let Err(error) = self.results.chords().end(group, token).await {
                     tracing::warn!(group, %error, "what is left of a chord was not cleared away");
                 }
+                point!(ChordEnded);
             }
         }
         Ok(settled)

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::job::{Job, Reason};
 use crate::outcome::Outcome;
+use crate::points::point;
 use crate::retry::Backoff;
 use crate::station::Station;
 use crate::trouble::Errand;
@@ -25,7 +26,10 @@ pub(crate) async fn begin(station: &Station, job: &Job) {
     };
     let mut trouble = Backoff::reconnecting();
     loop {
-        match station.broker().uniques().begin(&mark.key, job.id(), then).await {
+        point!(BeginAsked);
+        let answer = station.broker().uniques().begin(&mark.key, job.id(), then).await;
+        point!(BeginAnswered);
+        match answer {
             Ok(true) => break,
             Ok(false) => return job.call_off.because(Reason::Revoked),
             Err(error) => {
@@ -35,6 +39,7 @@ pub(crate) async fn begin(station: &Station, job: &Job) {
                 }
             }
         }
+        point!(BeginAgain);
         tokio::select! {
             _ = job.call_off.called_off() => return,
             () = tokio::time::sleep(trouble.next_delay()) => {}

@@ -19,6 +19,7 @@ use futures_util::future::BoxFuture;
 use crate::chord_unlock::{self, Unlocked};
 use crate::job::Reason;
 use crate::outcome::{Outcome, Subject};
+use crate::points::point;
 use crate::retry::Backoff;
 use crate::station::Station;
 use crate::trouble::Errand;
@@ -88,6 +89,7 @@ pub(crate) async fn follow(station: &Station, subject: Subject<'_>, outcome: Out
             Err(Obstacle::Backend(error)) if error.is_transient() => {
                 station.vitals.troubles.failed(Errand::Follow, &error);
                 let delay = trouble.next_delay();
+                point!(FollowAgain);
                 tokio::select! {
                     () = over(subject) => return None,
                     () = tokio::time::sleep(delay) => {}
@@ -180,7 +182,9 @@ impl Workflow<'_> {
     async fn fail_others(&mut self, failed: Vec<FailedTask>, exception: &ExceptionRecord) -> Result<(), Obstacle> {
         for task in failed {
             let Some(id) = task.id else { continue };
+            point!(OtherAsked);
             let stood = self.station.client.results().lookup(&id).await?;
+            point!(OtherKnown);
             let ended = matches!(&stood, Lookup::Stored(record)
                 if matches!(TaskState::from_name(&record.status), TaskState::Failure | TaskState::Revoked));
             let mut record = self.failure(&id, exception);
@@ -228,14 +232,18 @@ impl Workflow<'_> {
         let Unlocked { group, body, parts } = unlocked;
         let saved = SavedGroup::decode(&parts)?;
         let results = self.station.client.results();
+        point!(UnlockSaving);
         results.chords().save_group(&group, &SavedGroup::record(&parts), Some(KEEP_CHORD)).await?;
+        point!(UnlockAnnouncing);
         results.chords().announce(&group, saved.tasks().len() as u64, KEEP_CHORD).await?;
         for (place, id) in (0..).zip(saved.tasks()) {
+            point!(UnlockAsked);
             // What was there a moment ago and has expired since is a part that failed.
             let (state, result) = match results.lookup(id).await? {
                 Lookup::Stored(record) => (TaskState::from_name(&record.status), record.result),
                 _ => (TaskState::Failure, ExceptionRecord::new("builtins", "KeyError", "its result is gone").to_json()),
             };
+            point!(UnlockKnown);
             self.part(&group, Some(place), &body, ChordPart { task_id: id.to_owned(), state, result }).await?;
         }
         Ok(())
@@ -252,7 +260,10 @@ impl Workflow<'_> {
     ) -> BoxFuture<'s, Result<(), Obstacle>> {
         Box::pin(async move {
             let chords = self.station.client.results().chords();
-            match chords.count(group, place, &part, self.token, KEEP_CHORD).await? {
+            point!(CountAsked);
+            let counted = chords.count(group, place, &part, self.token, KEEP_CHORD).await?;
+            point!(Counted);
+            match counted {
                 Counted::Waiting | Counted::Taken => Ok(()),
                 Counted::Complete(claim) => self.complete(claim, body).await,
             }
@@ -307,18 +318,24 @@ impl Workflow<'_> {
     async fn values(&self, claim: &ChordClaim) -> Result<Vec<RawJson>, Obstacle> {
         let flat = || claim.parts.iter().map(|part| part.result.clone()).collect();
         let results = self.station.client.results();
-        let Some(tuple) = results.chords().group(&claim.group).await?.and_then(|saved| saved.member("result")) else {
+        point!(GroupAsked);
+        let saved = results.chords().group(&claim.group).await?;
+        point!(GroupKnown);
+        let Some(tuple) = saved.and_then(|saved| saved.member("result")) else {
             return Ok(flat());
         };
         let saved = SavedGroup::decode(&tuple)?;
         let mut known: std::collections::HashMap<String, RawJson> =
             claim.parts.iter().map(|part| (part.task_id.clone(), part.result.clone())).collect();
         for id in saved.tasks() {
-            if !known.contains_key(id)
-                && let Lookup::Stored(record) = results.lookup(id).await?
-            {
+            if known.contains_key(id) {
+                continue;
+            }
+            point!(MemberAsked);
+            if let Lookup::Stored(record) = results.lookup(id).await? {
                 known.insert(id.to_owned(), record.result);
             }
+            point!(MemberKnown);
         }
         Ok(saved.values(&|id| known.get(id).cloned()).unwrap_or_else(flat))
     }
@@ -346,7 +363,9 @@ impl Workflow<'_> {
     }
 
     async fn send(&mut self, plan: &Plan) -> Result<(), Obstacle> {
+        point!(PrepareAsked);
         let messages = self.station.client.prepare(plan).await?;
+        point!(Prepared);
         self.causes.send.extend(messages);
         Ok(())
     }
@@ -381,9 +400,11 @@ fn sender(ids: &mut dyn FnMut() -> String) -> Sender<'_> {
 /// Tells everybody of what will never run; it is only to spare them the wait.
 pub(crate) async fn call_off(station: &Station, revoked: &[String]) {
     for id in revoked {
+        point!(CallingOff);
         if let Err(error) = station.broker().revoke(id, KEEP_REVOKED).await {
             tracing::warn!(id, %error, "a member of a chord's body was not revoked");
         }
+        point!(OneCalledOff);
     }
 }
 

@@ -16,6 +16,7 @@ use super::errand;
 use super::frame::{Down, Ended, How, Start, Up};
 use crate::job::CallOff;
 use crate::limits::{Ending, LETTING_GO, Limits};
+use crate::points::point;
 use crate::retry::Backoff;
 use crate::trouble::Errand as Trouble;
 use crate::vitals::Vitals;
@@ -71,12 +72,16 @@ impl Children {
             Ok(start) => Down::Start(Box::new(start)),
             Err(error) => return Ending::Returned(Err(error)),
         };
+        point!(ChildAsked);
         let mut child = tokio::select! {
             biased;
             reason = call_off.called_off() => return Ending::CalledOff(reason),
             child = self.take(vitals) => child,
         };
-        let part = match child.tell(&start).await {
+        point!(ChildTaken);
+        let told = child.tell(&start).await;
+        point!(ChildTold);
+        let part = match told {
             Ok(()) => converse(&mut child, &context, limits, call_off).await,
             Err(_) => Part::Died,
         };
@@ -89,19 +94,23 @@ impl Children {
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .clone_from(&ended.children);
+                point!(ChildPutBack);
                 self.put_back(child, &ended, options).await;
+                point!(ChildBack);
                 ending(ended.how, call_off)
             }
             Part::HardLimit(limit) => {
-                child.kill().await;
+                kill(child).await;
                 Ending::HardLimit(limit)
             }
             Part::CalledOff => {
-                child.kill().await;
+                kill(child).await;
                 Ending::CalledOff(call_off.called_off().await)
             }
             Part::Died => {
+                point!(ChildDying);
                 let (id, death) = (child.id(), child.died().await);
+                point!(ChildDied);
                 tracing::error!(
                     task = context.headers().task,
                     id = context.task_id(),
@@ -139,6 +148,7 @@ impl Children {
                 Err(error) => {
                     let error = BackendError::Unavailable(format!("a child of the worker: {error}"));
                     vitals.troubles.failed(Trouble::Child, &error);
+                    point!(ChildAgain);
                     tokio::time::sleep(trouble.next_delay()).await;
                 }
             }
@@ -204,7 +214,12 @@ async fn converse(child: &mut Child, context: &Context, limits: Limits, call_off
             biased;
             up = child.hear() => match up {
                 Some(Up::Ask(number, errand)) => {
-                    errands.push(async move { (number, errand::run(context.client(), errand).await) });
+                    errands.push(async move {
+                        point!(ErrandAsked);
+                        let answer = errand::run(context.client(), errand).await;
+                        point!(ErrandRun);
+                        (number, answer)
+                    });
                 }
                 Some(Up::Ended(ended)) => return Part::Ended(ended),
                 Some(Up::Ready) => {}
@@ -215,14 +230,23 @@ async fn converse(child: &mut Child, context: &Context, limits: Limits, call_off
             _ = call_off.called_off(), if !told => {
                 told = true;
                 deadline.as_mut().reset(Instant::now() + LETTING_GO + MARGIN);
+                point!(ChildCalledOff);
                 // One that cannot be told is killed soon.
                 let _ = child.tell(&Down::CallOff).await;
+                point!(ChildToldOff);
             }
             Some((number, answer)) = errands.next(), if !errands.is_empty() => {
                 let _ = child.tell(&Down::Answer(number, answer.map_err(Into::into))).await;
+                point!(ErrandTold);
             }
         }
     }
+}
+
+async fn kill(child: Child) {
+    point!(ChildKilling);
+    child.kill().await;
+    point!(ChildKilled);
 }
 
 fn ending(how: How, call_off: &CallOff) -> Ending {
