@@ -36,8 +36,11 @@ pub enum Counted {
     Waiting,
     /// It was the last; the body is to be sent under this claim.
     Complete(ChordClaim),
-    /// The body was sent, or another worker is just sending it.
-    Taken,
+    /// All are in, and another is just sending the body. It may die before it has: whoever is told this asks again, and
+    /// does not settle its part meanwhile, or nobody might be left to send it.
+    Claimed,
+    /// The body was sent.
+    Sent,
 }
 
 /// The right to send the body of a chord, for [`CLAIM`].

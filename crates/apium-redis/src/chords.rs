@@ -54,7 +54,8 @@ impl Chords for RedisBackend {
         let answer: Vec<Vec<u8>> = self.inner.link.script(&script).await?;
         match answer.split_first() {
             Some((word, _)) if word == b"waiting" => Ok(Counted::Waiting),
-            Some((word, _)) if word == b"taken" => Ok(Counted::Taken),
+            Some((word, _)) if word == b"claimed" => Ok(Counted::Claimed),
+            Some((word, _)) if word == b"sent" => Ok(Counted::Sent),
             Some((word, parts)) if word == b"complete" => {
                 let read = |member: &Vec<u8>| self.part(group, member);
                 let parts = parts.iter().map(read).collect::<Result<_, _>>()?;

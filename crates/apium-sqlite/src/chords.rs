@@ -147,14 +147,14 @@ fn count_part(
         db.prepare_cached(STANDING)?.query_row([group], read).optional()
     };
     if let Some((SENT, ..)) = standing(work.db)?.map(|found: (i64, i64, Option<bool>, String)| found) {
-        return Ok(Counted::Taken);
+        return Ok(Counted::Sent);
     }
     let (id, state) = (&part.task_id, part.state.name());
     let counted = work.db.prepare_cached(COUNT)?.execute(params![group, place, id, state, part.result.as_str()])?;
     let counted = i64::from(counted > 0);
     work.db.prepare_cached(SEEN)?.execute(params![group, counted, work.after(keep)])?;
     match standing(work.db)? {
-        Some((CLAIMED, until, Some(true), holder)) if until > work.now && holder != token => Ok(Counted::Taken),
+        Some((CLAIMED, until, Some(true), holder)) if until > work.now && holder != token => Ok(Counted::Claimed),
         Some((COUNTING | CLAIMED, _, Some(true), _)) => claim(work, group, token).map(Counted::Complete),
         _ => Ok(Counted::Waiting),
     }

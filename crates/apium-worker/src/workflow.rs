@@ -60,6 +60,8 @@ enum Obstacle {
     Canvas(CanvasError),
     /// A store does not answer, or refuses.
     Backend(BackendError),
+    /// Another attempt is just sending the body of its chord, and may die before it has.
+    Claimed,
 }
 
 /// What follows from an outcome, asked until the stores answer. A canvas that cannot be followed makes a failure of
@@ -88,13 +90,9 @@ pub(crate) async fn follow(station: &Station, subject: Subject<'_>, outcome: Out
             }
             Err(Obstacle::Backend(error)) if error.is_transient() => {
                 station.vitals.troubles.failed(Errand::Follow, &error);
-                let delay = trouble.next_delay();
-                point!(FollowAgain);
-                tokio::select! {
-                    () = over(subject) => return None,
-                    () = tokio::time::sleep(delay) => {}
-                }
+                again(subject, &mut trouble).await?;
             }
+            Err(Obstacle::Claimed) => again(subject, &mut trouble).await?,
             Err(Obstacle::Backend(error)) => {
                 let error = TaskError::new("RuntimeError", error.to_string());
                 return Some((Outcome::Dead(DeadReason::Rejected, error), Causes::default()));
@@ -106,6 +104,16 @@ pub(crate) async fn follow(station: &Station, subject: Subject<'_>, outcome: Out
                 outcome = Outcome::Failure(misfit(replaced, &error));
             }
         }
+    }
+}
+
+/// Waits before the stores are asked again; `None` when the attempt is over before that.
+async fn again(subject: Subject<'_>, trouble: &mut Backoff) -> Option<()> {
+    let delay = trouble.next_delay();
+    point!(FollowAgain);
+    tokio::select! {
+        () = over(subject) => None,
+        () = tokio::time::sleep(delay) => Some(()),
     }
 }
 
@@ -264,7 +272,8 @@ impl Workflow<'_> {
             let counted = chords.count(group, place, &part, self.token, KEEP_CHORD).await?;
             point!(Counted);
             match counted {
-                Counted::Waiting | Counted::Taken => Ok(()),
+                Counted::Waiting | Counted::Sent => Ok(()),
+                Counted::Claimed => Err(Obstacle::Claimed),
                 Counted::Complete(claim) => self.complete(claim, body).await,
             }
         })

@@ -113,7 +113,7 @@ pub async fn a_part_may_add_further_parts(subject: &Subject) {
 pub async fn one_claims_the_body(subject: &Subject) {
     subject.results.chords().announce("g", 1, KEEP).await.unwrap();
     let first = complete(subject, 0, &part("a")).await;
-    assert_eq!(count(subject, 0, &part("a")).await, Counted::Taken, "told again while the body is claimed");
+    assert_eq!(count(subject, 0, &part("a")).await, Counted::Claimed, "told again while the body is claimed");
     let again = count_as(subject, 0, &part("a"), &first.token).await;
     assert_eq!(again, Counted::Complete(first.clone()), "whoever claimed it may not have heard the answer");
     (subject.advance)(CLAIM + Duration::from_secs(1)).await;
@@ -122,9 +122,9 @@ pub async fn one_claims_the_body(subject: &Subject) {
     assert_eq!(first.parts, second.parts);
     assert!(!subject.results.chords().end("g", &first.token).await.unwrap(), "it has passed to another");
     assert!(subject.results.chords().end("g", &second.token).await.unwrap());
-    assert_eq!(count(subject, 0, &part("a")).await, Counted::Taken, "it has been sent");
+    assert_eq!(count(subject, 0, &part("a")).await, Counted::Sent, "it has been sent");
     (subject.advance)(CLAIM + Duration::from_secs(1)).await;
-    assert_eq!(count(subject, 0, &part("a")).await, Counted::Taken);
+    assert_eq!(count(subject, 0, &part("a")).await, Counted::Sent);
 }
 
 pub async fn a_group_may_be_used_again(subject: &Subject) {
@@ -142,7 +142,7 @@ pub async fn the_body_is_sent_with_the_settlement(subject: &Subject) {
     assert_eq!(ready(subject).await, 1);
     let Lookup::Stored(record) = subject.results.lookup("body").await.unwrap() else { panic!("not stored") };
     assert_eq!(record.status, "FAILURE");
-    assert_eq!(count(subject, 0, &part("a")).await, Counted::Taken);
+    assert_eq!(count(subject, 0, &part("a")).await, Counted::Sent);
     assert_eq!(settle(subject, end(&claim)).await, Settled::Done, "the part itself is settled all the same");
     assert_eq!(ready(subject).await, 1, "the body is sent once");
 }

@@ -59,7 +59,7 @@ impl Shelf {
 impl Chord {
     fn count(&mut self, group: &str, place: u64, part: &ChordPart, token: &str, now: Timestamp) -> Counted {
         if matches!(self.body, Body::Sent) {
-            return Counted::Taken;
+            return Counted::Sent;
         }
         if !self.parts.iter().any(|(at, told)| *at == place && told.task_id == part.task_id) {
             let behind = self.parts.partition_point(|(at, _)| *at <= place);
@@ -69,7 +69,7 @@ impl Chord {
             return Counted::Waiting;
         }
         if matches!(&self.body, Body::Claimed { token: held, until } if *until > now && held != token) {
-            return Counted::Taken;
+            return Counted::Claimed;
         }
         let token = token.to_owned();
         self.body = Body::Claimed { token: token.clone(), until: after(now, CLAIM) };

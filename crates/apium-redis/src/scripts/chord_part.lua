@@ -4,10 +4,10 @@
 --
 -- KEYS: parts, added, size, counted, group record, claim.
 -- ARGV: the part's place, its member in the parts, its name in counted, seconds to keep, seconds to claim, token.
--- Answer: 'waiting', 'taken', or 'complete' and all parts in their order.
+-- Answer: 'waiting', 'claimed' by another, 'sent', or 'complete' and all parts in their order.
 local parts, added, size, counted, group, claim = unpack(KEYS)
 local place, member, name, keep, span, token = unpack(ARGV)
-if redis.call('GET', claim) == 'done' then return {'taken'} end
+if redis.call('GET', claim) == 'done' then return {'sent'} end
 
 -- Celery keeps parts in a list where its `result_chord_ordered` is off.
 local ordered = redis.call('TYPE', parts)['ok'] ~= 'list'
@@ -26,7 +26,7 @@ local ended = ordered and redis.call('ZCARD', parts) or redis.call('LLEN', parts
 if not told or ended ~= tonumber(told) + tonumber(redis.call('GET', added) or 0) then return {'waiting'} end
 -- Who asks again, because our answer was lost, still has what it claimed.
 local holder = redis.call('GET', claim)
-if holder and holder ~= token then return {'taken'} end
+if holder and holder ~= token then return {'claimed'} end
 redis.call('SET', claim, token, 'EX', span)
 local answer = ordered and redis.call('ZRANGE', parts, 0, -1) or redis.call('LRANGE', parts, 0, -1)
 table.insert(answer, 1, 'complete')

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use apium_core::chords::{ChordPart, Counted};
 use apium_core::context::Failed;
 use apium_core::protocol::{Message, Payload, RawJson};
 use apium_core::signature::{chain, chord, group};
-use apium_core::{Claim, Context, Lookup, Outgoing, Registry, ResultError, Signature, State, TaskError};
+use apium_core::{
+    Claim, Context, Disposition, Lookup, Outgoing, Registry, ResultError, ResultStore as _, Settlement, Signature,
+    State, TaskError, TaskState,
+};
 use apium_macros::task;
 use serde_json::json;
 
@@ -242,6 +246,23 @@ async fn a_part_delivered_twice_counts_once() {
     rig.emptied().await;
     rig.stopped().await;
     assert_eq!(rig.stage.notes(), ["[0,1,2,3,4,5,6,7,8,9]"], "the body is sent once");
+}
+
+/// Who counted the last part died before it sent the body, and the part is back before that one's claim has run out.
+#[tokio::test(start_paused = true)]
+async fn the_body_is_sent_though_whoever_claimed_it_has_died() {
+    let mut rig = Rig::new();
+    register(&mut rig.registry);
+    let pending = rig.send(&chord([add::s(1, 1, None)], Signature::new("c.total"))).await;
+    let (delivery, message) = rig.take_message().await;
+    let (group, id) = (message.headers.group.unwrap(), message.headers.id);
+    let part = ChordPart { task_id: id, state: TaskState::Success, result: RawJson::from(&2).unwrap() };
+    let claimed = rig.memory.chords().count(&group, Some(0), &part, "the dead one's", PATIENCE).await.unwrap();
+    assert!(matches!(claimed, Counted::Complete(_)), "{claimed:?}");
+    let back = Settlement { disposition: Disposition::Requeue, ..Settlement::ack(delivery.receipt) };
+    apium_core::Broker::settle(&rig.memory, vec![back]).await.unwrap();
+    rig.start();
+    assert_eq!(pending.get::<i64>(PATIENCE).await.unwrap(), 2);
 }
 
 #[tokio::test(start_paused = true)]
