@@ -165,15 +165,16 @@ for i = 1, tonumber(arg()) do
       redis.call('ZADD', index, due, waiting)
       redis.call('ZADD', delayed, due, waiting)
     end
-  elseif disposition == 'dead' then
-    local id, letter = arg(), arg()
-    if held then
-      redis.call('HSET', letters, id, letter)
-      redis.call('ZADD', dead, now, id)
-    end
   end
+  local id, letter = nil, nil
+  if disposition == 'dead' then id, letter = arg(), arg() end
 
+  -- Before the letter: a result that may not be written ends the script, and what was written before would stay.
   local whole = store_results(held)
+  if id and held then
+    redis.call('HSET', letters, id, letter)
+    redis.call('ZADD', dead, now, id)
+  end
   local messages = read_messages()
   local token = tag == '' and #messages > 0 and known_by(messages)
   if held and not (token and redis.call('EXISTS', token) == 1) then

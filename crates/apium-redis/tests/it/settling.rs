@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use apium_core::{Broker, Claim, Disposition, Outgoing, Settled, Settlement};
+use apium_core::{
+    Broker, Claim, DeadFilter, DeadLetter, DeadReason, Disposition, Outgoing, Settled, Settlement, StoredResult,
+};
+use apium_protocol::{RawJson, ResultRecord};
 use apium_redis::RedisBackend;
 
 use crate::server::Server;
@@ -51,6 +54,40 @@ async fn a_settlement_that_failed_is_not_taken_for_a_repetition() {
     let _: i64 = peer.run(&["DEL", "q"]).await;
     assert_eq!(backend.settle(vec![settlement]).await.unwrap(), [Settled::Done]);
     assert_eq!(claimed(&backend).await, ["a"]);
+}
+
+/// A result that cannot be written refuses the whole settlement, the dead letter with it.
+#[tokio::test]
+async fn a_dead_letter_is_not_kept_twice_because_its_result_is_refused() {
+    let server = Server::start().await;
+    let (backend, mut peer) = (server.backend().await, server.peer().await);
+    backend.publish(&[message("a")]).await.unwrap();
+    let claim = Claim { queues: &["q".to_owned()], max: 1, lease: LEASE };
+    let delivery = backend.claim(&claim).await.unwrap().remove(0);
+    let letter = DeadLetter {
+        id: "letter".to_owned(),
+        queue: "q".to_owned(),
+        priority: 0,
+        reason: DeadReason::Rejected,
+        error: "no".to_owned(),
+        task: None,
+        task_id: Some("task".to_owned()),
+        attempts: 1,
+        worker: "w".to_owned(),
+        died_with: Vec::new(),
+        at: String::new(),
+        message: b"a".to_vec(),
+    };
+    let _: i64 = peer.run(&["LPUSH", "celery-task-meta-task", "in the way"]).await;
+    let record = ResultRecord::new("task", "FAILURE", RawJson::null());
+    let disposition = Disposition::DeadLetter(letter);
+    let settlement =
+        Settlement { disposition, results: vec![StoredResult::of(&record, None)], ..Settlement::ack(delivery.receipt) };
+    assert!(!backend.settle(vec![settlement.clone()]).await.unwrap_err().is_transient());
+    assert_eq!(backend.dead_ids(&DeadFilter::default()).await.unwrap(), [""; 0]);
+    let without_result = Settlement { results: Vec::new(), ..settlement };
+    assert_eq!(backend.settle(vec![without_result]).await.unwrap(), [Settled::Done]);
+    assert_eq!(backend.dead_ids(&DeadFilter::default()).await.unwrap(), ["letter"]);
 }
 
 /// Redis's clock runs two minutes ahead, so by its own a message due in one minute would be late already.
