@@ -176,7 +176,8 @@ async fn tell_first(station: &Station, settlement: &Settlement, aside: &Aside) {
     if aside.errbacks.is_empty() && settlement.chords.iter().all(|end| end.results.is_empty()) {
         return;
     }
-    for result in &settlement.results {
+    // One that went well fails nothing. It is told with its settlement alone: whose result is there does not run again.
+    for result in settlement.results.iter().filter(|result| result.state != TaskState::Success) {
         point!(FirstTelling);
         if let Err(error) = station.client.results().store(result).await {
             tracing::warn!(id = result.task_id, %error, "a failure was not told before what fails because of it");
