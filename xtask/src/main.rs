@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use xtask::shell::{Done, Failure};
-use xtask::{chaos, fuzz, interop, lint, setup, suite, tidy};
+use xtask::{chaos, failpoints, fuzz, interop, lint, setup, suite, tidy};
 
 const MANUAL: &str = "\
 The workshop of Apium.
@@ -23,6 +23,9 @@ Usage: cargo xtask <chore> [words]
   chaos [words]   our own checker on Redis and SQLite, while workers are killed, frozen and cut off:
                   for 3 minutes or --minutes N with limits for memory, descriptors and latency, or
                   --tasks N --kills N as fast as it goes; --celery: stock Celery beside; --release
+  failpoints [words]
+                  workers that die at each point between a claim and its settlement, and then by lot:
+                  --seeds N, from --seed N on (`test` runs it with a few)
   docs            build the documentation, broken links are errors
   setup           install what the tests need: servers (apt-get, as root) and one Python
                   environment per Celery version
@@ -49,7 +52,7 @@ fn main() -> ExitCode {
 }
 
 fn perform(chore: &str, words: &[String], root: &Path) -> Done {
-    if !["test", "interop", "chaos", "fuzz"].contains(&chore) && !words.is_empty() {
+    if !["test", "interop", "chaos", "failpoints", "fuzz"].contains(&chore) && !words.is_empty() {
         return Err(Failure::usage(format!(
             "`{chore}` takes no further words, but was given `{}`; see `cargo xtask help`.",
             words.join(" ")
@@ -63,6 +66,7 @@ fn perform(chore: &str, words: &[String], root: &Path) -> Done {
         "test" => suite::test(root, words),
         "interop" => interop::interop(root, words),
         "chaos" => chaos::chaos(root, words),
+        "failpoints" => failpoints::failpoints(root, words),
         "docs" => lint::docs(root),
         "setup" => setup::setup(root).map(drop),
         "fuzz" => fuzz::fuzz(root, words),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use crate::failpoints;
 use crate::setup::{Machine, setup};
 use crate::shell::{Done, SYSTEM_FOLDERS, cargo, run, succeeds};
 
@@ -32,6 +33,7 @@ fn run_all(root: &Path, machine: &Machine, words: &[String]) -> Done {
     };
     run(told(&mut runner, machine).args(words))?;
     if words.is_empty() {
+        failpoints::run_all(root, machine, &[])?;
         run(told(&mut cargo(root, ["test", "--doc", "--workspace"]), machine))?;
     }
     Ok(())

@@ -50,7 +50,7 @@ impl fmt::Display for Finding {
 type Rule = (&'static str, fn(&Tree) -> Vec<Finding>);
 
 /// Every rule; the names are those of `tidy-exceptions.txt`.
-const RULES: [Rule; 22] = [
+const RULES: [Rule; 23] = [
     (arrows::ARROW, arrows::arrows),
     (arrows::FENCE, arrows::fences),
     (arrows::ROUTES, arrows::routes),
@@ -73,6 +73,7 @@ const RULES: [Rule; 22] = [
     (supply::BANNED, supply::banned),
     (supply::CHANGES, supply::changes),
     (supply::BUILD, supply::build_scripts),
+    (supply::FAILPOINTS, supply::failpoints),
 ];
 
 /// Prints every finding; fails when there is one.

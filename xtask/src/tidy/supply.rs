@@ -8,6 +8,7 @@ pub(super) const LINTS: &str = "lints";
 pub(super) const BANNED: &str = "banned-crate";
 pub(super) const CHANGES: &str = "changelog";
 pub(super) const BUILD: &str = "build-script";
+pub(super) const FAILPOINTS: &str = "failpoints";
 
 const OUR_LICENCE: &str = "MIT OR Apache-2.0";
 const LICENCE_TEXTS: [&str; 2] = ["LICENSE-MIT", "LICENSE-APACHE"];
@@ -86,6 +87,30 @@ pub(super) fn build_scripts(tree: &Tree) -> Vec<Finding> {
             Finding::new(BUILD, &file.path, 1, sentence)
         })
         .collect()
+}
+
+/// No manifest switches the points on at which workers are made to die: one that did would do it in every executable that
+/// is built along with it. The tests that need them say so on their command line.
+pub(super) fn failpoints(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for manifest in tree.files.iter().filter(|file| file.path.ends_with("Cargo.toml")) {
+        let declared: Vec<usize> =
+            entries(&manifest.text).iter().filter(|entry| declares(entry)).map(|entry| entry.line).collect();
+        for (line, text) in (1..).zip(manifest.text.lines()) {
+            let said = text.split('#').next().is_some_and(|text| text.contains(FAILPOINTS));
+            if said && !declared.contains(&line) {
+                let sentence =
+                    "switches `failpoints` on for whatever is built along; only `cargo xtask failpoints` does that.";
+                findings.push(Finding::new(FAILPOINTS, &manifest.path, line, sentence));
+            }
+        }
+    }
+    findings
+}
+
+/// The feature itself, or the tests that cannot do without.
+fn declares(entry: &Entry) -> bool {
+    (entry.section == "features" && entry.key == FAILPOINTS) || entry.section == "test"
 }
 
 fn says(manifest: &str, what: impl Fn(&Entry) -> bool) -> bool {

@@ -47,6 +47,21 @@ fn a_build_script_is_found() {
 }
 
 #[test]
+fn a_manifest_that_switches_the_failpoints_on_is_found() {
+    let tree = Planted::sound();
+    let declared = "[features]\ndefault = []\nfailpoints = []\n\n[[test]]\nname = \"failpoints\"\n";
+    tree.manifest("apium-worker", declared);
+    tree.is_sound();
+    for (rest, line) in [
+        ("[features]\ndefault = [\"failpoints\"]\n", 9),
+        ("[dependencies]\napium-core = { workspace = true, features = [\"failpoints\"] }\n", 9),
+        ("[dev-dependencies]\napium-core = { workspace = true, features = [\n  \"failpoints\",\n] }\n", 10),
+    ] {
+        tree.manifest("apium-worker", rest).shows("failpoints", "crates/apium-worker/Cargo.toml", line);
+    }
+}
+
+#[test]
 fn a_link_that_leads_nowhere_is_found() {
     for target in ["gone.md", "../docs/gone.md#part", "/gone.md", "../../outside.md", "<gone.md>", "gone.md \"title\""]
     {

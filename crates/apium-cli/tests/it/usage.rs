@@ -1,5 +1,7 @@
 //! The command line read by a person: help, and what is said to someone who mistypes.
 
+use std::process::Command;
+
 use crate::place::{Place, Program};
 
 /// What the person asked for, by command.
@@ -14,6 +16,15 @@ const COMMANDS: [(&str, &str); 9] = [
     ("dead", "Messages given up"),
     ("verify", "Send marked tasks"),
 ];
+
+/// Only the tests of `crates/apium/tests/failpoints` are built with these: here, no symbol of them is found.
+#[test]
+fn the_executable_has_no_point_at_which_it_can_be_made_to_die() {
+    let program = env!("CARGO_BIN_EXE_apium");
+    let holds = |symbol: &str| Command::new("grep").args(["-qF", symbol, program]).status().unwrap().success();
+    assert!(holds("12apium_worker"), "its symbols can be read");
+    assert!(!holds("6points5table"), "it was built with the feature `failpoints`");
+}
 
 #[test]
 fn help_tells_every_command_and_each_command_tells_its_flags() {
