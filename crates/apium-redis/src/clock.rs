@@ -20,7 +20,8 @@ impl RedisBackend {
         let shown =
             SignedDuration::try_from_secs_f64(shown).ok().and_then(|shown| Timestamp::from_duration(shown).ok());
         let Some(by) = shown.and_then(|shown| self.drift().look(from, shown, to)) else { return false };
-        tracing::warn!(redis = %self.inner.home, %by, "the clock of this Redis was set: leases go on as if it had not been");
+        let seconds = by.as_secs_f64().round();
+        tracing::warn!(redis = %self.inner.home, seconds, "the clock of this Redis was set: leases go on as if it had not been");
         by.is_negative()
     }
 

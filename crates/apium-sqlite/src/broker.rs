@@ -199,7 +199,8 @@ impl Broker for SqliteBackend {
 /// Looks at the clock; true when it was set back since the last look.
 fn look(drift: &mut Drift, clock: &dyn Clock, store: &str) -> bool {
     let Some(by) = drift.look_at(clock) else { return false };
-    tracing::warn!(store, by = %by, "the clock of this machine was set: leases go on as if it had not been");
+    let seconds = by.as_secs_f64().round();
+    tracing::warn!(store, seconds, "the clock of this machine was set: leases go on as if it had not been");
     by.is_negative()
 }
 

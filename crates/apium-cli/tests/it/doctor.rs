@@ -14,6 +14,8 @@ use crate::running::{Ended, Running};
 use crate::server::Server;
 
 const DOCTOR: [&str; 4] = ["doctor", "--json", "--timeout", "4"];
+/// Where nobody is there to answer.
+const ALONE: [&str; 4] = ["doctor", "--json", "--timeout", "0.1"];
 
 /// Python's worst, on top of its defaults.
 const BAD: &str = r#"{
@@ -151,7 +153,7 @@ fn a_redis_that_keeps_little_and_has_little_room_shows_it() {
     let server = Server::with(&["--maxmemory-policy", "allkeys-lru", "--save", "3600", "1"]);
     let place = Place::on(&server.url());
     let mut look = server.look();
-    let kept = place.run(Program::Apium, &DOCTOR[..2]);
+    let kept = place.run(Program::Apium, &ALONE);
     assert_eq!(found(&kept), names(&["eviction_policy", "no_worker"]), "{kept:?}");
     assert_eq!((hints(&kept), kept.code), (names(&["snapshots_only"]), Some(0)), "{kept:?}");
 
@@ -165,7 +167,7 @@ fn a_redis_that_keeps_little_and_has_little_room_shows_it() {
     let used: String = look.ask(&["INFO", "memory"]);
     let used: u64 = used.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap().trim().parse().unwrap();
     look.ask::<()>(&["CONFIG", "SET", "maxmemory", &(used / 95 * 100).to_string()]);
-    let full = place.run(Program::Apium, &DOCTOR[..2]);
+    let full = place.run(Program::Apium, &ALONE);
     assert_eq!(found(&full), names(&["disk_trouble", "memory_nearly_full", "no_worker"]), "{full:?}");
     assert_eq!((hints(&full), full.code), (names(&["snapshots_only"]), Some(1)), "{full:?}");
 }
@@ -203,10 +205,10 @@ fn beats_that_keep_silent_are_told_by_what_they_send() {
     for origin in ["gen1@a", "gen1@a", "gen2@b"] {
         sent(&mut look, origin);
     }
-    let restarted = place.run(Program::Apium, &DOCTOR);
+    let restarted = place.run(Program::Apium, &ALONE);
     assert_eq!(found(&restarted), names(&["backlog_without_consumer", "no_worker"]), "{restarted:?}");
     sent(&mut look, "gen1@a");
-    let by_turns = place.run(Program::Apium, &DOCTOR);
+    let by_turns = place.run(Program::Apium, &ALONE);
     assert_eq!(found(&by_turns), names(&["backlog_without_consumer", "no_worker", "two_beats"]), "{by_turns:?}");
 }
 
@@ -231,7 +233,7 @@ fn the_embedded_store_tells_what_nobody_takes_and_what_was_given_up() {
     place.run(Program::Probe, &["call", "probe.reject", "--wait"]);
     worker.stop();
     place.run(Program::Probe, &["call", "probe.greet", "-a", "[\"Ada\"]", "--queue", "nobody"]).printed();
-    let ended = place.run(Program::Probe, &DOCTOR);
+    let ended = place.run(Program::Probe, &ALONE);
     let expected = ["backlog_without_consumer", "dead_letters", "no_worker"];
     assert_eq!((found(&ended), ended.code), (names(&expected), Some(1)), "{ended:?}");
 }
