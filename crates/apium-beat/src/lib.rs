@@ -7,7 +7,8 @@
 //! times are fired, wait or are skipped, and when to look again), [`identity`] (the id of each run).
 //!
 //! Around it stand the [`scheduler`] with its [`election`] and the office of the leader, which write into the store what
-//! was decided ([`apium_core::schedules`]), and the [`catalogue`], by which others see and change the entries.
+//! was decided ([`apium_core::schedules`]), the leader's watch with its [`roll`] call (will anybody run it, does anybody
+//! else send it), and the [`catalogue`], by which others see and change the entries.
 
 pub mod error;
 pub mod zone;
@@ -27,12 +28,14 @@ pub mod state;
 
 pub mod catalogue;
 pub mod election;
+pub mod roll;
 pub mod scheduler;
 pub mod told;
 
 mod agenda;
 mod office;
 mod span;
+mod watch;
 
 pub use catalogue::{Catalogue, CatalogueError, Listed};
 pub use crontab::Crontab;
@@ -42,6 +45,7 @@ pub use error::ScheduleError;
 pub use interval::Interval;
 pub use plan::{Decision, Plan, Why, plan};
 pub use policy::{Missed, Origin, Overlap};
+pub use roll::Roll;
 pub use schedule::Schedule;
 pub use scheduler::Scheduler;
 pub use solar::{Solar, SolarEvent};

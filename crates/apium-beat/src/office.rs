@@ -1,6 +1,7 @@
 //! What a leader does: it looks at each entry when its time has come, decides, and records what it decided with what that
 //! sends.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use apium_core::schedules::{Change, Decided, Kept, PAGE, Recorded};
@@ -32,10 +33,10 @@ struct Judged {
 }
 
 /// Works until another leads.
-pub(crate) async fn work(scheduler: &Scheduler, term: u64) {
-    let (mut agenda, mut edition) = (Agenda::default(), 0);
+pub(crate) async fn work(scheduler: &Scheduler, term: u64, agenda: &Mutex<Agenda>) {
+    let mut edition = 0;
     loop {
-        match look(scheduler, term, &mut agenda, &mut edition).await {
+        match look(scheduler, term, agenda, &mut edition).await {
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {
@@ -47,45 +48,60 @@ pub(crate) async fn work(scheduler: &Scheduler, term: u64) {
 }
 
 /// Waits until there is something to do, and does it; false when another leads.
-async fn look(scheduler: &Scheduler, term: u64, agenda: &mut Agenda, edition: &mut u64) -> Result<bool, BackendError> {
+async fn look(
+    scheduler: &Scheduler,
+    term: u64,
+    agenda: &Mutex<Agenda>,
+    edition: &mut u64,
+) -> Result<bool, BackendError> {
     // The clock may be set meanwhile.
-    let pause = agenda.pause(scheduler.clock.now(), scheduler.pace.lease);
+    let pause = open(agenda).pause(scheduler.clock.now(), scheduler.pace.lease);
     let news = scheduler.schedules().changes(*edition, pause).await?;
     for change in &news {
         *edition = change.edition;
-        agenda.set(&change.name, wake_of(change, scheduler.clock.now()));
+        put(&mut open(agenda), change, scheduler.clock.now());
     }
     // All are known before the first is decided: there may be some of which more than others are due.
     if news.len() == PAGE {
         return Ok(true);
     }
-    let due = agenda.due(scheduler.clock.now(), AT_ONCE);
+    let due = open(agenda).due(scheduler.clock.now(), AT_ONCE);
     if due.is_empty() {
         return Ok(true);
     }
     decide(scheduler, term, agenda, &due).await
 }
 
-/// When to look at an entry that was put; none for one that was dropped, or that cannot be read.
-fn wake_of(change: &Change, now: Timestamp) -> Option<Timestamp> {
-    let kept = change.kept.as_ref()?;
-    let (entry, state) = read(kept)?;
-    match state {
-        Some(state) if state.waiting.is_none() => entry.next(state.through).map(|due| entry.release(due)),
-        _ => Some(now),
-    }
+/// The watch looks at it too.
+fn open(agenda: &Mutex<Agenda>) -> MutexGuard<'_, Agenda> {
+    agenda.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn decide(scheduler: &Scheduler, term: u64, agenda: &mut Agenda, due: &[String]) -> Result<bool, BackendError> {
+/// When to look at an entry that was put: never at one that was dropped, or that cannot be read.
+fn put(agenda: &mut Agenda, change: &Change, now: Timestamp) {
+    let Some((entry, state)) = change.kept.as_ref().and_then(read) else { return agenda.set(&change.name, None) };
+    let wake = match state {
+        Some(state) if state.waiting.is_none() => entry.next(state.through).map(|due| entry.release(due)),
+        _ => Some(now),
+    };
+    agenda.put(&change.name, wake, (!entry.paused).then_some(&entry.task));
+}
+
+async fn decide(
+    scheduler: &Scheduler,
+    term: u64,
+    agenda: &Mutex<Agenda>,
+    due: &[String],
+) -> Result<bool, BackendError> {
     let kept = scheduler.schedules().entries(due).await?;
     for name in due.iter().filter(|name| !kept.iter().any(|kept| kept.name == **name)) {
-        agenda.set(name, None);
+        open(agenda).set(name, None);
     }
     let mut judged = Vec::with_capacity(kept.len());
     for kept in &kept {
         match judge(scheduler, kept).await? {
             Ok(one) => judged.push(one),
-            Err(wake) => agenda.set(&kept.name, wake),
+            Err(wake) => open(agenda).set(&kept.name, wake),
         }
     }
     if judged.is_empty() {
@@ -96,11 +112,11 @@ async fn decide(scheduler: &Scheduler, term: u64, agenda: &mut Agenda, due: &[St
     for (one, recorded) in judged.iter().zip(recorded) {
         match recorded {
             Recorded::Done(_) => {
-                agenda.set(&one.decided.name, one.wake);
+                open(agenda).set(&one.decided.name, one.wake);
                 one.told.iter().for_each(|told| told.log(&one.decided.name));
             }
             // It is on its way to us as news; until then it is looked at as it is now.
-            Recorded::Changed => agenda.set(&one.decided.name, Some(scheduler.clock.now())),
+            Recorded::Changed => open(agenda).set(&one.decided.name, Some(scheduler.clock.now())),
             Recorded::Deposed => return Ok(false),
         }
     }

@@ -1,17 +1,18 @@
 //! One scheduler of any number: it waits to lead, leads until it is stopped or another does, and waits again.
 
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use apium_core::client::fresh_id;
 use apium_core::schedules::Schedules;
 use apium_core::{Client, Clock, SystemClock};
 
+use crate::agenda::Agenda;
 use crate::catalogue::Catalogue;
 use crate::election::{self, Candidate, Pace};
 use crate::entry::Entry;
-use crate::office;
+use crate::{office, watch};
 
 /// How long a scheduler that is stopped tries to give up its lead.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -107,7 +108,11 @@ impl Scheduler {
     async fn lead(&self, term: u64, stop: Pin<&mut impl Future<Output = ()>>) -> End {
         let work = async {
             self.declare().await;
-            office::work(self, term).await;
+            let agenda = Mutex::new(Agenda::default());
+            tokio::select! {
+                () = office::work(self, term, &agenda) => {}
+                never = watch::watch(self, &agenda) => match never {},
+            }
         };
         tokio::select! {
             biased;

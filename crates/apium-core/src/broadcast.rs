@@ -4,6 +4,8 @@
 //! The bytes are those of `apium_protocol::control` and `apium_protocol::event`. Every broker passes the suite in
 //! `conformance/broadcast.rs`.
 
+mod asking;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -13,6 +15,8 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use crate::error::BackendError;
+
+pub use asking::{Answered, Question};
 
 /// Messages that are kept for an owner who does not ask for them, and their bytes; the rest is missed, and told so.
 const KEPT: usize = 10_000;

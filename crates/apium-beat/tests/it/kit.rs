@@ -10,7 +10,7 @@ use apium_beat::{Catalogue, Entry, Pace, Scheduler};
 use apium_core::clock::after;
 use apium_core::memory::Memory;
 use apium_core::protocol::Message;
-use apium_core::{Broker, Claim, Client, Clock, Routes, Settlement};
+use apium_core::{Broker, Claim, Client, Clock, Routes, Settlement, WorkerCard};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -138,6 +138,20 @@ impl Process {
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.running.await.unwrap();
+    }
+}
+
+/// What a worker tells of itself that registers these tasks.
+pub(crate) fn card(tasks: &[&str]) -> WorkerCard {
+    WorkerCard {
+        name: "ours@here".to_owned(),
+        queues: vec!["celery".to_owned()],
+        tasks: tasks.iter().map(ToString::to_string).collect(),
+        concurrency: 1,
+        active: 0,
+        processed: 0,
+        pid: 1,
+        started: "2026-06-01T08:00:00Z".to_owned(),
     }
 }
 

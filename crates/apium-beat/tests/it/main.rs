@@ -14,4 +14,5 @@ mod schedulers;
 mod schedules;
 mod solar;
 mod times;
+mod watching;
 mod year;

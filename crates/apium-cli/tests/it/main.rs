@@ -36,6 +36,7 @@ mod refusals;
 mod remote;
 mod results;
 mod revoking;
+mod roll;
 mod routes;
 mod running;
 mod scanning;

@@ -82,10 +82,10 @@ async fn ask(
     facts: &Facts,
 ) -> Result<(Vec<Peer>, BTreeMap<String, usize>), Failure> {
     let mut counts = BTreeMap::<String, usize>::new();
-    let everyone = Question { broadcast, destination: &[], patience };
+    let everyone = Question::new(broadcast, patience);
     let counting = |node: &str, _: &RawJson| {
         *counts.entry(node.to_owned()).or_default() += 1;
-        Ok(())
+        Ok::<_, Failure>(())
     };
     everyone.put(&Command::Ping, counting).await?;
     let nodes: Vec<String> = counts.keys().filter(|node| !node.starts_with(BEAT)).cloned().collect();
@@ -93,7 +93,7 @@ async fn ask(
         return Ok((Vec::new(), counts));
     }
     // Who is named is not waited for once it has answered.
-    let each = Question { broadcast, destination: &nodes, patience: patience.max(HEARTBEATS) };
+    let each = Question::new(broadcast, patience.max(HEARTBEATS)).to(&nodes);
     let (conf, queues, active, reserved, report) = tokio::try_join!(
         answers(&each, Command::Conf { with_defaults: true }),
         answers(&each, Command::ActiveQueues),
@@ -120,7 +120,7 @@ async fn ask(
 }
 
 async fn answers(question: &Question<'_>, command: Command) -> Result<Answers, Failure> {
-    let answered = question.put(&command, |_, _| Ok(())).await?;
+    let answered = question.put(&command, |_, _| Ok::<_, Failure>(())).await?;
     Ok(answered.into_iter().map(|told| (told.node, strict(&told.value).to().unwrap_or_default())).collect())
 }
 

@@ -82,8 +82,8 @@ impl Listener {
         let lost = |error: BackendError| Lost::Connection(error.into());
         let mut ear = broadcast.listen(&[Topic::Event("*".to_owned())]).await.map_err(lost)?;
         // Workers tell of tasks only when someone has asked them to.
-        let everyone = Question { broadcast, destination: &[], patience: Duration::ZERO };
-        everyone.tell(&Command::EnableEvents).await.map_err(Lost::Connection)?;
+        let everyone = Question::new(broadcast, Duration::ZERO);
+        everyone.tell(&Command::EnableEvents).await.map_err(lost)?;
         self.cut_off = false;
         say("listening for events; Ctrl-C stops.");
         loop {

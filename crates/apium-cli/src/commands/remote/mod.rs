@@ -52,11 +52,12 @@ async fn show(invocation: &Invocation, command: &Command, bodies: bool, count: b
     let destination = arguments::names("destination", invocation.words("destination"))?;
     let patience = arguments::seconds(&invocation.matches, "timeout")?.unwrap_or(PATIENCE);
     let backend = invocation.look().await?;
-    let question = Question { broadcast: backend.broker.broadcast(), destination: &destination, patience };
+    let question = Question::new(backend.broker.broadcast(), patience).to(&destination);
     let answers = question.put(command, |node, value| {
         if invocation.json { Ok(()) } else { output::line(&showing::answer(node, value, bodies)) }
     });
-    let answers = answers.await?;
+    let answers: Vec<Answered> = answers.await?;
+    asking::say_namesakes(&answers);
     if answers.is_empty() {
         // Celery's sentence, which scripts look for.
         say("error: No nodes replied within time constraint");
@@ -64,7 +65,7 @@ async fn show(invocation: &Invocation, command: &Command, bodies: bool, count: b
     }
     if invocation.json {
         let members: Vec<_> =
-            answers.into_iter().map(|Answered { node, value }| (node, showing::strict(&value))).collect();
+            answers.into_iter().map(|Answered { node, value, .. }| (node, showing::strict(&value))).collect();
         output::line(RawJson::object(&members).as_str())?;
     } else if count {
         let nodes = if answers.len() == 1 { "node" } else { "nodes" };

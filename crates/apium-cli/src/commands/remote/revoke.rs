@@ -18,7 +18,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::super::Invocation;
-use super::{PATIENCE, Question, orders, show, showing};
+use super::asking::say_namesakes;
+use super::{Answered, PATIENCE, Question, orders, show, showing};
 use crate::arguments;
 use crate::failure::Failure;
 use crate::output;
@@ -175,13 +176,15 @@ async fn tell(invocation: &Invocation, backend: &Backend, ids: &[String], what: 
         said.push(Command::RevokeByStampedHeaders { headers, terminate: what.terminate, signal });
     }
     let patience = arguments::seconds(&invocation.matches, "timeout")?.unwrap_or(PATIENCE);
-    let question = Question { broadcast: backend.broker.broadcast(), destination: &[], patience };
+    let question = Question::new(backend.broker.broadcast(), patience);
     let mut answers = Vec::new();
     for command in &said {
         let told = question.put(command, |node, value| {
             if invocation.json { Ok(()) } else { output::line(&showing::answer(node, value, true)) }
         });
-        answers.extend(told.await?.into_iter().map(|answered| (answered.node, showing::strict(&answered.value))));
+        let told: Vec<Answered> = told.await?;
+        say_namesakes(&told);
+        answers.extend(told.into_iter().map(|answered| (answered.node, showing::strict(&answered.value))));
     }
     if invocation.json {
         return output::line(RawJson::object(&answers).as_str());
