@@ -1,5 +1,7 @@
 //! What every process that listens answers: `/livez`, `/readyz`, `/metrics`, beside the services' routes.
 
+mod schedules;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +18,8 @@ use tokio::net::TcpListener;
 
 use crate::failure::Failure;
 use crate::services::Service;
+
+pub(crate) use schedules::schedules;
 
 /// A worker that has not heard from its broker for longer than this is not ready.
 const STALE: Duration = Duration::from_secs(30);

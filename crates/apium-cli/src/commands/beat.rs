@@ -16,6 +16,8 @@ use crate::failure::Failure;
 use crate::output;
 use crate::settings::{Kind, Scope, quoted};
 
+pub(crate) use showing::{coming, decided, in_full, upcoming};
+
 /// The command line of `beat`.
 pub(crate) fn command(with: impl Fn(Command, &[Scope]) -> Command) -> Command {
     let name = || Arg::new("name").required(true).value_name("NAME").help("The schedule's name");

@@ -120,6 +120,8 @@ impl Invocation {
             let inline = (service.inline)(&lookup).then(|| self.inline(backend).client());
             (service.router)(inline.unwrap_or_else(|| client.clone()), &lookup).map(|routes| router.merge(routes))
         };
+        let token = self.settings.text("api_token").filter(|_| !self.is_eager());
+        let health = health.merge(http::schedules(token, &client));
         let mut routes = self.services.iter().try_fold(health, add)?;
         if !self.services.is_empty() {
             // Who types the address into a browser wants to know what there is.

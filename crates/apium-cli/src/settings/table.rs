@@ -1,5 +1,6 @@
 //! The table of settings: the engine's, and after them what each service declares.
 
+mod api;
 mod beat;
 mod bodies;
 mod eager;
@@ -117,7 +118,7 @@ pub(crate) const HUNDRED_YEARS: f64 = 3_153_600_000.0;
 
 /// The engine's settings, in the order of the manual.
 const ENGINE: &[&[Setting]] =
-    &[ground::GROUND, routing::ROUTING, bodies::BODIES, eager::EAGER, work::WORK, beat::BEAT, outbox::OUTBOX];
+    &[ground::GROUND, routing::ROUTING, bodies::BODIES, eager::EAGER, work::WORK, api::API, beat::BEAT, outbox::OUTBOX];
 
 /// The engine's settings and those of these services.
 pub(crate) fn table(services: &[Service]) -> Vec<Setting> {

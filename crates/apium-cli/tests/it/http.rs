@@ -19,12 +19,23 @@ pub(crate) fn post(address: &str, path: &str, body: &Value) -> (u16, Value) {
 
 /// Status code and body of any request; `None` while nobody answers.
 pub(crate) fn request(address: &str, method: &str, path: &str, kind: &str, body: &str) -> Option<(u16, String)> {
+    request_with(address, method, path, &format!("Content-Type: {kind}"), body)
+}
+
+/// The same with these header lines.
+pub(crate) fn request_with(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
     let length = body.len();
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}"
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\nContent-Length: {length}\r\n\r\n{body}"
     )
     .ok()?;
     let mut answer = String::new();

@@ -40,6 +40,7 @@ mod roll;
 mod routes;
 mod running;
 mod scanning;
+mod schedule_routes;
 mod secrets;
 mod sending;
 mod sentinel;

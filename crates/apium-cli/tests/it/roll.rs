@@ -13,8 +13,7 @@ use crate::running::Running;
 use crate::server::Server;
 
 /// Every second into a queue that nobody consumes.
-const SCHEDULE: &str =
-    r#"{"beat_schedule": {"often": {"task": "app.add", "schedule": 1.0, "args": [1], "options": {"queue": "nobody"}}}}"#;
+const SCHEDULE: &str = r#"{"beat_schedule": {"often": {"task": "app.add", "schedule": 1.0, "args": [1], "options": {"queue": "nobody"}}}}"#;
 
 /// A beat of Celery 5.7, with further arguments.
 fn beat(place: &Place, server: &Server, name: &str, further: &[&str]) -> Running {

@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use apium::beat::{Catalogue, Entry, Listed, Origin, Zone};
+use apium::beat::{Catalogue, Entry, Listed, Origin, Told, Zone};
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{counted, named};
 use crate::commands::Invocation;
@@ -18,7 +18,7 @@ pub(super) async fn list(invocation: &Invocation) -> Result<(), Failure> {
     let now = Timestamp::now();
     let listed = all(invocation).await?;
     if invocation.json {
-        return output::json(&listed.iter().map(|listed| told(listed, now)).collect::<Vec<_>>());
+        return output::json(&listed.iter().map(|listed| in_full(listed, now)).collect::<Vec<_>>());
     }
     if listed.is_empty() {
         say("there are no schedules; `beat set --help` tells how to make one");
@@ -56,21 +56,9 @@ pub(super) async fn next(invocation: &Invocation) -> Result<(), Failure> {
             return Err(Failure::new(format!("no schedule has the name {name}; `beat list` shows those there are")));
         }
     }
-    entries.retain(|entry| !entry.paused);
-    let mut coming: BinaryHeap<_> =
-        entries.iter().enumerate().filter_map(|(at, entry)| Some(Reverse((entry.next(now)?, at)))).collect();
-    let mut rows = Vec::new();
-    while rows.len() < count
-        && let Some(Reverse((due, at))) = coming.pop()
-    {
-        coming.extend(entries[at].next(due).map(|later| Reverse((later, at))));
-        rows.push((due, &entries[at]));
-    }
+    let rows = coming(&entries, now, count);
     if invocation.json {
-        let row = |(due, entry): &(Timestamp, &Entry)| {
-            let shown = local(*due, zone.as_ref().unwrap_or(&entry.zone));
-            json!({"due": due, "local": shown, "schedule": entry.name, "task": entry.task})
-        };
+        let row = |(due, entry): &(Timestamp, &Entry)| upcoming(*due, entry, zone.as_ref());
         return output::json(&rows.iter().map(row).collect::<Vec<_>>());
     }
     if rows.is_empty() {
@@ -90,14 +78,13 @@ pub(super) async fn history(invocation: &Invocation) -> Result<(), Failure> {
     let client = invocation.app.client(&backend);
     let lines = Catalogue::new(&client).history(Some(&*name).filter(|name| !name.is_empty()), count).await?;
     if invocation.json {
-        let line = |(entry, told): &(String, apium::beat::Told)| json!({"at": told.at, "schedule": entry, "due": told.due, "task_id": told.task_id, "what": told.what});
-        return output::json(&lines.iter().map(line).collect::<Vec<_>>());
+        return output::json(&lines.iter().map(|(entry, told)| decided(entry, told)).collect::<Vec<_>>());
     }
     if lines.is_empty() {
         say("nothing was decided yet");
         return Ok(());
     }
-    let row = |(entry, told): &(String, apium::beat::Told)| {
+    let row = |(entry, told): &(String, Told)| {
         let due = told.due.map_or("-".to_owned(), |due| local(due, &zone));
         vec![local(told.at, &zone), output::short(entry), due, told.what.clone()]
     };
@@ -109,18 +96,44 @@ pub(super) async fn show(invocation: &Invocation) -> Result<(), Failure> {
     let backend = invocation.look().await?;
     let client = invocation.app.client(&backend);
     let listed = Catalogue::new(&client).get(&named(invocation)).await?;
-    output::json(&told(&listed, Timestamp::now()))
+    output::json(&in_full(&listed, Timestamp::now()))
+}
+
+/// A schedule, and how far it is, for machines.
+pub(crate) fn in_full(Listed { entry, state }: &Listed, now: Timestamp) -> Value {
+    let next = next_of(entry, now).filter(|_| !entry.paused);
+    json!({"entry": entry, "state": state, "next": next, "due": entry.in_words().to_string()})
+}
+
+/// A due time, for machines; shown as the clocks of this zone say it, else those of the entry.
+pub(crate) fn upcoming(due: Timestamp, entry: &Entry, zone: Option<&Zone>) -> Value {
+    let shown = local(due, zone.unwrap_or(&entry.zone));
+    json!({"due": due, "local": shown, "schedule": entry.name, "task": entry.task})
+}
+
+/// A decision, for machines.
+pub(crate) fn decided(entry: &str, told: &Told) -> Value {
+    json!({"at": told.at, "schedule": entry, "due": told.due, "task_id": told.task_id, "what": told.what})
+}
+
+/// The next due times after an instant in their order, at most so many; of what is paused none.
+pub(crate) fn coming(entries: &[Entry], now: Timestamp, count: usize) -> Vec<(Timestamp, &Entry)> {
+    let going = entries.iter().enumerate().filter(|(_, entry)| !entry.paused);
+    let mut coming: BinaryHeap<_> = going.filter_map(|(at, entry)| Some(Reverse((entry.next(now)?, at)))).collect();
+    let mut rows = Vec::new();
+    while rows.len() < count
+        && let Some(Reverse((due, at))) = coming.pop()
+    {
+        coming.extend(entries[at].next(due).map(|later| Reverse((later, at))));
+        rows.push((due, &entries[at]));
+    }
+    rows
 }
 
 async fn all(invocation: &Invocation) -> Result<Vec<Listed>, Failure> {
     let backend = invocation.look().await?;
     let client = invocation.app.client(&backend);
     Ok(Catalogue::new(&client).list().await?)
-}
-
-fn told(Listed { entry, state }: &Listed, now: Timestamp) -> serde_json::Value {
-    let next = next_of(entry, now).filter(|_| !entry.paused);
-    json!({"entry": entry, "state": state, "next": next, "due": entry.in_words().to_string()})
 }
 
 /// When it is due next, by its jitter.
