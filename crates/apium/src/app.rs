@@ -1,5 +1,7 @@
 //! An app: the tasks of a program, the state they share, and where they are sent.
 
+use std::collections::BTreeMap;
+
 use apium_beat::{Entry, Origin, Scheduler};
 use apium_core::client::hostname;
 use apium_core::context::States;
@@ -16,14 +18,14 @@ pub struct App {
     registry: Registry,
     states: States,
     routes: Routes,
-    schedules: Vec<Entry>,
+    schedules: BTreeMap<String, Entry>,
 }
 
 impl App {
     /// An app without tasks.
     pub fn new(name: impl Into<String>) -> Self {
         let (registry, states, routes) = (Registry::default(), States::default(), Routes::default());
-        Self { name: name.into(), registry, states, routes, schedules: Vec::new() }
+        Self { name: name.into(), registry, states, routes, schedules: BTreeMap::new() }
     }
 
     /// Adds a task.
@@ -77,14 +79,13 @@ impl App {
     /// the same name takes the place of the one before.
     pub fn schedule(mut self, entry: Entry) -> Self {
         let origin = if entry.origin == Origin::File { Origin::File } else { Origin::Code };
-        self.schedules.retain(|known| known.name != entry.name);
-        self.schedules.push(Entry { origin, ..entry });
+        self.schedules.insert(entry.name.clone(), Entry { origin, ..entry });
         self
     }
 
-    /// Its schedules.
-    pub fn schedules(&self) -> &[Entry] {
-        &self.schedules
+    /// Its schedules, by name.
+    pub fn schedules(&self) -> impl Iterator<Item = &Entry> {
+        self.schedules.values()
     }
 
     /// The app's name.
@@ -143,7 +144,7 @@ impl App {
     /// A scheduler on this backend, one of any number, of which one leads; `.run(stop)` schedules until that resolves.
     pub fn scheduler(&self, backend: &Backend) -> Scheduler {
         let name = format!("{}@{}", self.name, hostname());
-        Scheduler::new(self.client(backend), &name).declaring(self.schedules.clone())
+        Scheduler::new(self.client(backend), &name).declaring(self.schedules().cloned().collect())
     }
 
     /// A worker on this backend; `.run(stop)` works until asked to stop.
