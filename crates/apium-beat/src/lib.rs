@@ -3,7 +3,7 @@
 //! What is due and what is to be done about it is decided without I/O and without a clock: what is now is told.
 //! Read in this order: [`schedule`] (the four kinds, and the first due time after an instant), [`crontab`] (Celery's
 //! grammar, and the rule for the nights in which clocks change), [`interval`], [`solar`], [`zone`]; [`entry`] (a
-//! schedule with its task and its [`policy`]), [`celery`] (what Celery's `beat_schedule` means); [`plan`] (which due
+//! schedule with its task and its [`policy`]), [`celery`] (what Celery's `beat_schedule` means); [`mod@plan`] (which due
 //! times are fired, wait or are skipped, and when to look again), [`identity`] (the id of each run).
 //!
 //! Around it stand the [`scheduler`] with its [`election`] and the office of the leader, which write into the store what

@@ -2,7 +2,7 @@
 //!
 //! Without the feature `failpoints` a `point!` is nothing at all, and so it is in every program that is built to be used:
 //! no crate of the workspace switches the feature on, only the command line of the tests does (`cargo xtask test`). With
-//! it, each `point!` asks the one function that a test has set with [`at_points`].
+//! it, each `point!` asks the one function that a test has set with `at_points`.
 //!
 //! There is one before each await that lies between a claim and its settlement, and one after it where something else
 //! follows than the next of them. What happens inside a call of a port is not taken apart: it is one step there.
