@@ -16,4 +16,5 @@ mod refusals;
 mod runtimes;
 mod server;
 mod settling;
+mod shares;
 mod waking;
