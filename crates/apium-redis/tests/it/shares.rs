@@ -21,7 +21,7 @@ async fn left_alone_for_a_day_they_are_back_in_their_queue() {
     let (share, task_id, limits) = ("a".to_owned(), "1".to_owned(), Vec::new());
     let sorted = Sorted { receipt, share, weight: 1.0, next: false, redelivered: false, task_id, limits };
     assert_eq!(backend.sort(&[sorted]).await.unwrap(), [Settled::Done]);
-    advance(server.url(), server.stepped.clone(), PATIENCE - LEASE).await;
+    advance(server.url(), server.stepped.clone(), PATIENCE.saturating_sub(LEASE)).await;
     backend.recover().await.unwrap();
     assert_eq!(peer.run::<u64>(&["LLEN", "q"]).await, 0, "not before");
     advance(server.url(), server.stepped.clone(), 2 * LEASE).await;
