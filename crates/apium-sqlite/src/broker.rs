@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use tokio::time::timeout_at;
 
 use crate::backend::SqliteBackend;
+use crate::fault::Fault;
 use crate::writer::{Job, Weight, Work, unattended};
 use crate::{broadcast, chords, dead, fleet, limits, line, results, settle, uniques, wake};
 
@@ -73,24 +74,8 @@ impl Broker for SqliteBackend {
     }
 
     async fn wait(&self, queues: &[String], at_most: Duration) -> Result<(), BackendError> {
-        let deadline = wake::deadline(at_most);
-        loop {
-            // Registered before looking, so that a message put in between is not missed.
-            let rung = self.bell.messages().notified();
-            tokio::pin!(rung);
-            rung.as_mut().enable();
-            let names = queues.to_vec();
-            let due = self.readers.read(move |db| line::next_due(db, &names)).await?;
-            let now = self.now();
-            let due_or_over = match due {
-                Some(due) if due <= now => return Ok(()),
-                Some(due) => wake::deadline(Duration::from_micros(due.abs_diff(now))).min(deadline),
-                None => deadline,
-            };
-            if timeout_at(due_or_over, rung).await.is_err() {
-                return Ok(());
-            }
-        }
+        let names = queues.to_vec();
+        self.until_due(at_most, move |db| line::next_due(db, &names)).await
     }
 
     async fn renew(&self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>, BackendError> {
@@ -193,6 +178,32 @@ impl Broker for SqliteBackend {
             dropped += self.writer.write(Weight::flushed(ids.len()), move |work| dead::forget(work, &ids)).await?;
         }
         Ok(dropped)
+    }
+}
+
+impl SqliteBackend {
+    /// Returns when a look at the store tells of a moment that has come, at the latest after `at_most`.
+    pub(crate) async fn until_due<F>(&self, at_most: Duration, look: F) -> Result<(), BackendError>
+    where
+        F: Fn(&rusqlite::Connection) -> Result<Option<i64>, Fault> + Clone + Send + 'static,
+    {
+        let deadline = wake::deadline(at_most);
+        loop {
+            // Registered before looking, so that a message put in between is not missed.
+            let rung = self.bell.messages().notified();
+            tokio::pin!(rung);
+            rung.as_mut().enable();
+            let due = self.readers.read(look.clone()).await?;
+            let now = self.now();
+            let due_or_over = match due {
+                Some(due) if due <= now => return Ok(()),
+                Some(due) => wake::deadline(Duration::from_micros(due.abs_diff(now))).min(deadline),
+                None => deadline,
+            };
+            if timeout_at(due_or_over, rung).await.is_err() {
+                return Ok(());
+            }
+        }
     }
 }
 

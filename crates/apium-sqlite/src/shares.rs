@@ -6,14 +6,12 @@ use apium_core::shares::{self, Shares, Sorted};
 use apium_core::{BackendError, Claim, Delivery, Settled};
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension, params};
-use tokio::time::timeout_at;
 
 use crate::backend::SqliteBackend;
 use crate::broker::give_back;
 use crate::fault::Fault;
 use crate::limits;
 use crate::line::{self, rows};
-use crate::wake;
 use crate::writer::{Weight, Work};
 
 /// Messages put back by one transaction of `unsort`: others write in between.
@@ -53,25 +51,16 @@ impl Shares for SqliteBackend {
     }
 
     async fn wait_sorted(&self, queues: &[String], at_most: Duration) -> Result<(), BackendError> {
-        let deadline = wake::deadline(at_most);
-        loop {
-            // Registered before looking, so that a message sorted in between is not missed.
-            let rung = self.bell.messages().notified();
-            tokio::pin!(rung);
-            rung.as_mut().enable();
-            let names = queues.to_vec();
-            let any = move |db: &rusqlite::Connection| {
-                for queue in &names {
-                    if db.prepare_cached(ANY)?.query_row([queue], |row| row.get(0))? {
-                        return Ok(true);
-                    }
+        let names = queues.to_vec();
+        let any = move |db: &rusqlite::Connection| {
+            for queue in &names {
+                if db.prepare_cached(ANY)?.query_row([queue], |row| row.get(0))? {
+                    return Ok(Some(i64::MIN));
                 }
-                Ok(false)
-            };
-            if self.readers.read(any).await? || timeout_at(deadline, rung).await.is_err() {
-                return Ok(());
             }
-        }
+            Ok(None)
+        };
+        self.until_due(at_most, any).await
     }
 
     async fn unsort(&self, queue: &str) -> Result<u64, BackendError> {
