@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use apium_core::clock::Drift;
 use apium_core::{BackendError, Clock, SystemClock};
 
 use crate::anchor::Anchor;
 use crate::fault::{Fault, tell_io};
+use crate::judge::Judge;
 use crate::place;
 use crate::reader::Readers;
 use crate::schema;
@@ -26,7 +26,7 @@ pub struct SqliteBackend {
     pub(crate) readers: Readers,
     pub(crate) bell: Arc<Bell>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) drift: Arc<Mutex<Drift>>,
+    pub(crate) judge: Arc<Mutex<Judge>>,
     pub(crate) home: Arc<str>,
     _watch: Arc<Watch>,
 }
@@ -112,15 +112,14 @@ impl SqliteBackend {
             patience: settings.busy_timeout,
             checkpoint_bytes: settings.checkpoint_bytes,
         };
-        let mut drift = Drift::default();
-        drift.look_at(&*settings.clock);
+        let judge = Judge::new(&*settings.clock);
         let watch = Watch::start(&file, look()?, bell.clone(), anchor.clone()).map_err(threads)?;
         Ok(Self {
             writer: Writer::start(desk).map_err(threads)?,
             readers: Readers::start(looking, file.clone(), anchor).map_err(threads)?,
             bell,
             clock: settings.clock,
-            drift: Arc::new(Mutex::new(drift)),
+            judge: Arc::new(Mutex::new(judge)),
             home: name(&file).into(),
             _watch: Arc::new(watch),
         })

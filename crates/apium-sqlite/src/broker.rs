@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use apium_core::broadcast::Broadcast;
 use apium_core::broker::QueueDepth;
-use apium_core::clock::Drift;
 use apium_core::inspection::Inspection;
 use apium_core::limits::Limits;
 use apium_core::schedules::Schedules;
 use apium_core::shares::Shares;
 use apium_core::unique::Uniques;
 use apium_core::{
-    BackendError, Broker, Claim, Clock, DeadFilter, DeadLetter, Delivery, Outgoing, Receipt, Settled, Settlement,
+    BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Outgoing, Receipt, Settled, Settlement,
 };
 use async_trait::async_trait;
 use tokio::time::timeout_at;
 
 use crate::backend::SqliteBackend;
 use crate::fault::Fault;
+use crate::judge::{self, Judge};
 use crate::writer::{Job, Weight, Work, unattended};
 use crate::{broadcast, chords, dead, fleet, limits, line, results, settle, uniques, wake};
 
@@ -107,24 +107,25 @@ impl Broker for SqliteBackend {
                 break;
             }
         }
-        let (drift, clock, home) = (self.drift.clone(), self.clock.clone(), self.home.clone());
+        let (judge, clock, home) = (self.judge.clone(), self.clock.clone(), self.home.clone());
+        let asked = judge::moment();
         let recover = move |work: &Work<'_>| {
-            let mut drift = open(&drift);
+            let mut judge = open(&judge);
             // Now, not before a wait for the writer: nothing is judged by a clock that was set unseen.
-            let set_back = look(&mut drift, &*clock, &home);
+            let set_back = judge.look(asked, work.now, &*clock, &home);
             fleet::sweep(work)?;
             chords::sweep(work)?;
             uniques::sweep(work)?;
             broadcast::sweep(work)?;
             work.vacuum.ask();
-            let recovered = line::recover(work, &drift)?;
+            let recovered = line::recover(work, &judge)?;
             limits::tend(work, set_back)?;
             Ok(recovered)
         };
         let recovered = self.writer.write(Weight::light(line::RECOVERED), recover).await?;
-        while open(&self.drift).has_far_leases() {
+        while open(&self.judge).has_far_leases() {
             if self.writer.write(Weight::light(line::RECOVERED), line::lower).await? < line::RECOVERED {
-                open(&self.drift).without_far_leases();
+                open(&self.judge).without_far_leases();
             }
         }
         Ok(recovered)
@@ -207,16 +208,8 @@ impl SqliteBackend {
     }
 }
 
-/// Looks at the clock; true when it was set back since the last look.
-fn look(drift: &mut Drift, clock: &dyn Clock, store: &str) -> bool {
-    let Some(by) = drift.look_at(clock) else { return false };
-    let seconds = by.as_secs_f64().round();
-    tracing::warn!(store, seconds, "the clock of this machine was set: leases go on as if it had not been");
-    by.is_negative()
-}
-
-fn open(drift: &Mutex<Drift>) -> MutexGuard<'_, Drift> {
-    drift.lock().unwrap_or_else(PoisonError::into_inner)
+fn open(judge: &Mutex<Judge>) -> MutexGuard<'_, Judge> {
+    judge.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Who asked has left before the answer came: the messages go back as they were, instead of lying under a lease

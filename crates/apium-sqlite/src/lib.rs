@@ -16,6 +16,7 @@ mod deaths;
 mod examine;
 mod fault;
 mod fleet;
+mod judge;
 mod limit_rows;
 mod limits;
 mod line;

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apium_core::broker::QueueDepth;
-use apium_core::clock::Drift;
 use apium_core::{Delivery, Outgoing, Receipt};
 use rusqlite::{Connection, Row, named_params, params};
 
 use crate::deaths;
 use crate::fault::Fault;
-use crate::writer::{Work, micros, pages};
+use crate::judge::Judge;
+use crate::writer::{Work, pages};
 
 /// Delayed messages brought into line by one claim (or as many as it asks for), leases given back in one call of
 /// `recover`, messages thrown away in one transaction of `purge`: bounded, so that nobody waits long behind them.
@@ -171,21 +171,13 @@ pub(crate) fn unclaim(work: &Work<'_>, receipt: &Receipt) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Puts messages whose lease has run out, though the clock may have been set forward, back where they stood, a bounded
-/// number; returns how many.
-pub(crate) fn recover(work: &Work<'_>, drift: &Drift) -> Result<usize, Fault> {
+/// Puts messages whose lease has run out for certain back where they stood, a bounded number; returns how many.
+pub(crate) fn recover(work: &Work<'_>, judge: &Judge) -> Result<usize, Fault> {
     let mut overdue = work.db.prepare_cached(OVERDUE)?;
-    let is_over = |since: i64, until: i64| {
-        let lease = Duration::from_micros(u64::try_from(until.saturating_sub(since)).unwrap_or(0));
-        // While nobody could write, nobody could renew: those who live do so now, and are judged at the next look.
-        !work.stall.weighs_on(lease)
-            && drift.may_judge(lease)
-            && until.saturating_add(micros(drift.gained(lease))) <= work.now
-    };
     // Read to the end before the first is given back: the index read from must not change meanwhile.
     let found: Vec<(i64, i64, bool)> = overdue
         .query_map(params![work.now, rows(RECOVERED)], |row| {
-            Ok((row.get(0)?, row.get(1)?, is_over(row.get(2)?, row.get(3)?)))
+            Ok((row.get(0)?, row.get(1)?, judge.is_over(row.get(2)?, row.get(3)?)))
         })?
         .collect::<Result<_, _>>()?;
     let found: Vec<_> = found.into_iter().filter(|(_, _, over)| *over).collect();

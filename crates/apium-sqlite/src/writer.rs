@@ -51,31 +51,9 @@ thread_local! {
     /// SQLite's call-backs are plain functions: what they need of the writer stands here.
     static PATIENCE: Cell<Duration> = const { Cell::new(Duration::ZERO) };
     static BUSY_SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
-    /// Since when no transaction could be begun.
-    static STALLED_SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
-    static STALL: Cell<Stall> = const { Cell::new(Stall(None)) };
     /// Whether the connection flushes at each commit now.
     static FLUSHING: Cell<Option<bool>> = const { Cell::new(None) };
     static LOG_PAGES: Cell<u64> = const { Cell::new(0) };
-}
-
-/// A time in which no transaction could be begun: from when to when.
-#[derive(Clone, Copy)]
-pub(crate) struct Stall(Option<(Instant, Instant)>);
-
-impl Stall {
-    /// Whether it may have kept the living from renewing leases of this length, and they have had no time for it since.
-    pub(crate) fn weighs_on(self, lease: Duration) -> bool {
-        self.0.is_some_and(|(from, to)| to - from >= lease / 3 && to.elapsed() < lease / 3)
-    }
-
-    /// This one while it is remembered: for as long as it lasted. Then, or if it was shorter, the other.
-    fn or_longer(self, from: Instant, to: Instant) -> Self {
-        match self.0 {
-            Some((began, ended)) if ended - began > to - from && to - ended < ended - began => self,
-            _ => Self(Some((from, to))),
-        }
-    }
 }
 
 /// What a job asks of the transaction it shares.
@@ -107,8 +85,6 @@ pub(crate) struct Work<'a> {
     pub(crate) now: i64,
     /// Who is to be woken after the commit.
     pub(crate) rung: &'a Rung,
-    /// The last time in which nobody could write: somebody else was in the middle of it.
-    pub(crate) stall: Stall,
     /// What gives room back to the disk after the answers.
     pub(crate) vacuum: &'a Vacuum,
     tags: &'a Cell<u64>,
@@ -277,12 +253,11 @@ impl Desk {
         if FLUSHING.replace(Some(flushed)) != Some(flushed) {
             self.db.pragma_update(None, "synchronous", if flushed { "full" } else { "normal" })?;
         }
-        self.begin()?;
-        let stall = STALL.get();
+        self.step("BEGIN IMMEDIATE")?;
         let mut outcomes = Vec::with_capacity(group.len());
         for job in group {
             let (db, now, vacuum) = (&self.db, self.clock.now().as_microsecond(), &self.vacuum);
-            let work = Work { db, now, rung, stall, vacuum, tags };
+            let work = Work { db, now, rung, vacuum, tags };
             self.step("SAVEPOINT job")?;
             let outcome = job.run(&work);
             if let Err(fault) = &outcome {
@@ -298,17 +273,6 @@ impl Desk {
         }
         self.step("COMMIT")?;
         Ok(outcomes)
-    }
-
-    /// Begins a transaction, and notes how long that took, with the tries before it that failed.
-    fn begin(&self) -> Result<(), Fault> {
-        let since = STALLED_SINCE.take().unwrap_or_else(Instant::now);
-        if let Err(fault) = self.step("BEGIN IMMEDIATE") {
-            STALLED_SINCE.set(Some(since));
-            return Err(fault);
-        }
-        STALL.set(STALL.get().or_longer(since, Instant::now()));
-        Ok(())
     }
 
     fn step(&self, sql: &str) -> Result<(), Fault> {

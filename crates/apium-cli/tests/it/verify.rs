@@ -139,7 +139,7 @@ fn what_cannot_be_asked_for_is_one_sentence() {
 /// A history by hand: one task is confirmed, and then this happened.
 fn judged(events: &[&str]) -> Value {
     let place = Place::new();
-    let terms = r#"{"at":0,"what":"run","run":"r","broker":"b","workers":[],"tasks":1,"rate":null,"seed":1,"lease":2.0,"bound":1.0,"ledger":true}"#;
+    let terms = r#"{"at":0,"what":"run","run":"r","broker":"sqlite:b","workers":[],"tasks":1,"rate":null,"seed":1,"lease":2.0,"bound":1.0,"ledger":true}"#;
     let sent = r#"{"at":1000,"what":"sent","task":0,"since":900,"answer":"confirmed"}"#;
     place.file("h.jsonl", [&[terms, sent], events].concat().join("\n"));
     report(&place.run(Program::Apium, &["verify", "--recheck", "h.jsonl", "--json"]))
@@ -155,11 +155,14 @@ fn the_judgement_tells_a_fault_from_what_a_blow_explains() {
     };
     let kill =
         |at: u64, worker: &str| format!(r#"{{"at":{},"what":"killed","worker":"{worker}","since":{at}}}"#, at + 1_000);
-    let frozen = |at: u64, what: &str| format!(r#"{{"at":{at},"what":"{what}","worker":"a"}}"#);
+    let blow = |at: u64, what: &str, worker: &str| format!(r#"{{"at":{at},"what":"{what}","worker":"{worker}"}}"#);
+    let frozen = |at: u64, what: &str| blow(at, what, "a");
+    let sent = |at: u64| format!(r#"{{"at":{at},"what":"sent","task":1,"since":{at},"answer":"confirmed"}}"#);
+    let given_up = r#"{"at":4000000,"what":"given_up","task":1,"reason":"poison"}"#.to_owned();
     let second = 1_000_000;
     let whole = [begin(3 * second, "b"), end(4 * second, 3 * second, "b")];
     // Cut off, unsettled, unexplained, lost, late.
-    let cases: [(&str, Vec<String>, [u64; 5]); 8] = [
+    let cases: [(&str, Vec<String>, [u64; 5]); 10] = [
         ("it never ran", vec![], [0, 0, 0, 1, 0]),
         ("it ran once", whole.to_vec(), [0; 5]),
         ("killed in it", [vec![begin(2_000, "a"), kill(second, "a")], whole.to_vec()].concat(), [1, 0, 0, 0, 0]),
@@ -171,6 +174,27 @@ fn the_judgement_tells_a_fault_from_what_a_blow_explains() {
         (
             "killed more than a lease after it",
             [vec![begin(2_000, "a"), end(3_000, 2_000, "a"), kill(2 * second + 5_000, "a")], whole.to_vec()].concat(),
+            [0, 0, 1, 0, 0],
+        ),
+        (
+            "killed while it could not settle, because another stood still in the middle of its write",
+            [
+                vec![begin(2_000, "a"), end(3_000, 2_000, "a"), blow(3_000, "frozen", "c")],
+                vec![kill(2 * second + 5_000, "a"), blow(3 * second - 1, "thawed", "c")],
+                whole.to_vec(),
+            ]
+            .concat(),
+            [0, 1, 0, 0, 0],
+        ),
+        (
+            "the same, but others could write meanwhile",
+            [
+                vec![begin(2_000, "a"), end(3_000, 2_000, "a"), blow(3_000, "frozen", "c")],
+                vec![sent(2 * second + 4_000), given_up],
+                vec![kill(2 * second + 5_000, "a"), blow(3 * second - 1, "thawed", "c")],
+                whole.to_vec(),
+            ]
+            .concat(),
             [0, 0, 1, 0, 0],
         ),
         ("another was killed", [vec![begin(2_000, "a"), kill(second, "c")], whole.to_vec()].concat(), [0, 0, 1, 0, 0]),

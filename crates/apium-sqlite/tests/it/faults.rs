@@ -3,10 +3,9 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
 
-use apium_core::{BackendError, Broker, Claim, Settled, Settlement, TestClock};
+use apium_core::{BackendError, Broker, Settled, Settlement};
 use apium_sqlite::{SqliteBackend, SqliteSettings};
 use rusqlite::Connection;
 
@@ -245,37 +244,6 @@ async fn a_file_that_another_program_locks() {
     assert_eq!(settled, [Settled::Done], "it holds what it held");
     store.publish(&[message("q", "after")]).await.unwrap();
     assert_eq!(ready(&store, "q").await, 1, "what was refused is not there");
-}
-
-/// As a process does that is frozen in the middle of a write.
-#[tokio::test]
-async fn while_nobody_can_write_no_lease_runs_out() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("apium.db");
-    let clock = Arc::new(TestClock::default());
-    let busy_timeout = Duration::from_millis(200);
-    let settings = SqliteSettings { busy_timeout, clock: clock.clone(), ..SqliteSettings::default() };
-    let store = SqliteBackend::open(&file, settings).unwrap();
-    store.publish(&[message("q", "lives"), message("q", "dead")]).await.unwrap();
-    let lease = 3 * busy_timeout;
-    let claim = Claim { queues: &["q".to_owned()], max: 2, lease };
-    let held = store.claim(&claim).await.unwrap();
-    clock.advance(lease / 2);
-    assert_eq!(store.recover().await.unwrap(), 0);
-    let other = Connection::open(&file).unwrap();
-    other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    store.recover().await.unwrap_err();
-    clock.advance(lease);
-    other.execute_batch("COMMIT").unwrap();
-    assert_eq!(store.recover().await.unwrap(), 0, "who could not renew is waited for");
-    assert!(store.renew(&[held[0].receipt.clone()], lease).await.unwrap().is_empty());
-    let mut tries = 0;
-    while store.recover().await.unwrap() == 0 {
-        tries += 1;
-        assert!(tries < 100_000, "who does not renew is dead");
-    }
-    let settled = store.settle(vec![Settlement::ack(held[0].receipt.clone())]).await.unwrap();
-    assert_eq!(settled, [Settled::Done]);
 }
 
 /// A limit on the size of a file refuses writes as a full disk does, and needs no disk of its own.

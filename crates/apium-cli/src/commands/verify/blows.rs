@@ -25,13 +25,18 @@ pub(super) struct Blow {
 pub(super) enum Hit {
     /// While it ran.
     Running(u64),
-    /// After its end, which may not have been settled: a blow more than a lease later explains nothing.
+    /// After its end, which may not have been settled: a blow more than a lease later explains nothing. Time in which
+    /// nobody could settle is not counted.
     Ended(u64),
 }
 
 /// All that was done, by worker.
 #[derive(Debug, Default)]
-pub(super) struct Blows<'a>(HashMap<&'a str, Vec<Blow>>);
+pub(super) struct Blows<'a> {
+    struck: HashMap<&'a str, Vec<Blow>>,
+    /// From when to when nobody could write to the broker, by beginning.
+    standstills: Vec<(u64, u64)>,
+}
 
 impl Blow {
     /// The worker died between these moments.
@@ -47,28 +52,47 @@ impl Blow {
 
 impl<'a> Blows<'a> {
     pub(super) fn add(&mut self, worker: &'a str, blow: Blow) {
-        self.0.entry(worker).or_default().push(blow);
+        self.struck.entry(worker).or_default().push(blow);
     }
 
     /// The worker is back.
     pub(super) fn over(&mut self, worker: &str, at: u64) {
-        let away = self.0.get_mut(worker).into_iter().flatten().filter(|blow| blow.until == u64::MAX);
+        let away = self.struck.get_mut(worker).into_iter().flatten().filter(|blow| blow.until == u64::MAX);
         away.for_each(|blow| blow.until = at);
+    }
+
+    /// Notes when a worker that was away kept all others from writing to a broker that is a file: it stood still in the
+    /// middle of its own write, and no send was confirmed from then on until it was back, or dead.
+    pub(super) fn find_standstills(&mut self, mut confirmed: Vec<u64>) {
+        confirmed.sort_unstable();
+        for blows in self.struck.values() {
+            for away in blows.iter().filter(|blow| !blow.deadly) {
+                let death =
+                    blows.iter().filter(|blow| blow.deadly && blow.from >= away.from).map(|blow| blow.from).min();
+                let until = away.until.min(death.unwrap_or(u64::MAX));
+                let written = confirmed[..confirmed.partition_point(|at| *at < until)].last();
+                let since = written.map_or(away.from, |at| away.from.max(*at));
+                if until < u64::MAX {
+                    self.standstills.push((since, until));
+                }
+            }
+        }
+        self.standstills.sort_unstable();
     }
 
     /// The workers that were killed, or died.
     pub(super) fn killed(&self) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(|(_, blows)| blows.iter().any(|blow| blow.deadly)).map(|(worker, _)| *worker)
+        self.struck.iter().filter(|(_, blows)| blows.iter().any(|blow| blow.deadly)).map(|(worker, _)| *worker)
     }
 
     /// The blow that struck an attempt. A worker that was away for longer than its lease learns of it within another.
     pub(super) fn hit(&self, attempt: &Attempt<'_>, lease: u64) -> Option<Hit> {
-        self.0.get(attempt.worker)?.iter().find_map(|blow| blow.hit(attempt, lease))
+        self.struck.get(attempt.worker)?.iter().find_map(|blow| blow.hit(attempt, lease, &self.standstills))
     }
 
     /// Whether a worker that was away when another began this task had taken it before, and began it when it was back.
     pub(super) fn held_back(&self, late: &Attempt<'_>, other: &Attempt<'_>, lease: u64) -> bool {
-        let away = self.0.get(late.worker).into_iter().flatten().filter(|blow| !blow.deadly);
+        let away = self.struck.get(late.worker).into_iter().flatten().filter(|blow| !blow.deadly);
         away.into_iter().any(|blow| {
             let waited = blow.from <= other.begin && blow.from <= late.begin;
             waited && late.begin <= blow.until.saturating_add(lease)
@@ -77,12 +101,15 @@ impl<'a> Blows<'a> {
 }
 
 impl Blow {
-    fn hit(&self, attempt: &Attempt<'_>, lease: u64) -> Option<Hit> {
+    fn hit(&self, attempt: &Attempt<'_>, lease: u64, standstills: &[(u64, u64)]) -> Option<Hit> {
         let felt = if self.deadly { self.until } else { self.until.saturating_add(lease) };
         match attempt.end {
             None => (attempt.begin <= felt).then_some(Hit::Running(self.from)),
             Some(end) if end >= self.from && !self.deadly => (attempt.begin <= felt).then_some(Hit::Running(self.from)),
-            Some(end) => (end.saturating_add(lease) >= self.from).then_some(Hit::Ended(self.from)),
+            Some(end) => {
+                let could_settle = self.from.saturating_sub(end) - shared(standstills, end, self.from);
+                (could_settle <= lease).then_some(Hit::Ended(self.from))
+            }
         }
     }
 }
@@ -93,4 +120,17 @@ impl Hit {
         let (Self::Running(at) | Self::Ended(at)) = self;
         at.max(attempt.begin)
     }
+}
+
+/// How much of a time is in any of these, which may overlap.
+fn shared(standstills: &[(u64, u64)], from: u64, until: u64) -> u64 {
+    let (mut sum, mut counted) = (0, from);
+    for (begin, end) in standstills {
+        let (begin, end) = ((*begin).max(counted), (*end).min(until));
+        if begin < end {
+            sum += end - begin;
+            counted = end;
+        }
+    }
+    sum
 }

@@ -212,6 +212,10 @@ impl Reckoning {
                 What::Run(_) | What::Started { .. } => {}
             }
         }
+        if self.terms.broker.starts_with("sqlite:") {
+            let confirmed = book.sent.values().filter(|sent| sent.confirmed).map(|sent| sent.at).collect();
+            book.blows.find_standstills(confirmed);
+        }
         book.attempts.values_mut().for_each(|all| all.sort_by_key(|attempt| attempt.begin));
         self.attempts = book.attempts.values().map(Vec::len).sum();
         book
