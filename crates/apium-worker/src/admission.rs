@@ -34,6 +34,11 @@ pub(crate) async fn pass(station: &Station, job: Box<Job>) -> Option<Box<Job>> {
     if limits.is_empty() || station.at_once.is_some() {
         return Some(job);
     }
+    Box::pin(ask(station, job, limits)).await
+}
+
+/// Asks the broker for them, until it answers.
+async fn ask(station: &Station, job: Box<Job>, limits: Vec<String>) -> Option<Box<Job>> {
     let unique = unique::waits(&job.headers);
     let ask = Admission { receipt: job.delivery.receipt.clone(), task_id: job.id().to_owned(), limits, unique };
     let mut trouble = Backoff::reconnecting();

@@ -42,9 +42,11 @@ pub(crate) struct Alarm {
 
 impl Alarm {
     /// Runs what must not panic. True when it came to its end.
-    pub(crate) async fn guard(&self, what: &str, work: impl Future<Output = ()>) -> bool {
+    ///
+    /// Not an async function, which would take up the room of its work twice: as what it was given, and as what it awaits.
+    pub(crate) fn guard(&self, what: &str, work: impl Future<Output = ()>) -> impl Future<Output = bool> {
         // What is behind locks is never left half-changed, and the worker ends soon.
-        match AssertUnwindSafe(work).catch_unwind().await {
+        AssertUnwindSafe(work).catch_unwind().map(move |ended| match ended {
             Ok(()) => true,
             Err(panic) => {
                 let why = format!("{what} panicked: {}", panic_text(&*panic));
@@ -52,7 +54,7 @@ impl Alarm {
                 self.rung.cancel();
                 false
             }
-        }
+        })
     }
 
     /// Resolves once rung.

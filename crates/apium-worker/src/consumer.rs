@@ -125,14 +125,15 @@ pub(crate) async fn handle(station: &Station, delivery: Delivery) {
                 let Some(job) = admission::pass(station, job).await else { return };
                 narration::taken(station, &job);
                 drop(found);
-                executor::attempt(station, *job).await;
+                executor::attempt(station, job).await;
                 point!(Attempted);
             }
             Judgement::Settle(verdict) => {
                 let told = narration::not_run(station, &verdict);
                 drop(found);
                 point!(NotToRun);
-                outcome::without_attempt(station, *verdict).await;
+                // Its room need not be in every attempt.
+                Box::pin(outcome::without_attempt(station, *verdict)).await;
                 point!(NotRun);
                 if let Some(kind) = told {
                     station.say(kind);

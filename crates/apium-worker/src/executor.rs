@@ -28,14 +28,15 @@ use crate::trouble::Errand;
 use crate::unique;
 
 /// Runs one delivery once and settles it with all it causes.
-pub(crate) async fn attempt(station: &Station, mut job: Job) {
+pub(crate) async fn attempt(station: &Station, mut job: Box<Job>) {
     let _hold = hold(station, &job);
     let _active = station.vitals.began();
     point!(Begun);
     job.suspicion_settles().await;
     point!(Unsuspected);
     unique::begin(station, &job).await;
-    if !acknowledge_early(station, &mut job).await {
+    // What few attempts need has its room only in those.
+    if !job.options.acks_late && !Box::pin(acknowledge_early(station, &mut job)).await {
         return;
     }
     narration::started(station, &job);
@@ -85,7 +86,7 @@ fn hold(station: &Station, job: &Job) -> Hold {
 /// At most once, when the task asks for it: the message is gone before the attempt begins. False when that could
 /// not be made sure of: another worker may run it, and so this one must not. If perhaps none will, the caller is told.
 async fn acknowledge_early(station: &Station, job: &mut Job) -> bool {
-    if job.options.acks_late || job.call_off.reason().is_some() {
+    if job.call_off.reason().is_some() {
         return true;
     }
     station.leases.release(&job.delivery.receipt);
@@ -161,7 +162,7 @@ async fn perform(station: &Station, job: &Job, call: Result<Call, TaskError>, li
         Err(error) => return Ending::Returned(Err(error)),
     };
     if let Some(children) = station.children.as_ref().filter(|_| job.options.isolation == Isolation::Process) {
-        return children.run(call, &job.options, limits, &job.call_off, &station.vitals).await;
+        return Box::pin(children.run(call, &job.options, limits, &job.call_off, &station.vitals)).await;
     }
     let seat = station.threads.seat();
     let (ending, stuck) = limits::run(&seat, job.task.clone(), call, limits, &job.call_off).await;

@@ -141,15 +141,24 @@ pub(crate) async fn conclude(station: &Station, subject: Subject<'_>, outcome: O
     let comes_back =
         matches!(outcome, Outcome::Requeued | Outcome::GivenBack | Outcome::Died(_) | Outcome::Deferred(_));
     point!(FollowAsked);
-    let followed = workflow::follow(station, subject, outcome).await;
+    // What most tasks have not, a canvas around them, need not have its room in every attempt. No more than the rest here.
+    let followed = if workflow::leads_on(subject, &outcome) {
+        Box::pin(workflow::follow(station, subject, outcome)).await
+    } else {
+        Some((outcome, Causes::default()))
+    };
     point!(Followed);
     let written = followed.and_then(|(outcome, causes)| record(station, subject, outcome, causes));
     let Some((settlement, aside)) = written else {
         station.vitals.lost();
         return LOST;
     };
-    tell_first(station, &settlement, &aside).await;
-    errbacks::call(station, aside.errbacks).await;
+    if is_told_first(&settlement, &aside) {
+        Box::pin(tell_first(station, &settlement)).await;
+    }
+    if !aside.errbacks.is_empty() {
+        Box::pin(errbacks::call(station, aside.errbacks)).await;
+    }
     let alert = alert(station, &settlement);
     point!(Settling);
     let answer = station.settler.settle(&subject.headers.id, settlement).await;
@@ -157,25 +166,28 @@ pub(crate) async fn conclude(station: &Station, subject: Subject<'_>, outcome: O
     match answer {
         Answer::Written | Answer::Unclear => {
             station.alerts.tell(alert);
-            workflow::call_off(station, &aside.revoked).await;
+            if !aside.revoked.is_empty() {
+                Box::pin(workflow::call_off(station, &aside.revoked)).await;
+            }
             state
         }
         Answer::Refused(sentence) if !comes_back => {
             let (reason, error) = verdict.unwrap_or_else(|| (DeadReason::Rejected, TaskError::reject(sentence)));
-            // Rare, and large: it need not have its room in every attempt.
             Box::pin(give_up(station, subject, reason, error)).await
         }
         Answer::Refused(_) | Answer::Lost | Answer::Abandoned => LOST,
     }
 }
 
-/// What failed is told before what fails because of it, as far as anybody looks at both: errbacks look at the failure they
-/// are called for, and Celery's clients at the header of a chord before its body, whose error is less telling. Told
-/// once more by the settlement, which may still be lost: a failure gives way to a later attempt.
-async fn tell_first(station: &Station, settlement: &Settlement, aside: &Aside) {
-    if aside.errbacks.is_empty() && settlement.chords.iter().all(|end| end.results.is_empty()) {
-        return;
-    }
+/// Whether anybody looks at both, what failed and what fails because of it: errbacks look at the failure they are called
+/// for, and Celery's clients at the header of a chord before its body, whose error is less telling.
+fn is_told_first(settlement: &Settlement, aside: &Aside) -> bool {
+    !aside.errbacks.is_empty() || settlement.chords.iter().any(|end| !end.results.is_empty())
+}
+
+/// Tells what failed before what fails because of it. Told once more by the settlement, which may still be lost: a
+/// failure gives way to a later attempt.
+async fn tell_first(station: &Station, settlement: &Settlement) {
     // One that went well fails nothing. It is told with its settlement alone: whose result is there does not run again.
     for result in settlement.results.iter().filter(|result| result.state != TaskState::Success) {
         point!(FirstTelling);

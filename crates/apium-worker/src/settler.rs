@@ -88,8 +88,12 @@ impl Settler {
     pub(crate) async fn settle(&self, id: &str, settlement: Settlement) -> Answer {
         let (answer, written) = oneshot::channel();
         point!(SettleAsked);
-        let answer = match self.orders.send(Order { settlement, answer, tried: false, ended: Vec::new() }).await {
-            Ok(()) => written.await.unwrap_or(Answer::Abandoned),
+        // First a place, then the order: it need not be carried through the wait for one.
+        let answer = match self.orders.reserve().await {
+            Ok(place) => {
+                place.send(Order { settlement, answer, tried: false, ended: Vec::new() });
+                written.await.unwrap_or(Answer::Abandoned)
+            }
             Err(_) => Answer::Abandoned,
         };
         point!(SettleAnswered);

@@ -64,14 +64,15 @@ enum Obstacle {
     Claimed,
 }
 
+/// Whether anything may follow from an outcome.
+pub(crate) fn leads_on(subject: Subject<'_>, outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Replaced(_)) || subject.headers.task == chord_unlock::NAME || holds_more(subject.embed)
+}
+
 /// What follows from an outcome, asked until the stores answer. A canvas that cannot be followed makes a failure of
 /// the outcome. `None` when the attempt is over before that: nothing is to be written.
 pub(crate) async fn follow(station: &Station, subject: Subject<'_>, outcome: Outcome) -> Option<(Outcome, Causes)> {
     let replaced = matches!(outcome, Outcome::Replaced(_));
-    let unlocks = subject.headers.task == chord_unlock::NAME;
-    if !replaced && !unlocks && !leads_on(subject.embed) {
-        return Some((outcome, Causes::default()));
-    }
     let (token, mut outcome) = (fresh_id(), outcome);
     let mut trouble = Backoff::reconnecting();
     loop {
@@ -127,8 +128,8 @@ async fn over(subject: Subject<'_>) {
     }
 }
 
-/// Whether anything is to follow the task at all.
-fn leads_on(embed: &Embed) -> bool {
+/// Whether the message names anything that is to follow.
+fn holds_more(embed: &Embed) -> bool {
     let empty = |part: &RawJson| part.is_null() || part.as_str() == "[]";
     [&embed.chain, &embed.chord, &embed.callbacks, &embed.errbacks].into_iter().any(|part| !empty(part))
 }
