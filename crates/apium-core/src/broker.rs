@@ -48,13 +48,14 @@ pub struct Claim<'a> {
     pub lease: Duration,
 }
 
-/// The proof that a delivery is ours: void once the lease ran out and another took it.
+/// The proof that a delivery is ours: void once the lease ran out and another took it. Cheap to clone, because whoever
+/// keeps, renews or settles a lease has one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Receipt {
     /// The queue it was claimed from.
-    pub queue: String,
+    pub queue: Arc<str>,
     /// The backend's mark on this one claim; no two claims share it.
-    pub tag: String,
+    pub tag: Arc<str>,
 }
 
 /// A message in a worker's hands, with a lease.
@@ -96,7 +97,6 @@ pub struct Settlement {
 
 /// What becomes of a settled message.
 #[derive(Debug, Clone)]
-#[allow(clippy::large_enum_variant, reason = "one a settlement, and gone with it")]
 pub enum Disposition {
     /// Done with it.
     Ack,
@@ -109,7 +109,7 @@ pub enum Disposition {
     /// Kept in the store until its time, then handed out again.
     Defer(Timestamp),
     /// Given up and kept, with the reason.
-    DeadLetter(DeadLetter),
+    DeadLetter(Box<DeadLetter>),
 }
 
 /// What came of a settlement.

@@ -24,11 +24,11 @@ pub struct Context(Arc<Attempt>);
 /// What the worker knows of an attempt when it begins.
 pub struct Attempt {
     /// The message's headers, unknown ones included.
-    pub headers: Headers,
+    pub headers: Arc<Headers>,
     /// The message's properties, unknown ones included.
-    pub properties: Properties,
+    pub properties: Arc<Properties>,
     /// The queue it was claimed from.
-    pub queue: String,
+    pub queue: Arc<str>,
     /// The worker's node name.
     pub worker: String,
     /// True when the message was handed out before and came back.
@@ -57,7 +57,7 @@ pub struct Attempt {
 #[derive(Debug, Default)]
 pub struct Workflow {
     /// What is to follow it.
-    pub embed: Embed,
+    pub embed: Arc<Embed>,
     /// What it has sent so far, as it stands in its record.
     pub children: Mutex<Vec<RawJson>>,
     /// For an errback: the failure it is called for.

@@ -76,7 +76,7 @@ struct Held {
 }
 
 struct Claimed {
-    tag: String,
+    tag: Arc<str>,
     /// When it was taken or renewed, and until when.
     since: Timestamp,
     until: Timestamp,
@@ -150,8 +150,8 @@ impl Memory {
 }
 
 impl Claimed {
-    fn now(tag: &str, now: Timestamp, lease: Duration) -> Self {
-        Self { tag: tag.to_owned(), since: now, until: after(now, lease) }
+    fn now(tag: &Arc<str>, now: Timestamp, lease: Duration) -> Self {
+        Self { tag: tag.clone(), since: now, until: after(now, lease) }
     }
 
     fn lease(&self) -> Duration {
@@ -209,10 +209,10 @@ impl Shelves {
     fn hand_out(&mut self, place: i64, now: Timestamp, lease: Duration) -> Option<Delivery> {
         let held = self.messages.get_mut(&place)?;
         self.claims += 1;
-        let tag = self.claims.to_string();
+        let tag = self.claims.to_string().into();
         (held.claim, held.due, held.turn) = (Some(Claimed::now(&tag, now, lease)), Timestamp::MIN, None);
         Some(Delivery {
-            receipt: Receipt { queue: held.queue.clone(), tag },
+            receipt: Receipt { queue: held.queue.as_str().into(), tag },
             bytes: held.bytes.clone(),
             priority: held.priority,
             redelivered: held.redelivered,
@@ -228,19 +228,19 @@ impl Shelves {
     }
 
     /// A lease that ran out is good until another takes the message: nobody is served by work thrown away.
-    fn place_of(&self, receipt: &Receipt) -> Option<i64> {
-        let held_by = |held: &Held| held.claim.as_ref().is_some_and(|claim| claim.tag == receipt.tag);
+    fn place_of(&self, tag: &str) -> Option<i64> {
+        let held_by = |held: &Held| held.claim.as_ref().is_some_and(|claim| *claim.tag == *tag);
         self.messages.iter().find(|(_, held)| held_by(held)).map(|(place, _)| *place)
     }
 
     fn settle(&mut self, settlement: Settlement, now: Timestamp) -> Settled {
         if let Some(receipt) = &settlement.receipt {
-            let Some(place) = self.place_of(receipt) else { return Settled::Lost };
+            let Some(place) = self.place_of(&receipt.tag) else { return Settled::Lost };
             let Some(mut held) = self.messages.remove(&place) else { return Settled::Lost };
             held.claim = None;
             match settlement.disposition {
                 Disposition::Ack => {}
-                Disposition::DeadLetter(letter) => self.dead.push(letter),
+                Disposition::DeadLetter(letter) => self.dead.push(*letter),
                 Disposition::Defer(until) => {
                     held.due = until;
                     self.messages.insert(place, held);
@@ -257,7 +257,7 @@ impl Shelves {
                 }
             }
         } else if let Disposition::DeadLetter(letter) = settlement.disposition {
-            self.dead.push(letter);
+            self.dead.push(*letter);
         }
         if let Some(end) = &settlement.unique {
             self.uniques.end(end, now);
@@ -375,7 +375,7 @@ impl Broker for Memory {
         let mut shelves = self.open();
         let mut lost = Vec::new();
         for receipt in receipts {
-            let place = shelves.place_of(receipt);
+            let place = shelves.place_of(&receipt.tag);
             match place.and_then(|place| shelves.messages.get_mut(&place)) {
                 Some(held) => held.claim = Some(Claimed::now(&receipt.tag, now, lease)),
                 None => lost.push(receipt.clone()),

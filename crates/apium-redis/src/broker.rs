@@ -1,6 +1,7 @@
 //! The broker port: publishing, claiming and renewing stand here; settling, recovering, dead letters and depths
 //! in the files of their names.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use crate::keys::{self, STEPS};
 use crate::scripts;
 use crate::wake::Look;
 
+/// The keys of `claim.lua` before those of the queues.
+const BEFORE_QUEUES: usize = 4;
 /// Tags in one call of the renewing script: Lua cannot hand over arbitrarily many arguments.
 const RENEW_AT_ONCE: usize = 1_000;
 /// What a restored message of a Python worker carries, as kombu writes it.
@@ -100,7 +103,7 @@ impl Broker for RedisBackend {
             let mut script = scripts::RENEW.key(keys::INDEX);
             script.arg(self.offset()).arg(lease.as_secs_f64());
             for receipt in part {
-                script.arg(&receipt.tag);
+                script.arg(&*receipt.tag);
             }
             let held: Vec<bool> = self.inner.link.script(&script).await?;
             lost.extend(part.iter().zip(held).filter(|(_, held)| !held).map(|(receipt, _)| receipt.clone()));
@@ -178,55 +181,31 @@ impl RedisBackend {
         let max = u64::try_from(claim.max).unwrap_or(u64::MAX).min(100_000);
         let first = self.inner.numbers.fetch_add(max, Ordering::Relaxed);
         let prefix = self.claim_prefix(claim.lease);
-        let mut script = scripts::CLAIM.key(keys::UNACKED);
-        script.key(keys::INDEX).key(keys::REDELIVERED).key(keys::DEATHS);
         let delayed = claim.queues.iter().map(|queue| keys::delayed(queue));
         let looked_at: Vec<String> = delayed.chain(keys::lists(claim.queues)).collect();
-        script.key(&looked_at);
-        script.arg(self.offset()).arg(claim.queues.len()).arg(max).arg(claim.lease.as_secs_f64());
-        script.arg(&prefix).arg(first);
+        let places: Vec<Place> = STEPS.iter().flat_map(|step| claim.queues.iter().map(|queue| Place::new(queue, *step))).collect();
+        let mut call = scripts::call(&scripts::CLAIM, BEFORE_QUEUES + looked_at.len());
+        call.arg(keys::UNACKED).arg(keys::INDEX).arg(keys::REDELIVERED).arg(keys::DEATHS).arg(&looked_at);
+        call.arg(self.offset()).arg(claim.queues.len()).arg(max).arg(claim.lease.as_secs_f64());
+        call.arg(&prefix).arg(first);
         for queue in claim.queues {
-            script.arg(keys::ending(queue));
+            call.arg(keys::ending(queue));
         }
-        let places: Vec<(u8, &String)> =
-            STEPS.iter().flat_map(|step| claim.queues.iter().map(|queue| (*step, queue))).collect();
-        for (step, queue) in &places {
-            script.arg(format!(":{step}:{queue}"));
+        for place in &places {
+            call.arg(&place.tag_ending);
         }
-        let answer = self.inner.link.script::<Vec<Value>>(&script).await;
+        let answer = self.inner.link.call::<Vec<Value>>(&scripts::CLAIM, &call).await;
         if answer.as_ref().is_err_and(BackendError::is_transient) {
             self.inner.unanswered.note(&prefix, first, max, claim.queues);
         }
-        let answer = answer?;
-        let mut deliveries = Vec::with_capacity(answer.len() / 4);
-        let mut misfits = Vec::new();
-        let mut fields = answer.into_iter();
-        let mut number = first;
-        while let (Some(place), Some(before), Some(message), Some(died)) =
-            (fields.next(), fields.next(), fields.next(), fields.next())
-        {
-            let (Value::Int(place), Value::Int(before), Value::BulkString(bytes)) = (place, before, message) else {
-                return Err(self.nonsense("claim"));
-            };
-            if place < 0 {
-                // Before the queues' own keys stand four others.
-                let key = usize::try_from(-place).ok().and_then(|place| looked_at.get(place.checked_sub(5)?));
-                let key = key.ok_or_else(|| self.nonsense("claim"))?;
-                misfits.push((key.as_str(), String::from_utf8_lossy(&bytes).into_owned()));
-                continue;
-            }
-            let place = usize::try_from(place).ok().and_then(|place| places.get(place.checked_sub(1)?));
-            let Some((step, queue)) = place else { return Err(self.nonsense("claim")) };
-            let receipt = Receipt { queue: (*queue).clone(), tag: format!("{prefix}{number}:{step}:{queue}") };
-            let redelivered = before == 1 || is_marked(&bytes);
-            let deaths = lines(died);
-            deliveries.push(Delivery { receipt, bytes: bytes.into(), priority: *step, redelivered, deaths });
-            number += 1;
-        }
+        let taken = taken(answer?, &places, &prefix, first).ok_or_else(|| self.nonsense("claim"))?;
+        let key = |place: usize| looked_at.get(place.checked_sub(BEFORE_QUEUES + 1)?).map(String::as_str);
+        let misfits = taken.misfits.into_iter().map(|(place, error)| Some((key(place)?, error)));
+        let misfits: Vec<_> = misfits.collect::<Option<_>>().ok_or_else(|| self.nonsense("claim"))?;
         self.inner.misfits.note(&self.inner.home, &looked_at, &misfits);
         match misfits.first() {
-            Some((key, error)) if claim.queues.len() == 1 && deliveries.is_empty() => Err(self.misfit(key, error)),
-            _ => Ok(deliveries),
+            Some((key, error)) if claim.queues.len() == 1 && taken.deliveries.is_empty() => Err(self.misfit(key, error)),
+            _ => Ok(taken.deliveries),
         }
     }
 
@@ -281,6 +260,59 @@ impl RedisBackend {
     }
 }
 
+/// One list that is looked at.
+struct Place {
+    step: u8,
+    queue: Arc<str>,
+    tag_ending: String,
+}
+
+impl Place {
+    fn new(queue: &str, step: u8) -> Self {
+        Self { step, queue: queue.into(), tag_ending: format!(":{step}:{queue}") }
+    }
+}
+
+/// What a claim has brought.
+struct Taken {
+    deliveries: Vec<Delivery>,
+    /// Keys of another type than they should be, by their place among the script's keys, and what Redis says of them.
+    misfits: Vec<(usize, String)>,
+}
+
+/// Reads what `claim.lua` answers; `None` where that is nonsense.
+fn taken(answer: Vec<Value>, places: &[Place], prefix: &str, first: u64) -> Option<Taken> {
+    let mut answer = answer.into_iter();
+    let (Value::Array(faults), Value::Array(marks)) = (answer.next()?, answer.next()?) else { return None };
+    let misfits = faults.chunks_exact(2).map(|fault| match fault {
+        [Value::Int(place), Value::BulkString(text)] => {
+            Some((usize::try_from(*place).ok()?, String::from_utf8_lossy(text).into_owned()))
+        }
+        _ => None,
+    });
+    let misfits = misfits.collect::<Option<_>>()?;
+    let mut deliveries = Vec::new();
+    while let (Some(place), Some(messages)) = (answer.next(), answer.next()) {
+        let (Value::Int(place), Value::Array(messages)) = (place, messages) else { return None };
+        let Place { step, queue, tag_ending } = places.get(usize::try_from(place).ok()?.checked_sub(1)?)?;
+        deliveries.reserve(messages.len());
+        for message in messages {
+            let Value::BulkString(bytes) = message else { return None };
+            let number = first + u64::try_from(deliveries.len()).ok()?;
+            let receipt = Receipt { queue: queue.clone(), tag: format!("{prefix}{number}{tag_ending}").into() };
+            let redelivered = is_marked(&bytes);
+            deliveries.push(Delivery { receipt, bytes: bytes.into(), priority: *step, redelivered, deaths: Vec::new() });
+        }
+    }
+    for mark in marks.chunks_exact(3) {
+        let [Value::Int(place), Value::Int(before), died] = mark else { return None };
+        let delivery = deliveries.get_mut(usize::try_from(*place).ok()?)?;
+        delivery.redelivered |= *before == 1;
+        delivery.deaths = lines(died.clone());
+    }
+    Some(Taken { deliveries, misfits })
+}
+
 /// One LPUSH a list, so that a thousand messages to one queue are one command.
 fn push_waiting(pipe: &mut Pipeline, messages: &[Outgoing]) {
     let mut lists: Vec<(String, Vec<&[u8]>)> = Vec::new();
@@ -315,7 +347,7 @@ pub(crate) fn lines(text: Value) -> Vec<String> {
 }
 
 pub(crate) fn is_marked(message: &[u8]) -> bool {
-    std::str::from_utf8(message).is_ok_and(|text| text.contains(REDELIVERED_MARK))
+    memchr::memmem::find(message, REDELIVERED_MARK.as_bytes()).is_some()
 }
 
 /// The score of the only member of a ZRANGE answer; RESP3 pairs members with scores.

@@ -14,8 +14,8 @@ use std::time::Duration;
 use apium_core::BackendError;
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, PushInfo, PushKind, RedisError, ScriptInvocation,
-    ServerErrorKind,
+    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, PushInfo, PushKind, RedisError, Script,
+    ScriptInvocation, ServerErrorKind,
 };
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -126,6 +126,21 @@ impl Link {
     pub(crate) async fn script<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, BackendError> {
         let mut held = self.connection().await?;
         let asked = script.invoke_async(&mut held.connection);
+        self.answer(held.serial, &mut held.gone, asked).await
+    }
+
+    /// The same for a call of it that is ready.
+    pub(crate) async fn call<T: FromRedisValue>(&self, script: &Script, call: &Cmd) -> Result<T, BackendError> {
+        let mut held = self.connection().await?;
+        let asked = async {
+            match call.query_async(&mut held.connection).await {
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    script.load_async(&mut held.connection).await?;
+                    call.query_async(&mut held.connection).await
+                }
+                answer => answer,
+            }
+        };
         self.answer(held.serial, &mut held.gone, asked).await
     }
 

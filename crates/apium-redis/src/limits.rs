@@ -72,7 +72,7 @@ impl Limits for RedisBackend {
         let mut script = scripts::ADMIT.key(keys::UNACKED);
         script.key(keys::INDEX).key(keys::LIMITS).key(keys::delayed(queue));
         script.key(ask.unique.as_ref().map_or_else(|| keys::LIMITS.to_owned(), |end| keys::unique(&end.key)));
-        script.arg(self.offset()).arg(&ask.receipt.tag).arg(self.delayed_tag(queue, step)).arg(&ask.task_id);
+        script.arg(self.offset()).arg(&*ask.receipt.tag).arg(self.delayed_tag(queue, step)).arg(&ask.task_id);
         script.arg(LOOK_AGAIN.as_secs_f64()).arg(LOOK_EACH.as_secs_f64());
         match ask.unique.as_ref().map(|end| end.keep) {
             None => script.arg("").arg(""),

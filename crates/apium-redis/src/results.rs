@@ -31,7 +31,7 @@ impl ResultStore for RedisBackend {
 
     async fn store(&self, result: &StoredResult) -> Result<bool, BackendError> {
         let settlement = Settlement::without_delivery(Disposition::Ack).with_result(Some(result.clone()));
-        let written = self.write(std::slice::from_ref(&settlement)).await?;
+        let written = self.write(std::iter::once(&settlement)).await?;
         Ok(written == [Written::Whole])
     }
 

@@ -2,7 +2,15 @@
 
 use std::sync::LazyLock;
 
-use redis::Script;
+use redis::{Cmd, Script};
+
+/// A call of a script, to which its keys are to be added, so many, and then its arguments: written where they are sent
+/// from, for what is called all the time with many of them.
+pub(crate) fn call(script: &Script, keys: usize) -> Cmd {
+    let mut call = redis::cmd("EVALSHA");
+    call.arg(script.get_hash()).arg(keys);
+    call
+}
 
 macro_rules! scripts {
     ($($name:ident = $($file:literal)+;)+) => {
@@ -13,6 +21,7 @@ macro_rules! scripts {
 }
 
 scripts! {
+    ACKNOWLEDGE = "death" "gives_way" "acknowledge";
     ADMIT = "limits" "admit";
     BEAT = "beat";
     BEGIN = "begin";
@@ -34,7 +43,7 @@ scripts! {
     REPLAY = "replay";
     RESTORE = "death" "restore";
     REVOKE = "revoke";
-    SETTLE = "death" "limits" "settle";
+    SETTLE = "death" "gives_way" "limits" "settle";
     SCHEDULE_CHANGES = "schedule_changes";
     SCHEDULE_LEAD = "schedule_lead";
     SCHEDULE_PUT = "schedule_put";

@@ -1,5 +1,8 @@
 //! Settling: everything an attempt caused is written in one step, many attempts in one round trip.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use apium_core::broker::{Disposition, Settled, Settlement};
 use apium_core::dead::MOST_DEATHS;
 use apium_core::results::StoredResult;
@@ -36,46 +39,80 @@ impl RedisBackend {
     pub(crate) async fn settle_all(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, BackendError> {
         let sent = settlements.iter().flat_map(|settlement| &settlement.send);
         self.bind(sent.map(|message| message.queue.as_str())).await?;
-        let mut settled = Vec::with_capacity(settlements.len());
-        for batch in settlements.chunks(AT_ONCE) {
-            let written = self.write(batch).await?;
-            settled.extend(written.iter().map(|written| match written {
-                Written::Lost => Settled::Lost,
-                Written::Whole | Written::ButResult => Settled::Done,
-            }));
+        let mut settled = vec![Settled::Lost; settlements.len()];
+        let (plain, others): (Vec<usize>, Vec<usize>) = (0..settlements.len()).partition(|at| is_plain(&settlements[*at]));
+        let (plain, others) = (plain.chunks(AT_ONCE), others.chunks(AT_ONCE));
+        for batch in plain {
+            let written = self.acknowledge(batch.iter().map(|at| &settlements[*at])).await?;
+            note(&mut settled, batch, &written);
+        }
+        for batch in others {
+            let written = self.write(batch.iter().map(|at| &settlements[*at])).await?;
+            note(&mut settled, batch, &written);
         }
         Ok(settled)
     }
 
-    /// Runs the script once.
-    pub(crate) async fn write(&self, batch: &[Settlement]) -> Result<Vec<Written>, BackendError> {
+    /// Runs the short script once, for settlements that are plain.
+    async fn acknowledge<'a>(
+        &self,
+        batch: impl ExactSizeIterator<Item = &'a Settlement> + Clone,
+    ) -> Result<Vec<Written>, BackendError> {
+        let stored = batch.clone().flat_map(|settlement| &settlement.results);
+        let mut call = scripts::call(&scripts::ACKNOWLEDGE, 4 + 2 * stored.clone().count());
+        call.arg(keys::UNACKED).arg(keys::INDEX).arg(keys::DEATHS).arg(keys::DEATHS_AT);
+        for result in stored {
+            call.arg(keys::meta(&result.task_id)).arg(keys::known(&result.task_id));
+        }
+        let size = batch.len();
+        for settlement in batch {
+            call.arg(settlement.receipt.as_ref().map_or("", |receipt| &*receipt.tag));
+            match settlement.results.first() {
+                Some(result) => {
+                    call.arg(&*self.record(result)).arg(span(result.expires)).arg(span(remembered(result)));
+                }
+                None => {
+                    call.arg("").arg("").arg("");
+                }
+            }
+        }
+        self.written(self.inner.settling.call(&scripts::ACKNOWLEDGE, &call).await?, size)
+    }
+
+    fn written(&self, answer: Vec<i64>, size: usize) -> Result<Vec<Written>, BackendError> {
+        if answer.len() != size {
+            return Err(self.nonsense("settle"));
+        }
+        let read = |code| match code {
+            0 => Written::Lost,
+            1 => Written::Whole,
+            _ => Written::ButResult,
+        };
+        Ok(answer.into_iter().map(read).collect())
+    }
+
+    /// Runs the whole script once.
+    pub(crate) async fn write<'a>(
+        &self,
+        batch: impl ExactSizeIterator<Item = &'a Settlement>,
+    ) -> Result<Vec<Written>, BackendError> {
+        let size = batch.len();
         let mut script = scripts::SETTLE.key(keys::UNACKED);
         script.key(keys::INDEX).key(keys::REDELIVERED).key(keys::DEAD).key(keys::LETTERS).key(keys::SETTLED);
         script.key(keys::DEATHS).key(keys::DEATHS_AT);
-        script.arg(self.offset()).arg(batch.len());
+        script.arg(self.offset()).arg(size);
         for settlement in batch {
             self.add(&mut script, settlement)?;
         }
-        let answer: Vec<i64> = self.inner.settling.script(&script).await?;
-        if answer.len() != batch.len() {
-            return Err(self.nonsense("settle"));
-        }
-        Ok(answer
-            .into_iter()
-            .map(|code| match code {
-                0 => Written::Lost,
-                1 => Written::Whole,
-                _ => Written::ButResult,
-            })
-            .collect())
+        self.written(self.inner.settling.script(&script).await?, size)
     }
 
     /// Writes one settlement in the order `settle.lua` reads it.
     fn add(&self, script: &mut ScriptInvocation<'_>, settlement: &Settlement) -> Result<(), BackendError> {
         let receipt = settlement.receipt.as_ref();
-        let queue = receipt.map_or("", |receipt| &receipt.queue);
+        let queue = receipt.map_or("", |receipt| &*receipt.queue);
         let step = receipt.and_then(|receipt| Tag::read(&receipt.tag)).map_or(0, |tag| tag.step);
-        script.arg(receipt.map_or("", |receipt| &receipt.tag));
+        script.arg(receipt.map_or("", |receipt| &*receipt.tag));
         // Whether anything is written beside: a Redis whose memory is full takes only what frees some.
         let sends = settlement.send.len() + settlement.chords.len();
         match &settlement.disposition {
@@ -161,11 +198,45 @@ impl RedisBackend {
             Overwrite::Unsuccessful => "unsuccessful",
             Overwrite::Waiting => "waiting",
         };
-        let remember = result.remember.filter(|_| result.state.is_ready());
-        let span = |span: Option<std::time::Duration>| span.map(|span| millis(span).to_string()).unwrap_or_default();
-        // The script cannot look into what is compressed, and lets it stay: only what is final may be.
-        let record = self.bodies().pack_stored(&result.record, result.state == TaskState::Success);
         script.key(keys::meta(&result.task_id)).arg(rule).arg(span(result.expires));
-        script.arg(&*record).key(keys::known(&result.task_id)).arg(span(remember));
+        script.arg(&*self.record(result)).key(keys::known(&result.task_id)).arg(span(remembered(result)));
     }
+
+    /// As it is stored. The scripts cannot look into what is compressed, and let it stay: only what is final may be.
+    fn record<'a>(&self, result: &'a StoredResult) -> Cow<'a, [u8]> {
+        self.bodies().pack_stored(&result.record, result.state == TaskState::Success)
+    }
+}
+
+/// Whether it is an acknowledgement with one result or none, and nothing else, as most are.
+fn is_plain(settlement: &Settlement) -> bool {
+    let Settlement { receipt, disposition, results, send, chords, unique, limits } = settlement;
+    let gives = |result: &StoredResult| result.over == Overwrite::Unsuccessful && !result.record.is_empty();
+    receipt.is_some()
+        && matches!(disposition, Disposition::Ack)
+        && results.len() <= 1
+        && results.iter().all(gives)
+        && send.is_empty()
+        && chords.is_empty()
+        && unique.is_none()
+        && limits.is_none()
+}
+
+fn note(settled: &mut [Settled], places: &[usize], written: &[Written]) {
+    for (at, written) in places.iter().zip(written) {
+        settled[*at] = match written {
+            Written::Lost => Settled::Lost,
+            Written::Whole | Written::ButResult => Settled::Done,
+        };
+    }
+}
+
+/// How long its id is remembered, once it has ended.
+fn remembered(result: &StoredResult) -> Option<Duration> {
+    result.remember.filter(|_| result.state.is_ready())
+}
+
+/// In milliseconds; nothing for no span.
+fn span(span: Option<Duration>) -> String {
+    span.map(|span| millis(span).to_string()).unwrap_or_default()
 }

@@ -30,7 +30,7 @@ impl Shares for RedisBackend {
             script.arg(keys::ending(queue).len());
             for sorted in part {
                 let step = Tag::read(&sorted.receipt.tag).map_or(0, |tag| tag.step);
-                script.arg(&sorted.receipt.tag).arg(self.delayed_tag(queue, step));
+                script.arg(&*sorted.receipt.tag).arg(self.delayed_tag(queue, step));
                 script.arg(&sorted.share).arg(sorted.weight).arg(u8::from(sorted.next));
                 script.arg(u8::from(sorted.redelivered)).arg(&sorted.task_id).arg(sorted.limits.len());
                 for limit in &sorted.limits {
@@ -73,7 +73,7 @@ impl Shares for RedisBackend {
             };
             let queue = usize::try_from(place).ok().and_then(|place| claim.queues.get(place.checked_sub(1)?));
             let (Some(queue), Ok(step)) = (queue, u8::try_from(step)) else { return Err(self.nonsense("take")) };
-            let receipt = Receipt { queue: queue.clone(), tag: format!("{prefix}{number}:{step}:{queue}") };
+            let receipt = Receipt { queue: queue.as_str().into(), tag: format!("{prefix}{number}:{step}:{queue}").into() };
             let redelivered = before == Value::Int(1) || is_marked(&bytes);
             let deaths = lines(died);
             taken.push(Delivery { receipt, bytes: bytes.into(), priority: step, redelivered, deaths });

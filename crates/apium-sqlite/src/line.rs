@@ -151,7 +151,7 @@ pub(crate) fn hand_out(work: &Work<'_>, queue: &str, found: Found, until: i64) -
     let tag = work.fresh_tag();
     work.db.prepare_cached(TAKE)?.execute(params![id, tag, work.now, until])?;
     let deaths = if redelivered { deaths::of(work, id)? } else { Vec::new() };
-    let receipt = Receipt { queue: queue.to_owned(), tag: write_tag(id, tag) };
+    let receipt = Receipt { queue: queue.into(), tag: write_tag(id, tag).into() };
     Ok(Delivery { receipt, bytes, priority, redelivered, deaths })
 }
 

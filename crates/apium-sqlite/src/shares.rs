@@ -87,7 +87,7 @@ fn sort(work: &Work<'_>, sorted: &Sorted) -> Result<Settled, Fault> {
     let served = served.unwrap_or(0);
     let reached = || -> Result<Option<i64>, Fault> {
         let mut asked = work.db.prepare_cached(REACHED)?;
-        Ok(asked.query_row([queue, &sorted.share], |row| row.get(0)).optional()?)
+        Ok(asked.query_row([&**queue, &sorted.share], |row| row.get(0)).optional()?)
     };
     let turn = if next { None } else { Some(shares::turn(served, reached()?, sorted.weight)) };
     let due = turn.map_or_else(|| shares::next(served), |(turn, _)| turn);

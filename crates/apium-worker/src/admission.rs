@@ -72,7 +72,7 @@ async fn ask(station: &Station, job: Box<Job>, limits: Vec<String>) -> Option<Bo
 }
 
 fn told(station: &Station, mut job: Box<Job>, ask: Admission, admitted: Admitted) -> Option<Box<Job>> {
-    let (task, id, queue) = (&job.headers.task, &job.headers.id, &job.delivery.receipt.queue);
+    let (task, id, queue) = (&job.headers.task, &job.headers.id, &*job.delivery.receipt.queue);
     match admitted {
         Admitted::Now => {
             job.limits = ask.limits;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use apium_core::context::{Attempt, Failed, Workflow};
 use apium_core::protocol::Properties;
@@ -67,9 +67,9 @@ pub(crate) async fn call(station: &Station, errbacks: Vec<(Signature, Failed)>) 
 
 fn context(station: &Station, failed: Failed) -> Context {
     Context::new(Attempt {
-        headers: failed.request.clone(),
-        properties: Properties::default(),
-        queue: String::new(),
+        headers: Arc::new(failed.request.clone()),
+        properties: Arc::new(Properties::default()),
+        queue: "".into(),
         worker: station.options.name.clone(),
         redelivered: false,
         client: station.client.clone(),

@@ -57,7 +57,7 @@ pub(crate) async fn attempt(station: &Station, mut job: Box<Job>) {
     let state = conclude(station, job.subject(), outcome).await;
     point!(Concluded);
     told.tell(station, state);
-    let (task, id, queue) = (&job.headers.task, job.id(), &job.delivery.receipt.queue);
+    let (task, id, queue) = (&job.headers.task, job.id(), &*job.delivery.receipt.queue);
     station.vitals.ended(task, state, took);
     let seconds = took.as_secs_f64();
     // As loud as Celery: a failure for good is an error, a retry is not.

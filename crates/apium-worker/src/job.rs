@@ -12,12 +12,12 @@ use crate::poison::{self, LastChance};
 /// What an attempt needs to know of its delivery.
 pub(crate) struct Job {
     pub(crate) delivery: Delivery,
-    pub(crate) headers: Headers,
-    pub(crate) properties: Properties,
+    pub(crate) headers: Arc<Headers>,
+    pub(crate) properties: Arc<Properties>,
     /// Taken when the attempt begins: what is large should be there once, as the task has it.
     pub(crate) payload: Payload,
     /// What is to follow the task.
-    pub(crate) embed: Embed,
+    pub(crate) embed: Arc<Embed>,
     /// What the task has sent, once it has ended.
     pub(crate) children: Vec<RawJson>,
     pub(crate) task: Arc<dyn Task>,

@@ -1,5 +1,7 @@
 //! Before an attempt: may this delivery run at all, and if not, what becomes of it.
 
+use std::sync::Arc;
+
 use apium_core::client::parse_iso;
 use apium_core::clock::after;
 use apium_core::protocol::{DecodeError, ExceptionRecord, Headers, Message};
@@ -23,7 +25,7 @@ pub(crate) enum Judgement {
 pub(crate) struct Verdict {
     pub(crate) delivery: Delivery,
     /// The headers, or as much of them as could be read.
-    pub(crate) headers: Headers,
+    pub(crate) headers: Arc<Headers>,
     pub(crate) outcome: Outcome,
 }
 
@@ -53,7 +55,7 @@ pub(crate) fn judge(station: &Station, delivery: Delivery) -> Judgement {
         (Ok(eta), Ok(expires)) => (eta, expires),
         (Err(error), _) | (_, Err(error)) => return invalid(delivery, message.headers, error),
     };
-    let payload = match station.client.bodies().open(&message) {
+    let mut payload = match station.client.bodies().open(&message) {
         Ok(payload) => payload,
         Err(error) => return undecodable(delivery, message.headers, &error),
     };
@@ -73,8 +75,8 @@ pub(crate) fn judge(station: &Station, delivery: Delivery) -> Judgement {
     let options = station.bounds.of(&message.headers.task, task.options());
     let call_off = CallOff::default();
     // The body is in the payload now, and in the delivery's own bytes.
-    let (headers, properties) = (message.headers, message.properties);
-    let (embed, children) = (payload.embed.clone(), Vec::new());
+    let (headers, properties) = (Arc::new(message.headers), Arc::new(message.properties));
+    let (embed, children) = (Arc::new(std::mem::take(&mut payload.embed)), Vec::new());
     let acknowledged = false;
     let job = Job {
         delivery,
@@ -94,7 +96,7 @@ pub(crate) fn judge(station: &Station, delivery: Delivery) -> Judgement {
 }
 
 fn settle(delivery: Delivery, headers: Headers, outcome: Outcome) -> Judgement {
-    Judgement::Settle(Box::new(Verdict { delivery, headers, outcome }))
+    Judgement::Settle(Box::new(Verdict { delivery, headers: Arc::new(headers), outcome }))
 }
 
 fn unknown(delivery: Delivery, headers: Headers) -> Judgement {

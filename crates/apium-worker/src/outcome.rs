@@ -215,12 +215,12 @@ fn record(station: &Station, subject: Subject<'_>, outcome: Outcome, causes: Cau
         }
         Outcome::Dead(reason, error) => {
             let letter = letter(station, subject, reason, &error);
-            (Disposition::DeadLetter(letter), Some(failed(station, subject, &error)), None)
+            (Disposition::DeadLetter(Box::new(letter)), Some(failed(station, subject, &error)), None)
         }
         Outcome::Revoked(why @ EXPIRED) if station.options.dead_letter_expired => {
             let error = TaskError::exception("celery.exceptions", "TaskRevokedError", why);
             let letter = letter(station, subject, DeadReason::Expired, &error);
-            (Disposition::DeadLetter(letter), told(TaskState::Revoked, revoked(why)), None)
+            (Disposition::DeadLetter(Box::new(letter)), told(TaskState::Revoked, revoked(why)), None)
         }
         Outcome::Revoked(why) => (Disposition::Ack, told(TaskState::Revoked, revoked(why)), None),
         Outcome::Ignored | Outcome::Replaced(_) => (Disposition::Ack, None, None),
@@ -253,7 +253,7 @@ pub(crate) async fn without_attempt(station: &Station, verdict: Verdict) {
     let (state, error) = (outcome.state(), outcome.error());
     let known = station.registry.get(&headers.task);
     let options = known.map(|task| task.options());
-    let (task, id, queue) = (&headers.task, &headers.id, &delivery.receipt.queue);
+    let (task, id, queue) = (&headers.task, &headers.id, &*delivery.receipt.queue);
     match &outcome {
         Outcome::Deferred(due) => tracing::debug!(task, id, queue, state, %due, "task not due yet"),
         Outcome::Dead(..) => tracing::error!(task, id, queue, state, error, "message kept as a dead letter"),
@@ -399,14 +399,14 @@ fn again(
 
 fn as_it_came(subject: Subject<'_>) -> Outgoing {
     let Delivery { receipt, priority, bytes, .. } = subject.delivery;
-    Outgoing { queue: receipt.queue.clone(), priority: *priority, bytes: bytes.to_vec(), not_before: None }
+    Outgoing { queue: receipt.queue.to_string(), priority: *priority, bytes: bytes.to_vec(), not_before: None }
 }
 
 fn letter(station: &Station, subject: Subject<'_>, reason: DeadReason, error: &TaskError) -> DeadLetter {
     let readable = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     DeadLetter {
         id: fresh_id(),
-        queue: subject.delivery.receipt.queue.clone(),
+        queue: subject.delivery.receipt.queue.to_string(),
         priority: subject.delivery.priority,
         reason,
         error: error.to_string(),

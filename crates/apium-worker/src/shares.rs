@@ -190,7 +190,7 @@ fn sorted(station: &Station, known: &Known, delivery: &Delivery) -> Sorted {
     let Ok(message) = Message::decode(&delivery.bytes) else { return sorted };
     let Ok(payload) = station.client.bodies().open(&message) else { return sorted };
     let (limits, task) = (&station.shared_limits, station.registry.get(&message.headers.task));
-    let share = known.shared.get(queue).and_then(|argument| limits.share(task, argument, &payload));
+    let share = known.shared.get(&**queue).and_then(|argument| limits.share(task, argument, &payload));
     if let Some(share) = share {
         (sorted.weight, sorted.share) = (known.weight(&share), share);
     }

@@ -97,7 +97,7 @@ pub async fn claims_from_several_queues(subject: &Subject) {
     publish(subject, "r", &["b"]).await;
     publish(subject, "other", &["c"]).await;
     let deliveries = claim_on(&*subject.broker, &["r", "q"], 10).await;
-    let mut queues: Vec<_> = deliveries.iter().map(|delivery| delivery.receipt.queue.as_str()).collect();
+    let mut queues: Vec<_> = deliveries.iter().map(|delivery| &*delivery.receipt.queue).collect();
     queues.sort_unstable();
     assert_eq!(queues, ["q", "r"]);
 }
@@ -184,7 +184,7 @@ pub async fn refuses_a_late_settlement(subject: &Subject) {
     (subject.advance)(LEASE * 2).await;
     subject.other.recover().await.unwrap();
     let holder = one(subject).await;
-    for disposition in [Disposition::Ack, Disposition::Requeue, Disposition::DeadLetter(letter("d", b"x"))] {
+    for disposition in [Disposition::Ack, Disposition::Requeue, Disposition::DeadLetter(letter("d", b"x").into())] {
         assert_eq!(settle(subject, Settlement::of(late.receipt.clone(), disposition)).await, Settled::Lost);
     }
     assert_eq!(settle(subject, Settlement::ack(holder.receipt)).await, Settled::Done);
@@ -351,7 +351,7 @@ pub async fn keeps_dead_letters(subject: &Subject) {
     let bytes = [0xff, 0xfe, b'{'];
     for id in ["first", "second"] {
         let delivery = one(subject).await;
-        settle(subject, Settlement::of(delivery.receipt, Disposition::DeadLetter(letter(id, &bytes)))).await;
+        settle(subject, Settlement::of(delivery.receipt, Disposition::DeadLetter(letter(id, &bytes).into()))).await;
     }
     let letters = subject.broker.dead_letters(&DeadFilter::default()).await.unwrap();
     assert_eq!(letters.len(), 2);
@@ -366,7 +366,7 @@ pub async fn replays_the_original_bytes(subject: &Subject) {
     publish(subject, "q", &["a"]).await;
     let delivery = one(subject).await;
     let dead = letter("d", &delivery.bytes);
-    settle(subject, Settlement::of(delivery.receipt, Disposition::DeadLetter(dead))).await;
+    settle(subject, Settlement::of(delivery.receipt, Disposition::DeadLetter(dead.into()))).await;
     assert!(subject.broker.replay("d", None).await.unwrap());
     assert!(!subject.broker.replay("d", None).await.unwrap());
     let again = one(subject).await;
@@ -380,7 +380,7 @@ pub async fn settles_without_a_receipt(subject: &Subject) {
         ..Settlement::without_delivery(disposition)
     };
     assert_eq!(settle(subject, early(Disposition::Ack, "early")).await, Settled::Done);
-    let kept = Disposition::DeadLetter(letter("d", b"x"));
+    let kept = Disposition::DeadLetter(letter("d", b"x").into());
     assert_eq!(settle(subject, early(kept, "given up")).await, Settled::Done);
     for id in ["early", "given up"] {
         assert!(matches!(subject.results.lookup(id).await.unwrap(), Lookup::Stored(_)), "{id}");

@@ -38,7 +38,7 @@ async fn letters(subject: &Subject) {
             at: at.to_owned(),
             message: id.as_bytes().to_vec(),
         };
-        let kept = Settlement::without_delivery(Disposition::DeadLetter(letter));
+        let kept = Settlement::without_delivery(Disposition::DeadLetter(letter.into()));
         subject.broker.settle(vec![kept]).await.unwrap();
     }
 }
@@ -183,7 +183,7 @@ pub async fn a_dead_letter_takes_its_deaths_along(subject: &Subject) {
         at: "2026-11-22T00:00:00Z".to_owned(),
         message: delivery.bytes.to_vec(),
     };
-    settle(subject, delivery, Disposition::DeadLetter(letter.clone())).await;
+    settle(subject, delivery, Disposition::DeadLetter(letter.clone().into())).await;
     assert_eq!(subject.broker.dead_letter("poisoned").await.unwrap(), Some(letter));
     assert!(subject.broker.replay("poisoned", None).await.unwrap());
     assert!(claim(subject).await.deaths.is_empty(), "what is replayed starts anew");

@@ -109,7 +109,7 @@ pub async fn tells_dead_letters_and_who_lives(subject: &Subject) {
         at: "2026-11-23T00:00:00Z".to_owned(),
         message: bad.bytes.to_vec(),
     };
-    subject.broker.settle(vec![Settlement::of(bad.receipt, Disposition::DeadLetter(letter))]).await.unwrap();
+    subject.broker.settle(vec![Settlement::of(bad.receipt, Disposition::DeadLetter(letter.into()))]).await.unwrap();
     subject.broker.beat(&card("silent@h"), MINUTE).await.unwrap();
     (subject.advance)(MINUTE * 2).await;
     subject.broker.beat(&card("b@h"), MINUTE).await.unwrap();

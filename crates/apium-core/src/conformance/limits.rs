@@ -79,7 +79,7 @@ async fn arrive(subject: &Subject, id: &str, limits: &[&str]) -> Option<Delivery
 
 async fn settle(subject: &Subject, delivery: Delivery, limits: &[&str], place: PlaceEnd) -> Settled {
     let names = limits.iter().map(|name| (*name).to_owned()).collect();
-    let end = LimitEnd { limits: names, holder: delivery.receipt.tag.clone(), place };
+    let end = LimitEnd { limits: names, holder: delivery.receipt.tag.to_string(), place };
     let settlement = Settlement { limits: Some(end), ..Settlement::ack(delivery.receipt) };
     subject.other.settle(vec![settlement]).await.unwrap()[0]
 }
@@ -232,7 +232,7 @@ pub async fn a_place_may_be_kept_without_the_claim(subject: &Subject) {
     assert!(arrive(subject, "b", &["task:t"]).await.is_none());
     (subject.advance)(SECOND * 45).await;
     assert_eq!(used(subject, "task:t").await.running, 1);
-    let over = LimitEnd { limits: vec!["task:t".to_owned()], holder, place: PlaceEnd::Good };
+    let over = LimitEnd { limits: vec!["task:t".to_owned()], holder: holder.to_string(), place: PlaceEnd::Good };
     let settlement = Settlement { limits: Some(over), ..Settlement::without_delivery(Disposition::Ack) };
     assert_eq!(subject.broker.settle(vec![settlement]).await.unwrap(), [Settled::Done]);
     let again = comes(subject, "b", &["task:t"]).await;

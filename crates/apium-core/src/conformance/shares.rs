@@ -150,7 +150,7 @@ pub async fn who_is_called_is_next(subject: &Subject) {
     publish(subject, &many.iter().map(String::as_str).collect::<Vec<_>>()).await;
     sort(subject).await;
     let receipt = claimed[0].receipt.clone();
-    let end = LimitEnd { limits: limits.clone(), holder: receipt.tag.clone(), place: PlaceEnd::Good };
+    let end = LimitEnd { limits: limits.clone(), holder: receipt.tag.to_string(), place: PlaceEnd::Good };
     subject.broker.settle(vec![Settlement { limits: Some(end), ..Settlement::ack(receipt) }]).await.unwrap();
     let called = claim(subject).await.pop().expect("it was called");
     let called = Sorted { limits, ..sorted(&called, 1.0) };

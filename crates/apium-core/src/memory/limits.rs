@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{Memory, Shelves};
-use crate::broker::Receipt;
 use crate::clock::after;
 use crate::error::BackendError;
 use crate::limits::{
@@ -78,7 +77,7 @@ impl Shelves {
     }
 
     fn admit(&mut self, ask: &Admission, now: Timestamp) -> Admitted {
-        let Some(place) = self.place_of(&ask.receipt) else { return Admitted::Lost };
+        let Some(place) = self.place_of(&ask.receipt.tag) else { return Admitted::Lost };
         let mut step = Step { shelves: self, now };
         let Ok(refused) = office::admit(&mut step, ask);
         let Some((limit, since)) = refused else { return Admitted::Now };
@@ -125,7 +124,7 @@ impl Step<'_> {
         match until {
             Some(until) => until > self.now.as_microsecond(),
             // Until it is put back or settled: who recovers judges whether a lease has run out, and nobody else.
-            None => self.shelves.place_of(&Receipt { queue: String::new(), tag: holder.to_owned() }).is_some(),
+            None => self.shelves.place_of(holder).is_some(),
         }
     }
 }

@@ -24,7 +24,7 @@ struct Turns {
 
 impl Shelves {
     fn sort(&mut self, sorted: &Sorted) -> Settled {
-        let Some(place) = self.place_of(&sorted.receipt) else { return Settled::Lost };
+        let Some(place) = self.place_of(&sorted.receipt.tag) else { return Settled::Lost };
         let called = sorted.limits.iter().any(|limit| self.is_called(limit, &sorted.task_id));
         let Some(held) = self.messages.get_mut(&place) else { return Settled::Lost };
         let turns = self.shares.0.entry(held.queue.clone()).or_default();

@@ -4,8 +4,9 @@
 --       0, all at 3, all at 6, all at 9.
 -- ARGV: clock offset, n, at most so many, lease in seconds, how the tags begin, the first tag's number, then
 --       the endings of the n queues' values in `unacked`, then how the tags of each list end.
--- Answer: for each message the place of its list, 1 if it was handed out before, the message, and whose lease on it ran
---       out; for each key that is of another type than it should be, the negative of its place in KEYS, 0, the error, ''.
+-- Answer: for each key that is of another type than it should be, its place in KEYS and the error, in one list; then in
+--       one list, for each message of which there is more to tell, its place among all, 1 if it was handed out before,
+--       and whose lease on it ran out; then for each list that had any its place and its messages.
 
 -- Whether there is anything from this place on; Lua can hand over some thousand arguments at once.
 local function any(from)
@@ -16,7 +17,7 @@ local function any(from)
 end
 
 -- An idle worker asks every few seconds: that costs next to nothing, however many queues there are.
-if not any(5) then return {} end
+if not any(5) then return { {}, {} } end
 
 local unacked, index, redelivered, deaths = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- What is popped must have somewhere to go: should these be of another type, the script ends here.
@@ -24,18 +25,18 @@ redis.call('HEXISTS', unacked, '')
 redis.call('ZCARD', index)
 
 local queues, left = tonumber(ARGV[2]), tonumber(ARGV[3])
-local number = tonumber(ARGV[6])
+local tag_start, first = ARGV[5], tonumber(ARGV[6])
+local number = first
 local now = server_time(ARGV[1])
 local score = string.format('%.6f', now + tonumber(ARGV[4]))
 
-local answer, faults = {}, {}
+local faults, marks = {}, {}
+local answer = { faults, marks }
 local function failed(place, fault)
   local only_it, text = misfit(fault)
   if only_it then
-    faults[#faults + 1] = -place
-    faults[#faults + 1] = 0
+    faults[#faults + 1] = place
     faults[#faults + 1] = text
-    faults[#faults + 1] = ''
   end
   return only_it
 end
@@ -53,14 +54,31 @@ for queue = 1, queues do
 end
 
 -- Only messages that are not due yet.
-if not any(5 + queues) then return faults end
+if not any(5 + queues) then return answer end
 
 -- What is nearly always empty must cost the hot path one look, not one a message.
 local any_redelivered = redis.call('EXISTS', redelivered) == 1
 local any_deaths = redis.call('EXISTS', deaths) == 1
 local values, scores = {}, {}
 
--- For the same reason larger claims are written in parts.
+local function mark(place, message, value)
+  local before, died = 0, ''
+  if any_redelivered then
+    before = redis.pcall('ZREM', redelivered, redis.sha1hex(message))
+    if type(before) == 'table' then before = 0 end
+  end
+  if any_deaths then
+    died = redis.pcall('HGET', deaths, redis.sha1hex(value))
+    if type(died) ~= 'string' then died = '' end
+  end
+  if before ~= 0 or died ~= '' then
+    marks[#marks + 1] = place
+    marks[#marks + 1] = before
+    marks[#marks + 1] = died
+  end
+end
+
+-- Lua can hand over some thousand arguments at once: larger claims are written in parts.
 local function write()
   if #values > 0 then
     redis.call('HSET', unacked, unpack(values))
@@ -74,36 +92,23 @@ for place = 1, 4 * queues do
   local popped = redis.pcall('RPOP', KEYS[4 + queues + place], left)
   if popped and popped.err then
     -- Once something was popped, the script must go on to register it.
-    if not failed(4 + queues + place, popped) and #answer == 0 then return popped end
+    if not failed(4 + queues + place, popped) and #answer == 2 then return popped end
   elseif popped then
+    answer[#answer + 1] = place
+    answer[#answer + 1] = popped
     local ending = ARGV[6 + (place - 1) % queues + 1]
     local tag_ending = ARGV[6 + queues + place]
-    for _, message in ipairs(popped) do
-      local tag = ARGV[5] .. string.format('%d', number) .. tag_ending
+    for at = 1, #popped do
+      local message = popped[at]
+      local tag, value = tag_start .. string.format('%d', number) .. tag_ending, '[' .. message .. ending
+      if any_redelivered or any_deaths then mark(number - first, message, value) end
       number, left = number + 1, left - 1
-      local before = 0
-      if any_redelivered then
-        before = redis.pcall('ZREM', redelivered, redis.sha1hex(message))
-        if type(before) == 'table' then before = 0 end
-      end
-      values[#values + 1] = tag
-      local value = '[' .. message .. ending
-      local died = ''
-      if any_deaths then
-        died = redis.pcall('HGET', deaths, redis.sha1hex(value))
-        if type(died) ~= 'string' then died = '' end
-      end
-      values[#values + 1] = value
-      scores[#scores + 1] = score
-      scores[#scores + 1] = tag
-      answer[#answer + 1] = place
-      answer[#answer + 1] = before
-      answer[#answer + 1] = message
-      answer[#answer + 1] = died
-      if #values >= 2000 then write() end
+      local size = #values
+      values[size + 1], values[size + 2] = tag, value
+      scores[size + 1], scores[size + 2] = score, tag
+      if size >= 2000 then write() end
     end
   end
 end
 write()
-for _, field in ipairs(faults) do answer[#answer + 1] = field end
 return answer

@@ -22,37 +22,6 @@ local time = redis.call('TIME')
 local now = string.format('%.6f', tonumber(time[1]) + tonumber(time[2]) / 1000000 + tonumber(arg()))
 local a_day_ago = string.format('%.6f', tonumber(now) - 86400)
 
--- The status in a record, of which this is the head, in each form of `result_serializer`. Ours begin with it, and
--- Celery's too in JSON and msgpack; what stands in the task's own result further on must not be taken for it.
-local function status_of(meta, head)
-  local status = string.match(head, '^%s*{%s*"status"%s*:%s*"([^"]*)"')
-  if status then return status end
-  -- msgpack: a map, the text "status", and a text of up to 31 bytes.
-  for _, map in ipairs({ '^[\128-\143]', '^\222..' }) do
-    local _, ending, size = string.find(head, map .. '\166status([\160-\191])')
-    if ending then return string.sub(head, ending + 1, ending + string.byte(size) - 160) end
-  end
-  -- PyYAML sorts the fields, a line for each; what belongs to another field is indented.
-  if string.match(head, '^[%l_]+:') then
-    return string.match('\n' .. redis.call('GET', meta), '\nstatus: ([^\n]*)') or 'UNREADABLE'
-  end
-  return 'UNREADABLE'
-end
-
--- Whether what is stored gives way (state.rs: `gives_way`).
-local function gives_way(meta, rule)
-  local head = redis.call('GETRANGE', meta, 0, 63)
-  if head == '' then return true end
-  -- Celery 5.7 can compress a record, and no script can look inside. It may be a success, which is final, so it
-  -- stays; what it tells at least is true of an attempt.
-  if string.sub(head, 1, 19) == '\0celery-compressed\0' then return false end
-  local status = status_of(meta, head)
-  if rule == 'waiting' then
-    return status == 'PENDING' or status == 'RECEIVED' or status == 'RETRY'
-  end
-  return status ~= 'SUCCESS'
-end
-
 -- Reads results and stores them if `held`; false when one of them did not give way.
 local function store_results(held)
   local whole = true
@@ -115,16 +84,6 @@ end
 local answer, gone = {}, {}
 -- Nearly always there are none: one look for all.
 local any_deaths = redis.call('EXISTS', deaths) == 1
-
--- What is done with is forgotten; what only goes back is as suspect as before.
-local function forget_deaths(tag)
-  local value = redis.call('HGET', unacked, tag)
-  if value then
-    local name = redis.sha1hex(value)
-    redis.pcall('HDEL', deaths, name)
-    redis.pcall('ZREM', deaths_at, name)
-  end
-end
 
 for i = 1, tonumber(arg()) do
   local tag, disposition, sends = arg(), arg(), tonumber(arg())
@@ -227,7 +186,7 @@ for i = 1, tonumber(arg()) do
   -- Last, because all before it can fail half-way (a key's name may be taken by another type): then the message
   -- is delivered again and not lost.
   if tag ~= '' and held then
-    if any_deaths and (disposition == 'ack' or disposition == 'dead') then forget_deaths(tag) end
+    if any_deaths and (disposition == 'ack' or disposition == 'dead') then forget_deaths(unacked, deaths, deaths_at, tag) end
     redis.call('HDEL', unacked, tag)
     gone[#gone + 1] = tag
   end

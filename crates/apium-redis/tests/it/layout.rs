@@ -71,7 +71,7 @@ async fn a_claim_is_an_unacked_entry() {
     let unacked: HashMap<String, String> = peer.run(&["HGETALL", "unacked"]).await;
     let tag = &delivery.receipt.tag;
     assert!(tag.starts_with("apium:"), "{tag}");
-    assert_eq!(unacked[tag], format!(r#"[{MESSAGE}, "", "\u00e9\"q"]"#));
+    assert_eq!(unacked[&**tag], format!(r#"[{MESSAGE}, "", "\u00e9\"q"]"#));
     let score: f64 = peer.run(&["ZSCORE", "unacked_index", tag]).await;
     let lease = score - now(&mut peer).await;
     assert!((25.0..=32.0).contains(&lease), "the score is the end of the lease, {lease} s from now");
@@ -311,7 +311,7 @@ async fn a_worker_may_serve_thousands_of_queues() {
     assert!(backend.claim(&claim).await.unwrap().is_empty());
     backend.publish(&[outgoing("q0", "first"), outgoing("q2499", "last")]).await.unwrap();
     let claimed = backend.claim(&claim).await.unwrap();
-    let from: Vec<_> = claimed.iter().map(|delivery| delivery.receipt.queue.as_str()).collect();
+    let from: Vec<_> = claimed.iter().map(|delivery| &*delivery.receipt.queue).collect();
     assert_eq!(from, ["q0", "q2499"]);
     assert_eq!(backend.depths(&queues).await.unwrap().iter().map(|depth| depth.claimed).sum::<u64>(), 2);
     tokio::time::timeout(LEASE, Broker::wait(&backend, &queues, Duration::from_millis(1))).await.unwrap().unwrap();

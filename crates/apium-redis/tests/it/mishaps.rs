@@ -56,7 +56,7 @@ async fn a_dead_letter_that_cannot_be_written_loses_no_message() {
     let (backend, mut peer) = (server.backend().await, server.peer().await);
     let receipt = held(&backend, "q").await.receipt;
     let () = peer.run(&["SET", "apium:dead:letters", "mine"]).await;
-    let dead = Settlement::of(receipt.clone(), Disposition::DeadLetter(letter("d")));
+    let dead = Settlement::of(receipt.clone(), Disposition::DeadLetter(letter("d").into()));
     assert!(!backend.settle(vec![dead]).await.unwrap_err().is_transient());
     assert!(backend.renew(&[receipt], LEASE).await.unwrap().is_empty(), "still ours");
     server.advance(LEASE * 2).await;
@@ -112,7 +112,7 @@ async fn an_unreadable_dead_letter_hides_no_other() {
     let server = Server::start().await;
     let (backend, mut peer) = (server.backend().await, server.peer().await);
     let dead = |n| {
-        let disposition = Disposition::DeadLetter(letter(&format!("d{n}")));
+        let disposition = Disposition::DeadLetter(letter(&format!("d{n}")).into());
         Settlement::without_delivery(disposition)
     };
     backend.settle((0..50).map(dead).collect()).await.unwrap();

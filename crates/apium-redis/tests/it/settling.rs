@@ -80,7 +80,7 @@ async fn a_dead_letter_is_not_kept_twice_because_its_result_is_refused() {
     };
     let _: i64 = peer.run(&["LPUSH", "celery-task-meta-task", "in the way"]).await;
     let record = ResultRecord::new("task", "FAILURE", RawJson::null());
-    let disposition = Disposition::DeadLetter(letter);
+    let disposition = Disposition::DeadLetter(letter.into());
     let settlement =
         Settlement { disposition, results: vec![StoredResult::of(&record, None)], ..Settlement::ack(delivery.receipt) };
     assert!(!backend.settle(vec![settlement.clone()]).await.unwrap_err().is_transient());

@@ -153,9 +153,9 @@ fn call(inside: &Inside, start: Start, call_off: &CallOff) -> Result<(Arc<dyn ap
     let args = payload.args.elements().map_err(|error| broken(&error))?;
     let kwargs = payload.kwargs.members().map_err(|error| broken(&error))?;
     let context = Context::new(Attempt {
-        headers: message.headers,
-        properties: message.properties,
-        queue: start.queue,
+        headers: message.headers.into(),
+        properties: message.properties.into(),
+        queue: start.queue.into(),
         worker: start.worker,
         redelivered: start.redelivered,
         client: inside.client.clone(),
@@ -166,7 +166,7 @@ fn call(inside: &Inside, start: Start, call_off: &CallOff) -> Result<(Arc<dyn ap
         soft_limit: CancellationToken::new(),
         heeds_soft_limit: AtomicBool::new(false),
         cancelled: call_off.token().clone(),
-        workflow: Workflow { embed: payload.embed, ..Workflow::default() },
+        workflow: Workflow { embed: payload.embed.into(), ..Workflow::default() },
     });
     Ok((task, Call { args, kwargs, context }))
 }

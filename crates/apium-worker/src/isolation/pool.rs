@@ -184,13 +184,13 @@ impl Children {
 fn start(call: Call, options: &TaskOptions, limits: Limits) -> Result<Start, TaskError> {
     let Call { args, kwargs, context } = call;
     let attempt = context.attempt();
-    let embed = attempt.workflow.embed.clone();
+    let embed = (*attempt.workflow.embed).clone();
     let payload = Payload { args: RawJson::array(&args), kwargs: RawJson::object(&kwargs), embed };
-    let message = Message::new(attempt.headers.clone(), &payload, attempt.properties.clone()).encode();
+    let message = Message::new((*attempt.headers).clone(), &payload, (*attempt.properties).clone()).encode();
     let message = String::from_utf8(message).map_err(TaskError::from)?;
     Ok(Start {
         message: RawJson::parse(&message).map_err(TaskError::from)?,
-        queue: attempt.queue.clone(),
+        queue: attempt.queue.to_string(),
         worker: attempt.worker.clone(),
         redelivered: attempt.redelivered,
         result_expires: attempt.result_expires,

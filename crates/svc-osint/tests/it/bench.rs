@@ -157,9 +157,9 @@ pub(crate) fn settings(variables: &[(&str, &str)]) -> Result<OsintSettings, Stri
 /// The context of one attempt.
 pub(crate) fn context(client: &Client, osint: Osint, headers: Headers, soft_limit: CancellationToken) -> Context {
     Context::new(Attempt {
-        headers,
-        properties: Properties::default(),
-        queue: QUEUE.to_owned(),
+        headers: headers.into(),
+        properties: Properties::default().into(),
+        queue: QUEUE.into(),
         worker: "celery@prueba".to_owned(),
         redelivered: false,
         client: client.clone(),
