@@ -183,7 +183,8 @@ impl RedisBackend {
         let prefix = self.claim_prefix(claim.lease);
         let delayed = claim.queues.iter().map(|queue| keys::delayed(queue));
         let looked_at: Vec<String> = delayed.chain(keys::lists(claim.queues)).collect();
-        let places: Vec<Place> = STEPS.iter().flat_map(|step| claim.queues.iter().map(|queue| Place::new(queue, *step))).collect();
+        let places: Vec<Place> =
+            STEPS.iter().flat_map(|step| claim.queues.iter().map(|queue| Place::new(queue, *step))).collect();
         let mut call = scripts::call(&scripts::CLAIM, BEFORE_QUEUES + looked_at.len());
         call.arg(keys::UNACKED).arg(keys::INDEX).arg(keys::REDELIVERED).arg(keys::DEATHS).arg(&looked_at);
         call.arg(self.offset()).arg(claim.queues.len()).arg(max).arg(claim.lease.as_secs_f64());
@@ -204,7 +205,9 @@ impl RedisBackend {
         let misfits: Vec<_> = misfits.collect::<Option<_>>().ok_or_else(|| self.nonsense("claim"))?;
         self.inner.misfits.note(&self.inner.home, &looked_at, &misfits);
         match misfits.first() {
-            Some((key, error)) if claim.queues.len() == 1 && taken.deliveries.is_empty() => Err(self.misfit(key, error)),
+            Some((key, error)) if claim.queues.len() == 1 && taken.deliveries.is_empty() => {
+                Err(self.misfit(key, error))
+            }
             _ => Ok(taken.deliveries),
         }
     }
@@ -301,7 +304,13 @@ fn taken(answer: Vec<Value>, places: &[Place], prefix: &str, first: u64) -> Opti
             let number = first + u64::try_from(deliveries.len()).ok()?;
             let receipt = Receipt { queue: queue.clone(), tag: format!("{prefix}{number}{tag_ending}").into() };
             let redelivered = is_marked(&bytes);
-            deliveries.push(Delivery { receipt, bytes: bytes.into(), priority: *step, redelivered, deaths: Vec::new() });
+            deliveries.push(Delivery {
+                receipt,
+                bytes: bytes.into(),
+                priority: *step,
+                redelivered,
+                deaths: Vec::new(),
+            });
         }
     }
     for mark in marks.chunks_exact(3) {

@@ -40,7 +40,8 @@ impl RedisBackend {
         let sent = settlements.iter().flat_map(|settlement| &settlement.send);
         self.bind(sent.map(|message| message.queue.as_str())).await?;
         let mut settled = vec![Settled::Lost; settlements.len()];
-        let (plain, others): (Vec<usize>, Vec<usize>) = (0..settlements.len()).partition(|at| is_plain(&settlements[*at]));
+        let (plain, others): (Vec<usize>, Vec<usize>) =
+            (0..settlements.len()).partition(|at| is_plain(&settlements[*at]));
         let (plain, others) = (plain.chunks(AT_ONCE), others.chunks(AT_ONCE));
         for batch in plain {
             let written = self.acknowledge(batch.iter().map(|at| &settlements[*at])).await?;

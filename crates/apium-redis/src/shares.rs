@@ -73,7 +73,8 @@ impl Shares for RedisBackend {
             };
             let queue = usize::try_from(place).ok().and_then(|place| claim.queues.get(place.checked_sub(1)?));
             let (Some(queue), Ok(step)) = (queue, u8::try_from(step)) else { return Err(self.nonsense("take")) };
-            let receipt = Receipt { queue: queue.as_str().into(), tag: format!("{prefix}{number}:{step}:{queue}").into() };
+            let receipt =
+                Receipt { queue: queue.as_str().into(), tag: format!("{prefix}{number}:{step}:{queue}").into() };
             let redelivered = before == Value::Int(1) || is_marked(&bytes);
             let deaths = lines(died);
             taken.push(Delivery { receipt, bytes: bytes.into(), priority: step, redelivered, deaths });

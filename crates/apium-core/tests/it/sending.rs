@@ -111,9 +111,9 @@ async fn a_revoke_reaches_the_fleet_and_the_caller_but_not_what_has_ended() {
 async fn a_task_sent_from_a_task_is_its_child() {
     let memory = Memory::default();
     let context = Context::new(Attempt {
-        headers: Headers { root_id: Some("root".to_owned()), ..Headers::new("app.parent", "parent") },
-        properties: Properties::default(),
-        queue: "celery".to_owned(),
+        headers: Headers { root_id: Some("root".to_owned()), ..Headers::new("app.parent", "parent") }.into(),
+        properties: Properties::default().into(),
+        queue: "celery".into(),
         worker: "w@h".to_owned(),
         redelivered: false,
         client: client(&memory),
