@@ -20,7 +20,7 @@ use crate::backend::SqliteBackend;
 use crate::fault::Fault;
 use crate::judge::{self, Judge};
 use crate::writer::{Job, Weight, Work, unattended};
-use crate::{broadcast, chords, dead, fleet, limits, line, results, settle, uniques, wake};
+use crate::{broadcast, chords, dead, fleet, limits, line, results, schema, settle, uniques, wake};
 
 /// Sweeps of one recovery at the most: with a recovery every five seconds, thousands of results a second may expire.
 const SWEEPS: usize = 40;
@@ -110,9 +110,10 @@ impl Broker for SqliteBackend {
         let (judge, clock, home) = (self.judge.clone(), self.clock.clone(), self.home.clone());
         let asked = judge::moment();
         let recover = move |work: &Work<'_>| {
-            let mut judge = open(&judge);
+            let mut judge = open(&judge).clone();
             // Now, not before a wait for the writer: nothing is judged by a clock that was set unseen.
             let set_back = judge.look(asked, work.now, &*clock, &home);
+            schema::rewrite_head(work.db)?;
             fleet::sweep(work)?;
             chords::sweep(work)?;
             uniques::sweep(work)?;
@@ -120,9 +121,11 @@ impl Broker for SqliteBackend {
             work.vacuum.ask();
             let recovered = line::recover(work, &judge)?;
             limits::tend(work, set_back)?;
-            Ok(recovered)
+            Ok((recovered, judge))
         };
-        let recovered = self.writer.write(Weight::light(line::RECOVERED), recover).await?;
+        let (recovered, judge) = self.writer.write(Weight::light(line::RECOVERED), recover).await?;
+        // Only now: on a full disk everybody gets his turn, and nobody can write.
+        *open(&self.judge) = judge;
         while open(&self.judge).has_far_leases() {
             if self.writer.write(Weight::light(line::RECOVERED), line::lower).await? < line::RECOVERED {
                 open(&self.judge).without_far_leases();

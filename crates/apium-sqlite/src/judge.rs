@@ -14,6 +14,7 @@ use apium_core::{Clock, SystemClock};
 use crate::writer::micros;
 
 /// What one process knows of the time that passed for leases.
+#[derive(Clone)]
 pub(crate) struct Judge {
     drift: Drift,
     before: Look,
@@ -33,6 +34,7 @@ struct Look {
     shown: i64,
 }
 
+#[derive(Clone)]
 struct Gap {
     length: Duration,
     end: Duration,
@@ -53,7 +55,8 @@ impl Judge {
     }
 
     /// Begins a look that was asked for then, inside its transaction and after the clock showed `shown`: who stands still
-    /// in between judges by the earlier moment, and has missed the time. True when the clock was set back since the last.
+    /// in between judges by the earlier moment, and has missed the time. It counts once that transaction, which writes
+    /// something in any case, is committed. True when the clock was set back since the last.
     pub(crate) fn look(&mut self, asked: Duration, shown: i64, clock: &dyn Clock, store: &str) -> bool {
         self.come_through(asked, shown, moment());
         let Some(by) = self.drift.look_at(clock) else { return false };

@@ -126,6 +126,11 @@ fn migrate(db: &Connection) -> Result<(), Fault> {
         db.execute_batch(migration)?;
         db.pragma_update(None, "user_version", i64::try_from(at).unwrap_or(i64::MAX) + 1)?;
     }
-    db.pragma_update(None, "application_id", APPLICATION)?;
+    rewrite_head(db)?;
     Ok(())
+}
+
+/// Writes what tells that the file is ours, be it there or not: the smallest write there is.
+pub(crate) fn rewrite_head(db: &Connection) -> rusqlite::Result<()> {
+    db.pragma_update(None, "application_id", APPLICATION)
 }

@@ -19,7 +19,7 @@ const SET: SignedDuration = SignedDuration::from_secs(1);
 const REMEMBERED: usize = 64;
 
 /// What looking at a clock again and again tells of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Drift {
     /// The latest last.
     stretches: VecDeque<Stretch>,

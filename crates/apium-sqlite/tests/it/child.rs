@@ -11,7 +11,7 @@ use apium_core::protocol::{RawJson, ResultRecord};
 use apium_core::{Broker, Claim, Fleet, ResultStore, Settled, Settlement, StoredResult};
 use apium_sqlite::{SqliteBackend, SqliteSettings};
 
-use crate::{LEASE, SOON, broadcasting, claim, memory, message, open, text};
+use crate::{LEASE, SOON, broadcasting, claim, memory, message, open, stalls, text};
 
 const ROLE: &str = "APIUM_SQLITE_ROLE";
 const FILE: &str = "APIUM_SQLITE_FILE";
@@ -100,6 +100,7 @@ fn child() {
             "open" => try_to_open(&file),
             "fill" => drop(fill(&file).await),
             "refill" => refill(&file).await,
+            "starve" => stalls::starve(file.clone()).await,
             "flood" => memory::flood(&file).await,
             unknown => panic!("no role {unknown}"),
         }

@@ -248,13 +248,20 @@ async fn a_file_that_another_program_locks() {
 
 /// A limit on the size of a file refuses writes as a full disk does, and needs no disk of its own.
 #[cfg(unix)]
-fn on_a_small_disk(role: &str, file: &Path) -> Child {
+pub(crate) fn on_a_small_disk(role: &str, file: &Path) -> Child {
     let child = Child::command(&std::env::current_exe().unwrap(), role, file);
     let mut limited = Command::new("sh");
     limited.args(["-c", r#"trap "" XFSZ; ulimit -S -f 6000; exec "$0" "$@""#]).arg(child.get_program());
     limited.args(child.get_args());
     limited.envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));
     Child::run(limited)
+}
+
+#[cfg(target_os = "linux")]
+pub(crate) fn give_room(child: &Child) {
+    let mut widened = Command::new("prlimit");
+    widened.args(["--pid", &child.id().to_string(), "--fsize=unlimited"]);
+    assert!(widened.status().unwrap().success());
 }
 
 #[cfg(target_os = "linux")]
@@ -265,9 +272,7 @@ async fn a_disk_that_has_room_again() {
     let mut child = on_a_small_disk("refill", &file);
     let said: Vec<_> = std::iter::from_fn(|| child.says().filter(|said| said == "published")).collect();
     assert!(!said.is_empty());
-    let mut widened = Command::new("prlimit");
-    widened.args(["--pid", &child.id().to_string(), "--fsize=unlimited"]);
-    assert!(widened.status().unwrap().success());
+    give_room(&child);
     assert_eq!(child.says().as_deref(), Some("claimed all"), "the same handle goes on");
     assert_eq!(ready(&open(&file), "q").await, 0);
     let kept: u64 = child.says().unwrap().parse().unwrap();

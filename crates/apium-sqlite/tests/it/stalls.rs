@@ -13,6 +13,9 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::sync::mpsc as signals;
 
+use crate::child::say;
+#[cfg(target_os = "linux")]
+use crate::faults::{give_room, on_a_small_disk};
 use crate::{SOON, message, text};
 
 /// How long a call waits for the file.
@@ -27,17 +30,23 @@ struct Scene {
     clock: Arc<TestClock>,
     worker: SqliteBackend,
     living: Delivery,
-    _folder: TempDir,
+    /// Unless the file is another's.
+    _folder: Option<TempDir>,
 }
 
 impl Scene {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (file, clock) = (folder.path().join("apium.db"), Arc::new(TestClock::default()));
+        let scene = Self::at(folder.path().join("apium.db")).await;
+        Self { _folder: Some(folder), ..scene }
+    }
+
+    async fn at(file: PathBuf) -> Self {
+        let clock = Arc::new(TestClock::default());
         let worker = open(&file, clock.clone());
         worker.publish(&[message("q", "living"), message("q", "dead")]).await.unwrap();
         let living = claim(&worker, 2).await.remove(0);
-        Self { file, clock, worker, living, _folder: folder }
+        Self { file, clock, worker, living, _folder: None }
     }
 
     fn open(&self) -> SqliteBackend {
@@ -193,4 +202,34 @@ async fn who_looks_too_seldom_gives_back_at_the_second_look() {
         assert!(Instant::now() < deadline, "who does not renew is dead");
     }
     assert_eq!(claim(&neighbour, 9).await.len(), 2);
+}
+
+/// On a full disk everybody gets a turn to write, and nobody can.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn who_had_no_room_to_write_judges_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = on_a_small_disk("starve", &folder.path().join("apium.db"));
+    assert_eq!(child.says().as_deref(), Some("full"));
+    give_room(&child);
+    assert_eq!(child.says().as_deref(), Some("the living kept what they held"));
+}
+
+/// The same in a process whose files do not grow any more, until it is given room.
+pub(crate) async fn starve(file: PathBuf) {
+    let scene = Scene::at(file).await;
+    let neighbour = scene.neighbour().await;
+    let written = async |size: usize| scene.worker.publish(&[message("other", &"x".repeat(size))]).await.is_ok();
+    for size in [100_000, 1_000, 1] {
+        while written(size).await {}
+    }
+    let full = Instant::now();
+    while full.elapsed() < LEASE {
+        neighbour.recover().await.unwrap_err();
+    }
+    scene.clock.advance(LEASE);
+    say("full");
+    while !written(1).await {}
+    scene.survives(&neighbour).await;
+    say("the living kept what they held");
 }
