@@ -2,6 +2,7 @@
 //!
 //! Standard library only, so that it builds in a blink on a machine that has nothing but Rust.
 
+pub mod bench;
 pub mod chaos;
 pub mod failpoints;
 pub mod fuzz;

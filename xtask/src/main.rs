@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use xtask::shell::{Done, Failure};
-use xtask::{chaos, failpoints, fuzz, interop, lint, setup, suite, tidy};
+use xtask::{bench, chaos, failpoints, fuzz, interop, lint, setup, suite, tidy};
 
 const MANUAL: &str = "\
 The workshop of Apium.
@@ -30,9 +30,13 @@ Usage: cargo xtask <chore> [words]
   setup           install what the tests need: servers (apt-get, as root) and one Python
                   environment per Celery version
   fuzz [minutes]  run each fuzz target for that long (default: 1 minute)
+  bench [words]   Apium, its peers and a bare client at the same work, measured from outside: medians of
+                  --rounds N (3); --quick: within ten minutes; --peer NAME, --workload NAME (each may
+                  come again), --json FILE, --write: docs/BENCHMARKS.md
   help            this page
 
-Environment: APIUM_VENVS, the folder of the Python environments (default: .venvs here).
+Environment: APIUM_VENVS, the folder of the Python environments (default: .venvs here); APIUM_BENCH_CACHE, where
+peers are built (default: target/bench).
 ";
 
 fn main() -> ExitCode {
@@ -52,7 +56,7 @@ fn main() -> ExitCode {
 }
 
 fn perform(chore: &str, words: &[String], root: &Path) -> Done {
-    if !["test", "interop", "chaos", "failpoints", "fuzz"].contains(&chore) && !words.is_empty() {
+    if !["test", "interop", "chaos", "failpoints", "fuzz", "bench"].contains(&chore) && !words.is_empty() {
         return Err(Failure::usage(format!(
             "`{chore}` takes no further words, but was given `{}`; see `cargo xtask help`.",
             words.join(" ")
@@ -70,6 +74,7 @@ fn perform(chore: &str, words: &[String], root: &Path) -> Done {
         "docs" => lint::docs(root),
         "setup" => setup::setup(root).map(drop),
         "fuzz" => fuzz::fuzz(root, words),
+        "bench" => bench::bench(root, words),
         "help" | "--help" | "-h" => {
             print!("{MANUAL}");
             Ok(())

@@ -31,7 +31,10 @@ pub fn home(root: &Path) -> PathBuf {
 }
 
 /// Makes one environment, unless it was made from exactly this list and its interpreter still exists.
-fn ensure_one(folder: &Path, list: &Path, python: &Path) -> Result<(), Failure> {
+///
+/// # Errors
+/// As [`ensure`].
+pub(crate) fn ensure_one(folder: &Path, list: &Path, python: &Path) -> Result<(), Failure> {
     let wanted = fs::read_to_string(list).map_err(|error| cannot("read", list, &error))?;
     // The list itself is the stamp, written last: an installation cut short is simply made again.
     let stamp = folder.join("made-from.txt");

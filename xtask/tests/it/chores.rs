@@ -15,7 +15,7 @@ fn help_names_every_chore() {
         let output = xtask(&words);
         assert!(output.status.success());
         let text = String::from_utf8(output.stdout).unwrap();
-        for chore in ["ci", "fmt", "lint", "tidy", "test", "docs", "setup", "chaos", "fuzz"] {
+        for chore in ["ci", "fmt", "lint", "tidy", "test", "docs", "setup", "chaos", "fuzz", "bench"] {
             assert!(text.contains(&format!("\n  {chore} ")), "{chore} is not in:\n{text}");
         }
     }

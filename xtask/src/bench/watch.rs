@@ -1,0 +1,118 @@
+//! What processes and the machine did, from `/proc`: memory, time on the cores, and what else ran meanwhile.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// The kernel tells times in these, whatever its own clock: `USER_HZ` is 100 on every Linux one meets.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Memory of a group of processes, in KiB; what several share is counted in each, but for `own`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Memory {
+    /// In memory now (RSS).
+    pub(crate) resident: u64,
+    /// The most that was ever (the sum of each one's peak).
+    pub(crate) peak: u64,
+    /// Now, what is shared divided by those who share it (PSS).
+    pub(crate) own: u64,
+}
+
+/// What the machine does beside the bench, from one look to the next.
+pub(crate) struct Beside {
+    began: Instant,
+    busy: Duration,
+    ours: Duration,
+}
+
+/// One line of `/proc/PID/stat`, as far as it is read.
+struct Stat {
+    pid: u32,
+    group: u32,
+    /// On the cores so far, with the children it has waited for.
+    cpu: Duration,
+}
+
+/// Time on the cores of all processes of these groups.
+pub(crate) fn cpu(groups: &[u32]) -> Duration {
+    members(groups).map(|stat| stat.cpu).sum()
+}
+
+/// The memory of all processes of these groups.
+pub(crate) fn memory(groups: &[u32]) -> Memory {
+    let mut sum = Memory::default();
+    for stat in members(groups) {
+        let status = read(&format!("/proc/{}/status", stat.pid));
+        sum.resident += kib(&status, "VmRSS:");
+        sum.peak += kib(&status, "VmHWM:");
+        sum.own += kib(&read(&format!("/proc/{}/smaps_rollup", stat.pid)), "Pss:");
+    }
+    sum
+}
+
+impl Beside {
+    /// Begins to watch; these groups, and we, are the bench.
+    pub(crate) fn begin(groups: &[u32]) -> Self {
+        let (busy, ours) = (busy(), ours(groups));
+        Self { began: Instant::now(), busy, ours }
+    }
+
+    /// The share of all cores' time, in per cent, that others have had since then; these groups, of which some may have
+    /// begun meanwhile, and we are the bench.
+    pub(crate) fn share(&self, groups: &[u32]) -> f64 {
+        let others = busy().saturating_sub(self.busy).saturating_sub(ours(groups).saturating_sub(self.ours));
+        let cores = u32::try_from(super::machine::cores()).unwrap_or(1);
+        let whole = (self.began.elapsed() * cores).as_secs_f64();
+        if whole > 0.0 { 100.0 * others.as_secs_f64() / whole } else { 0.0 }
+    }
+}
+
+fn ours(groups: &[u32]) -> Duration {
+    let own = read("/proc/self/stat");
+    cpu(groups) + Stat::read(&own).map_or(Duration::ZERO, |stat| stat.cpu)
+}
+
+/// Time all cores were not idle, stolen time included.
+fn busy() -> Duration {
+    let text = read("/proc/stat");
+    let ticks: Vec<u32> = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .skip(1)
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    // user, nice, system, idle, iowait, irq, softirq, steal; guests are in user already.
+    let sum = ticks.iter().take(8).enumerate().filter(|(place, _)| ![3, 4].contains(place)).map(|(_, ticks)| *ticks);
+    TICK * sum.sum::<u32>()
+}
+
+fn members(groups: &[u32]) -> impl Iterator<Item = Stat> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbered = entries.filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok());
+    let stats = numbered.filter_map(|entry| Stat::read(&fs::read_to_string(entry.path().join("stat")).ok()?));
+    stats.filter(|stat| groups.contains(&stat.group))
+}
+
+impl Stat {
+    fn read(line: &str) -> Option<Self> {
+        // The name, in parentheses, may hold anything.
+        let (before, after) = line.rsplit_once(')')?;
+        let fields: Vec<&str> = after.split_whitespace().collect();
+        let ticks = (11..15).filter_map(|place| fields.get(place)?.parse::<u32>().ok()).sum::<u32>();
+        Some(Self {
+            pid: before.split_whitespace().next()?.parse().ok()?,
+            group: fields.get(2)?.parse().ok()?,
+            cpu: TICK * ticks,
+        })
+    }
+}
+
+fn kib(text: &str, name: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
