@@ -52,7 +52,9 @@ fn little_does_not_wait_behind_much(place: &Place, mut send: Send) {
     let mut all = attempts(place);
     all.sort_by_key(|attempt| attempt.began);
     // Its first is next, and then it has every other turn; the diaries may be behind by what runs.
-    let last = all.iter().rposition(|attempt| attempt.task.starts_with("little")).unwrap();
+    // One that had ended when its worker was killed, and was not settled yet, begins twice.
+    let anew = |at: usize| all[..at].iter().all(|before| before.task != all[at].task);
+    let last = (0..all.len()).rposition(|at| all[at].task.starts_with("little") && anew(at)).unwrap();
     assert!(
         last <= begun + 6 + 2 * SLOTS,
         "the newcomer's third began as the {last}th, though it was sent after {begun}"
