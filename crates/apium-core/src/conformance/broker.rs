@@ -215,6 +215,34 @@ pub async fn writes_nothing_when_lost(subject: &Subject) {
     assert!(claim_on(&*subject.broker, &["r"], 1).await.is_empty());
 }
 
+/// Among others that are kept, whatever else is in the batch; and what stood there before is left as it was.
+pub async fn writes_of_a_batch_what_is_held(subject: &Subject) {
+    publish(subject, "q", &["a", "b", "c", "d"]).await;
+    let mut deliveries = claim(subject, 4).await.into_iter();
+    let mut ended = || deliveries.next().map(|delivery| Settlement::ack(delivery.receipt)).unwrap();
+    let (lost, kept) = (ended(), ended());
+    settle(subject, lost.clone()).await;
+    subject.results.store(&result("c", "STARTED")).await.unwrap();
+    let batch = vec![
+        lost.clone().with_result(Some(result("a", "SUCCESS"))),
+        kept.with_result(Some(result("b", "SUCCESS"))),
+        lost.with_result(Some(result("c", "SUCCESS"))),
+        ended().sending(message("r", &envelope("next"))),
+        ended(),
+    ];
+    let settled = subject.broker.settle(batch).await.unwrap();
+    assert_eq!(settled, [Settled::Lost, Settled::Done, Settled::Lost, Settled::Done, Settled::Done]);
+    let mut found = Vec::new();
+    for id in ["a", "b", "c"] {
+        found.push(match subject.results.lookup(id).await.unwrap() {
+            Lookup::Stored(record) => record.status,
+            _ => String::new(),
+        });
+    }
+    assert_eq!(found, ["", "SUCCESS", "STARTED"]);
+    assert_eq!(texts(&claim_on(&*subject.broker, &["r"], 1).await), envelopes(&["next"]));
+}
+
 pub async fn requeues_to_the_front(subject: &Subject) {
     publish(subject, "q", &["a", "b"]).await;
     let first = one(subject).await;

@@ -52,7 +52,7 @@ macro_rules! conformance_tests {
             publishes_in_order, serves_low_priorities_first, claims_from_several_queues, claims_no_more_than_asked,
             keeps_bytes, hands_a_message_to_one_worker_only, settles_once, restores_an_expired_lease,
             keeps_a_renewed_lease, tells_a_lost_lease, refuses_a_late_settlement, settles_with_all_consequences,
-            writes_nothing_when_lost, requeues_to_the_front, requeues_to_the_end, delays_what_is_not_due,
+            writes_nothing_when_lost, writes_of_a_batch_what_is_held, requeues_to_the_front, requeues_to_the_end, delays_what_is_not_due,
             defers_a_delivery, wakes_on_publish, wakes_on_publish_elsewhere, wakes_when_due, wakes_when_a_later_message_is_due, wait_ends_in_time, purges_only_what_waits, counts_depths,
             keeps_dead_letters, replays_the_original_bytes, settles_without_a_receipt, claims_many_at_once);
         $crate::conformance_tests!(@suite clock $make:
