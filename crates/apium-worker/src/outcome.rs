@@ -141,7 +141,7 @@ pub(crate) async fn conclude(station: &Station, subject: Subject<'_>, outcome: O
     let comes_back =
         matches!(outcome, Outcome::Requeued | Outcome::GivenBack | Outcome::Died(_) | Outcome::Deferred(_));
     point!(FollowAsked);
-    // What most tasks have not, a canvas around them, need not have its room in every attempt. No more than the rest here.
+    // Boxed, as all that few outcomes need: its room would else be in the future of every attempt.
     let followed = if workflow::leads_on(subject, &outcome) {
         Box::pin(workflow::follow(station, subject, outcome)).await
     } else {
