@@ -21,6 +21,7 @@ use crate::inspection::Inspection;
 use crate::limits::{LimitEnd, Limits};
 use crate::results::StoredResult;
 use crate::schedules::Schedules;
+use crate::sharded::Shard;
 use crate::shares::Shares;
 use crate::unique::{UniqueEnd, Uniques};
 
@@ -93,6 +94,8 @@ pub struct Settlement {
     pub unique: Option<UniqueEnd>,
     /// What becomes of its places with shared limits.
     pub limits: Option<LimitEnd>,
+    /// Without a receipt: the queue the message was claimed from, where its key and its places are kept.
+    pub queue: Option<Arc<str>>,
 }
 
 /// What becomes of a settled message.
@@ -142,6 +145,17 @@ pub struct QueueDepth {
 pub trait Broker: Fleet {
     /// Where this broker lives, without secrets; equal for a result store that settles in the same step.
     fn home(&self) -> &str;
+
+    /// The stores it is made of, the home first; none of a broker that is one store itself.
+    fn shards(&self) -> &[Shard] {
+        &[]
+    }
+
+    /// In which of its stores a queue lives, counted from 0, the home. What is settled of one has nothing to do with the
+    /// others, and fails alone if it is asked for alone.
+    fn shard_of(&self, _queue: &str) -> usize {
+        0
+    }
 
     /// What this broker carries to everyone at once: remote control and events.
     fn broadcast(&self) -> &dyn Broadcast;
@@ -220,7 +234,7 @@ impl Settlement {
     /// The same without a receipt: there is no message to dispose of.
     pub fn without_delivery(disposition: Disposition) -> Self {
         let (results, send, chords) = (Vec::new(), Vec::new(), Vec::new());
-        Self { receipt: None, disposition, results, send, chords, unique: None, limits: None }
+        Self { receipt: None, disposition, results, send, chords, unique: None, limits: None, queue: None }
     }
 
     /// Adds a result to store in the same step.

@@ -3,7 +3,7 @@
 //! Read in this order: [`state`] (where a task may stand), [`signature`] and [`task`] (what is sent, what is run),
 //! [`unique`] (at most one of a key), [`limits`] (how often), [`shares`] (whose turn), [`schedules`] (when), [`client`] (who sends), [`outbox`] (what is sent once a transaction is committed), [`pending`] (what comes back), [`routing`] (where to), [`bodies`] (in which form),
 //! [`broker`], [`results`], [`chords`], [`fleet`] with [`revocation`] and [`dead`] (the ports every backend keeps),
-//! [`inspection`] (what a store tells of itself), [`replay`] (how a dead letter goes back), [`memory`], `conformance`.
+//! [`inspection`] (what a store tells of itself), [`replay`] (how a dead letter goes back), [`memory`], [`sharded`] (past one store), `conformance`.
 
 pub mod argument;
 pub mod context;
@@ -32,12 +32,12 @@ pub mod replay;
 pub mod results;
 pub mod revocation;
 pub mod schedules;
+pub mod sharded;
 pub mod shares;
-
-pub mod memory;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod memory;
 
 pub use apium_protocol as protocol;
 

@@ -135,8 +135,9 @@ pub trait Uniques: Send + Sync + 'static {
     /// Claims a key and publishes, in one step: both, or neither.
     async fn publish_unique(&self, messages: &[Outgoing], claim: &UniqueClaim) -> Result<Claimed, BackendError>;
 
-    /// A task with this key begins an attempt; false when it was called off for a newer one, and must not.
-    async fn begin(&self, key: &str, task_id: &str, then: AtStart) -> Result<bool, BackendError>;
+    /// A task with this key, claimed from this queue, begins an attempt; false when it was called off for a newer one, and
+    /// must not.
+    async fn begin(&self, queue: &str, key: &str, task_id: &str, then: AtStart) -> Result<bool, BackendError>;
 
     /// Who holds a key now.
     async fn holder(&self, key: &str) -> Result<Option<Holder>, BackendError>;

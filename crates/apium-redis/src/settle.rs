@@ -211,7 +211,7 @@ impl RedisBackend {
 
 /// Whether it is an acknowledgement with one result or none, and nothing else, as most are.
 fn is_plain(settlement: &Settlement) -> bool {
-    let Settlement { receipt, disposition, results, send, chords, unique, limits } = settlement;
+    let Settlement { receipt, disposition, results, send, chords, unique, limits, queue: _ } = settlement;
     let gives = |result: &StoredResult| result.over == Overwrite::Unsuccessful && !result.record.is_empty();
     receipt.is_some()
         && matches!(disposition, Disposition::Ack)

@@ -28,7 +28,7 @@ impl Uniques for RedisBackend {
         }
     }
 
-    async fn begin(&self, key: &str, task_id: &str, then: AtStart) -> Result<bool, BackendError> {
+    async fn begin(&self, _queue: &str, key: &str, task_id: &str, then: AtStart) -> Result<bool, BackendError> {
         let (verb, hold) = match then {
             AtStart::Release => ("release", 0),
             AtStart::Hold(keep) => ("hold", millis(keep)),

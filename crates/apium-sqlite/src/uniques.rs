@@ -42,7 +42,7 @@ impl Uniques for SqliteBackend {
         self.writer.write(Weight::flushed(rows), publish).await
     }
 
-    async fn begin(&self, key: &str, task_id: &str, then: AtStart) -> Result<bool, BackendError> {
+    async fn begin(&self, _queue: &str, key: &str, task_id: &str, then: AtStart) -> Result<bool, BackendError> {
         let (key, task_id) = (key.to_owned(), task_id.to_owned());
         // Light: in a power cut the attempt is forgotten too.
         self.writer.write(Weight::light(1), move |work| begin(work, &key, &task_id, then)).await

@@ -243,6 +243,7 @@ fn record(station: &Station, subject: Subject<'_>, outcome: Outcome, causes: Cau
         chords: causes.chords,
         unique,
         limits,
+        queue: subject.acknowledged.then(|| subject.delivery.receipt.queue.clone()),
     };
     Some((settlement, causes.aside))
 }

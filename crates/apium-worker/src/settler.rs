@@ -1,4 +1,5 @@
-//! The settling loop: verdicts from all attempts, written in batches, each batch one round trip.
+//! The settling loop: verdicts from all attempts, written in batches, each batch one round trip. Where queues are sharded
+//! over several stores there is one for each, so that one that is down holds up nobody else's.
 //!
 //! What cannot be written with its batch goes on alone, in its own time: one bad outcome holds up no other.
 
@@ -26,14 +27,16 @@ const TOGETHER: u32 = 3;
 /// So often an outcome may break its own connection, while the backend takes other writes, before it counts as refused.
 const IN_VAIN: u32 = 10;
 
-/// The way into the loop. The loop ends when every settler is dropped.
+/// The way into the loops. They end when every settler is dropped.
 #[derive(Clone)]
 pub(crate) struct Settler {
-    orders: mpsc::Sender<Order>,
+    /// One for each store.
+    orders: Arc<[mpsc::Sender<Order>]>,
+    broker: Arc<dyn Broker>,
     vitals: Arc<Vitals>,
 }
 
-/// The loop's own end.
+/// One loop's own end.
 pub(crate) struct SettlerLoop {
     orders: mpsc::Receiver<Order>,
     pen: Arc<Pen>,
@@ -69,19 +72,30 @@ struct Order {
 struct Pen {
     broker: Arc<dyn Broker>,
     results: Arc<dyn ResultStore>,
+    /// Whether results live in another store than what is settled here.
+    apart: bool,
     vitals: Arc<Vitals>,
 }
 
 impl Settler {
-    /// A settler and its loop.
+    /// A settler and its loops.
     pub(crate) fn new(
         broker: Arc<dyn Broker>,
-        results: Arc<dyn ResultStore>,
+        results: &Arc<dyn ResultStore>,
         vitals: Arc<Vitals>,
-    ) -> (Self, SettlerLoop) {
-        let (sender, orders) = mpsc::channel(BATCH);
-        let pen = Arc::new(Pen { broker, results, vitals: vitals.clone() });
-        (Self { orders: sender, vitals }, SettlerLoop { orders, pen, alone: JoinSet::new() })
+    ) -> (Self, Vec<SettlerLoop>) {
+        let homes: Vec<_> = match broker.shards() {
+            [] => vec![broker.home()],
+            shards => shards.iter().map(|shard| shard.broker().home()).collect(),
+        };
+        let one = |home: &str| {
+            let (sender, orders) = mpsc::channel(BATCH);
+            let (apart, vitals) = (home != results.home(), vitals.clone());
+            let pen = Arc::new(Pen { broker: broker.clone(), results: results.clone(), apart, vitals });
+            (sender, SettlerLoop { orders, pen, alone: JoinSet::new() })
+        };
+        let (orders, loops): (Vec<_>, Vec<_>) = homes.into_iter().map(one).unzip();
+        (Self { orders: orders.into(), broker, vitals }, loops)
     }
 
     /// Settles for the task `id`; returns when it is written, or when it no longer can be.
@@ -89,7 +103,7 @@ impl Settler {
         let (answer, written) = oneshot::channel();
         point!(SettleAsked);
         // First a place, then the order: it need not be carried through the wait for one.
-        let answer = match self.orders.reserve().await {
+        let answer = match self.orders[self.store_of(&settlement)].reserve().await {
             Ok(place) => {
                 place.send(Order { settlement, answer, tried: false, ended: Vec::new() });
                 written.await.unwrap_or(Answer::Abandoned)
@@ -110,6 +124,15 @@ impl Settler {
             Answer::Abandoned => tracing::error!(id, "not written: the message will be delivered again"),
         }
         answer
+    }
+
+    /// Which store it is written in; mostly there is one.
+    fn store_of(&self, settlement: &Settlement) -> usize {
+        let came_from = settlement.receipt.as_ref().map(|receipt| &receipt.queue).or(settlement.queue.as_ref());
+        match came_from {
+            Some(queue) if self.orders.len() > 1 => self.broker.shard_of(queue),
+            _ => 0,
+        }
     }
 }
 
@@ -215,7 +238,7 @@ impl Pen {
 
     /// Results that live elsewhere are stored first: a crash in between repeats the attempt, but never loses its result.
     async fn write(&self, orders: &mut [Order]) -> Result<Vec<Settled>, BackendError> {
-        if self.broker.home() != self.results.home() {
+        if self.apart {
             for order in orders.iter_mut() {
                 order.part_from_chords();
                 while let Some(result) = order.settlement.results.last() {

@@ -27,7 +27,7 @@ pub(crate) async fn begin(station: &Station, job: &Job) {
     let mut trouble = Backoff::reconnecting();
     loop {
         point!(BeginAsked);
-        let answer = station.broker().uniques().begin(&mark.key, job.id(), then).await;
+        let answer = station.broker().uniques().begin(&job.delivery.receipt.queue, &mark.key, job.id(), then).await;
         point!(BeginAnswered);
         match answer {
             Ok(true) => break,

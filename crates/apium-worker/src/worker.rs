@@ -6,7 +6,7 @@ use std::time::Duration;
 use apium_core::context::States;
 use apium_core::{BackendError, Client, Clock, Registry};
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -32,14 +32,14 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// One process's worker, ready to run.
 pub struct Worker {
     station: Station,
-    settling: SettlerLoop,
+    settling: Vec<SettlerLoop>,
 }
 
 impl Worker {
     /// A worker for these tasks on the client's broker and result store.
     pub fn new(options: WorkerOptions, registry: Registry, states: States, client: Client) -> Self {
         let vitals = Arc::new(Vitals::default());
-        let (settler, settling) = Settler::new(client.broker().clone(), client.results().clone(), vitals.clone());
+        let (settler, settling) = Settler::new(client.broker().clone(), client.results(), vitals.clone());
         let options = options.within_bounds();
         let registry = builtins::beside(registry);
         let station = Station::new(options, registry, states, client, settler, vitals);
@@ -84,7 +84,8 @@ impl Worker {
         isolation::check(self.station.isolated.as_deref())?;
         let station = Arc::new(self.station);
         let alarm = station.alarm.clone();
-        let settling = AbortOnDropHandle::new(tokio::spawn(self.settling.run(alarm.clone())));
+        let settling = self.settling.into_iter().map(|settling| tokio::spawn(settling.run(alarm.clone())));
+        let settling: Vec<_> = settling.map(AbortOnDropHandle::new).collect();
         let Some(known) = catch_up(&station, &stop).await else { return Ok(()) };
         let end = CancellationToken::new();
         let started = heart::introduce(&station).await;
@@ -94,9 +95,9 @@ impl Worker {
         if tokio::time::timeout(GOODBYE, loops.join_all()).await.is_err() {
             tracing::warn!("the broker did not answer the goodbye");
         }
-        // With the last station goes the last settler, and so the settling loop ends.
+        // With the last station goes the last settler, and so the settling loops end.
         drop(station);
-        if tokio::time::timeout(GOODBYE, settling).await.is_err() {
+        if tokio::time::timeout(GOODBYE, join_all(settling)).await.is_err() {
             tracing::error!("some outcomes could not be written; their messages will be delivered again");
         }
         alarm.verdict()

@@ -405,6 +405,7 @@ pub async fn settles_without_a_receipt(subject: &Subject) {
     let early = |disposition, id| Settlement {
         results: vec![result(id, "SUCCESS")],
         send: vec![message("r", &envelope(id))],
+        queue: Some("q".into()),
         ..Settlement::without_delivery(disposition)
     };
     assert_eq!(settle(subject, early(Disposition::Ack, "early")).await, Settled::Done);

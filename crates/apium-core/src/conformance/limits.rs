@@ -227,13 +227,14 @@ pub async fn a_place_ends_with_its_lease(subject: &Subject) {
 pub async fn a_place_may_be_kept_without_the_claim(subject: &Subject) {
     set(subject, "task:t", at_once(1)).await;
     let early = arrive(subject, "a", &["task:t"]).await.unwrap();
-    let holder = early.receipt.tag.clone();
+    let (holder, queue) = (early.receipt.tag.clone(), early.receipt.queue.clone());
     end(subject, early, &["task:t"], PlaceEnd::Keep(SECOND * 60)).await;
     assert!(arrive(subject, "b", &["task:t"]).await.is_none());
     (subject.advance)(SECOND * 45).await;
     assert_eq!(used(subject, "task:t").await.running, 1);
     let over = LimitEnd { limits: vec!["task:t".to_owned()], holder: holder.to_string(), place: PlaceEnd::Good };
-    let settlement = Settlement { limits: Some(over), ..Settlement::without_delivery(Disposition::Ack) };
+    let early = Settlement { queue: Some(queue), ..Settlement::without_delivery(Disposition::Ack) };
+    let settlement = Settlement { limits: Some(over), ..early };
     assert_eq!(subject.broker.settle(vec![settlement]).await.unwrap(), [Settled::Done]);
     let again = comes(subject, "b", &["task:t"]).await;
     end(subject, again, &["task:t"], PlaceEnd::Keep(SECOND * 60)).await;

@@ -45,7 +45,7 @@ async fn holder(subject: &Subject, key: &str) -> Option<Holder> {
 }
 
 async fn begin(subject: &Subject, key: &str, task_id: &str, then: AtStart) -> bool {
-    subject.other.uniques().begin(key, task_id, then).await.unwrap()
+    subject.other.uniques().begin("q", key, task_id, then).await.unwrap()
 }
 
 async fn ready(subject: &Subject) -> u64 {

@@ -91,7 +91,7 @@ impl Uniques for Memory {
         Ok(claimed)
     }
 
-    async fn begin(&self, key: &str, task_id: &str, then: AtStart) -> Result<bool, BackendError> {
+    async fn begin(&self, _queue: &str, key: &str, task_id: &str, then: AtStart) -> Result<bool, BackendError> {
         let now = self.clock.now();
         Ok(self.open().uniques.begin(key, task_id, then, now))
     }

@@ -10,3 +10,4 @@ mod routes;
 mod routes_check;
 mod routes_golden;
 mod sending;
+mod sharded;

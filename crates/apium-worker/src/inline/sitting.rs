@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use apium_core::memory::Memory;
 use apium_core::{BackendError, Broker, Claim, Clock, Outgoing, TaskError};
+use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::Inline;
@@ -96,7 +97,8 @@ impl Inline {
             drop(station);
             worked.map(|()| failure)
         };
-        let (failure, ()) = tokio::join!(working, settling.run(alarm.clone()));
+        let (failure, _) =
+            tokio::join!(working, join_all(settling.into_iter().map(|settling| settling.run(alarm.clone()))));
         alarm.verdict().map_err(|error| BackendError::Broken(error.to_string()))?;
         match failure?.filter(|_| self.0.propagates) {
             Some(error) => Err(BackendError::TaskFailed(Box::new(error))),
@@ -106,9 +108,9 @@ impl Inline {
 
     /// A station like a worker's. What its attempts send on goes into the line; what their tasks send themselves is a
     /// sitting of its own.
-    fn station(&self, line: &Memory) -> (Station, SettlerLoop) {
+    fn station(&self, line: &Memory) -> (Station, Vec<SettlerLoop>) {
         let kit = &*self.0;
-        let (settler, settling) = Settler::new(Arc::new(line.clone()), kit.results.clone(), kit.vitals.clone());
+        let (settler, settling) = Settler::new(Arc::new(line.clone()), &kit.results, kit.vitals.clone());
         let (options, registry, states) = (kit.options.clone(), kit.registry.clone(), kit.states.clone());
         let station = Station {
             clock: kit.clock.clone(),

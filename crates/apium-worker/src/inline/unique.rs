@@ -25,8 +25,8 @@ impl Uniques for Inline {
         ran.map(|()| claimed)
     }
 
-    async fn begin(&self, key: &str, task_id: &str, then: AtStart) -> Result<bool, BackendError> {
-        self.0.memory.begin(key, task_id, then).await
+    async fn begin(&self, queue: &str, key: &str, task_id: &str, then: AtStart) -> Result<bool, BackendError> {
+        self.0.memory.begin(queue, key, task_id, then).await
     }
 
     async fn holder(&self, key: &str) -> Result<Option<Holder>, BackendError> {

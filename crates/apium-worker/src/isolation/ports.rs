@@ -238,7 +238,7 @@ impl Uniques for Ports {
         self.ask(Errand::PublishUnique(parcels(messages)?, claim.clone())).await
     }
 
-    async fn begin(&self, _key: &str, _task_id: &str, _then: AtStart) -> Result<bool, BackendError> {
+    async fn begin(&self, _queue: &str, _key: &str, _task_id: &str, _then: AtStart) -> Result<bool, BackendError> {
         refused()
     }
 

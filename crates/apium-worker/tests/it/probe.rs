@@ -311,8 +311,8 @@ impl Uniques for Probe {
         self.through("publish_unique", self.inner.publish_unique(messages, claim)).await
     }
 
-    async fn begin(&self, key: &str, task_id: &str, then: AtStart) -> Result<bool, BackendError> {
-        self.through("begin", self.inner.begin(key, task_id, then)).await
+    async fn begin(&self, queue: &str, key: &str, task_id: &str, then: AtStart) -> Result<bool, BackendError> {
+        self.through("begin", self.inner.begin(queue, key, task_id, then)).await
     }
 
     async fn holder(&self, key: &str) -> Result<Option<Holder>, BackendError> {

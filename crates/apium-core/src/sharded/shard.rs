@@ -1,0 +1,108 @@
+//! One of the stores, and whether it can be used: a shard that is down must not hold up the others.
+
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::broker::Broker;
+use crate::error::BackendError;
+
+/// So long after its last failure a shard is left alone, unless it has answered meanwhile: every heartbeat asks it.
+const REST: Duration = Duration::from_secs(5);
+
+/// One of the stores that queues are sharded over.
+pub struct Shard {
+    name: String,
+    pub(super) broker: Arc<dyn Broker>,
+    /// When it failed last, if it has not answered since.
+    failed: Mutex<Option<Instant>>,
+    answered: Notify,
+}
+
+impl Shard {
+    /// A store under the name that errors and the log call it by.
+    pub fn new(name: impl Into<String>, broker: Arc<dyn Broker>) -> Self {
+        Self { name: name.into(), broker, failed: Mutex::default(), answered: Notify::new() }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its store.
+    pub fn broker(&self) -> &Arc<dyn Broker> {
+        &self.broker
+    }
+
+    /// Whether it is to be left alone for now.
+    pub(super) fn is_away(&self) -> bool {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|failed| failed.elapsed() < REST)
+    }
+
+    /// What it answers, with its name in an error; its answer tells whether it can be used.
+    pub(super) async fn ask<T>(&self, asked: impl Future<Output = Result<T, BackendError>>) -> Result<T, BackendError> {
+        match asked.await {
+            Ok(answer) => {
+                self.is_well();
+                Ok(answer)
+            }
+            Err(error) if error.is_transient() => Err(self.is_ill(error)),
+            Err(error) => Err(self.named(error)),
+        }
+    }
+
+    /// The same for a shard that is not waited for longer than this.
+    pub(super) async fn ask_within<T>(
+        &self,
+        patience: Duration,
+        asked: impl Future<Output = Result<T, BackendError>>,
+    ) -> Result<T, BackendError> {
+        let late = || BackendError::Unavailable(format!("no answer within {patience:?}"));
+        self.ask(async { tokio::time::timeout(patience, asked).await.unwrap_or_else(|_| Err(late())) }).await
+    }
+
+    /// Returns once it answers again.
+    pub(super) async fn back(&self) {
+        loop {
+            let answered = self.answered.notified();
+            tokio::pin!(answered);
+            answered.as_mut().enable();
+            if !self.is_away() {
+                return;
+            }
+            // Nobody may have asked it meanwhile.
+            let _ = tokio::time::timeout(REST, answered).await;
+        }
+    }
+
+    /// Names the shard in an error. One that was told by a task is nobody's fault here.
+    pub(super) fn named(&self, error: BackendError) -> BackendError {
+        let told = |sentence: &dyn Display| format!("shard {}: {sentence}", self.name);
+        match error {
+            BackendError::Unavailable(sentence) => BackendError::Unavailable(told(&sentence)),
+            BackendError::Broken(sentence) => BackendError::Broken(told(&sentence)),
+            task @ BackendError::TaskFailed(_) => task,
+        }
+    }
+
+    fn is_well(&self) {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if failed.is_some() {
+            tracing::info!(shard = self.name, "the shard answers again");
+            self.answered.notify_waiters();
+        }
+    }
+
+    /// Notes that it failed; gives the error with its name.
+    pub(super) fn is_ill(&self, error: BackendError) -> BackendError {
+        let before = self.failed.lock().unwrap_or_else(PoisonError::into_inner).replace(Instant::now());
+        if before.is_none() {
+            tracing::warn!(shard = self.name, %error, "a shard cannot be used; what is in the others goes on");
+        }
+        self.named(error)
+    }
+}

@@ -1,0 +1,236 @@
+//! Two stores in memory as one broker: it keeps every promise, wherever the queue lives; and what crosses from one to the
+//! other arrives once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apium_core::conformance::Subject;
+use apium_core::memory::Memory;
+use apium_core::routing::{QueueCycle, QueueOrder};
+use apium_core::sharded::{Shard, Sharded};
+use apium_core::unique::{UniqueClaim, Uniques};
+use apium_core::{Broker, Claim, Clock, Delivery, Outgoing, Settlement, SystemClock, TestClock};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+const LEASE: Duration = Duration::from_secs(30);
+
+/// Two stores on one clock, and what is opened over them.
+struct Pair {
+    clock: Arc<TestClock>,
+    home: Memory,
+    two: Memory,
+    queues: &'static [&'static str],
+}
+
+impl Pair {
+    /// The further one owns the queues that these patterns cover.
+    fn new(queues: &'static [&'static str]) -> Self {
+        let clock = Arc::new(TestClock::at(SystemClock.now()));
+        let (home, two) = (Memory::with_clock(clock.clone()), Memory::with_clock(clock.clone()));
+        Self { clock, home, two, queues }
+    }
+
+    fn open(&self) -> Arc<Sharded> {
+        opened(&self.home, &self.two, self.queues)
+    }
+
+    fn subject(self, results: Memory) -> Subject {
+        let (clock, setting) = (self.clock.clone(), self.clock.clone());
+        Subject {
+            broker: self.open(),
+            results: Arc::new(results),
+            other: self.open(),
+            start: Box::new(move || Box::pin(std::future::ready::<Arc<dyn Broker>>(self.open()))),
+            advance: Box::new(move |by| {
+                clock.advance(by);
+                Box::pin(std::future::ready(()))
+            }),
+            set: Box::new(move |by| {
+                setting.set(by);
+                Box::pin(std::future::ready(()))
+            }),
+            keep: Box::new(()),
+        }
+    }
+}
+
+fn opened(home: &Memory, two: &Memory, queues: &[&str]) -> Arc<Sharded> {
+    let queues = queues.iter().map(ToString::to_string).collect();
+    Arc::new(Sharded::new(Arc::new(home.clone()), vec![(Shard::new("two", Arc::new(two.clone())), queues)]).unwrap())
+}
+
+/// Most promises speak of `q`: it is at home, with the parts of chords and the results, and every other queue elsewhere.
+mod others_elsewhere {
+    use super::{Pair, Subject};
+
+    async fn subject() -> Subject {
+        let pair = Pair::new(&["[!qp]*"]);
+        let results = pair.home.clone();
+        pair.subject(results)
+    }
+
+    apium_core::conformance_tests!(subject);
+}
+
+/// Every queue is elsewhere, and so are the results.
+mod all_elsewhere {
+    use super::{Pair, Subject};
+
+    async fn subject() -> Subject {
+        let pair = Pair::new(&["*"]);
+        let results = pair.two.clone();
+        pair.subject(results)
+    }
+
+    apium_core::conformance_tests!(subject);
+}
+
+/// `q` is elsewhere, and what it sends to others comes home.
+mod one_elsewhere {
+    use super::{Pair, Subject};
+
+    async fn subject() -> Subject {
+        let pair = Pair::new(&["q"]);
+        let results = pair.two.clone();
+        std::future::ready(pair.subject(results)).await
+    }
+
+    apium_core::conformance_tests!(@suite broker subject: publishes_in_order, claims_from_several_queues,
+        settles_with_all_consequences, writes_nothing_when_lost, wakes_on_publish_elsewhere, counts_depths);
+    apium_core::conformance_tests!(@suite unique subject: one_of_a_key_is_published, a_settlement_gives_it_back);
+    apium_core::conformance_tests!(@suite schedules subject: what_is_decided_is_written_and_sent_in_one_step);
+    apium_core::conformance_tests!(@suite shares subject: a_newcomer_waits_for_one, wakes_when_sorted);
+}
+
+fn message(queue: &str, text: &str) -> Outgoing {
+    Outgoing { queue: queue.to_owned(), priority: 0, bytes: text.as_bytes().to_vec(), not_before: None }
+}
+
+async fn claim(broker: &dyn Broker, queues: &[&str], max: usize) -> Vec<Delivery> {
+    let queues: Vec<String> = queues.iter().map(ToString::to_string).collect();
+    broker.claim(&Claim { queues: &queues, max, lease: LEASE }).await.unwrap()
+}
+
+fn texts(deliveries: &[Delivery]) -> Vec<String> {
+    deliveries.iter().map(|delivery| String::from_utf8(delivery.bytes.to_vec()).unwrap()).collect()
+}
+
+/// What waits in a store, queue by queue.
+async fn waiting(store: &Memory) -> Vec<(String, u64)> {
+    let depths = store.depths(&[]).await.unwrap();
+    depths.into_iter().filter(|depth| depth.ready > 0).map(|depth| (depth.queue, depth.ready)).collect()
+}
+
+#[tokio::test]
+async fn each_queue_lives_in_one_store() {
+    let pair = Pair::new(&["r", "s.*"]);
+    let broker = pair.open();
+    for queue in ["q", "r", "s.1", "s"] {
+        broker.publish(&[message(queue, queue)]).await.unwrap();
+    }
+    assert_eq!(waiting(&pair.home).await, [("q".to_owned(), 1), ("s".to_owned(), 1)]);
+    assert_eq!(waiting(&pair.two).await, [("r".to_owned(), 1), ("s.1".to_owned(), 1)]);
+    assert_eq!(texts(&claim(&*broker, &["s.1", "q", "s", "r"], 10).await), ["s.1", "r", "q", "s"]);
+}
+
+#[tokio::test]
+async fn what_goes_to_several_stores_is_published_in_one_step_and_arrives() {
+    let pair = Pair::new(&["r"]);
+    let broker = pair.open();
+    broker.publish(&[message("q", "a"), message("r", "b"), message("q", "c")]).await.unwrap();
+    assert_eq!(waiting(&pair.home).await, [("q".to_owned(), 2)]);
+    assert_eq!(waiting(&pair.two).await, [("r".to_owned(), 1)]);
+    assert_eq!(texts(&claim(&*broker, &["r"], 10).await), ["b"]);
+}
+
+#[tokio::test]
+async fn a_message_crosses_with_its_settlement_and_leaves_nothing_behind() {
+    let pair = Pair::new(&["r"]);
+    let broker = pair.open();
+    broker.publish(&[message("q", "a")]).await.unwrap();
+    let first = claim(&*broker, &["q"], 1).await.remove(0);
+    let later = Outgoing { priority: 6, ..message("r", "later") };
+    let settlement = Settlement::ack(first.receipt.clone()).sending(later).sending(message("q", "here"));
+    broker.settle(vec![settlement.clone()]).await.unwrap();
+    assert_eq!(broker.settle(vec![settlement]).await.unwrap(), [apium_core::Settled::Lost]);
+    assert_eq!(waiting(&pair.home).await, [("q".to_owned(), 1)]);
+    assert_eq!(waiting(&pair.two).await, [("r".to_owned(), 1)]);
+    assert_eq!(claim(&*broker, &["r"], 1).await[0].priority, 6);
+}
+
+#[tokio::test]
+async fn who_dies_between_two_stores_doubles_nothing() {
+    let pair = Pair::new(&["r"]);
+    // As it waits in a crossing: what another process has put there.
+    let key = "apium.to.8c1d";
+    let envelope = serde_json::json!({
+        "body": STANDARD.encode("b"),
+        "content-type": "application/data",
+        "content-encoding": "binary",
+        "headers": {"id": key, "task": "apium.to.two", "apium_to": {"queue": "r", "priority": 3, "not_before": null}},
+        "properties": {
+            "delivery_tag": "8c1d", "delivery_mode": 2, "body_encoding": "base64", "priority": 3,
+            "delivery_info": {"exchange": "", "routing_key": "apium.to.two"},
+        },
+    });
+    pair.home.publish(&[message("apium.to.two", &envelope.to_string())]).await.unwrap();
+    assert_eq!(claim(&pair.home, &["apium.to.two"], 1).await.len(), 1, "somebody carries it");
+    let (task_id, keep) = (key.to_owned(), LEASE * 100);
+    let crossing = UniqueClaim { key: key.to_owned(), task_id, keep, replace: false, over: None };
+    pair.two.publish_unique(&[message("r", "b")], &crossing).await.unwrap();
+    let broker = pair.open();
+    broker.recover().await.unwrap();
+    pair.clock.advance(LEASE + LEASE / 2);
+    broker.recover().await.unwrap();
+    assert_eq!(waiting(&pair.home).await, []);
+    assert_eq!(waiting(&pair.two).await, [("r".to_owned(), 1)]);
+    assert_eq!(pair.two.holder(key).await.unwrap(), None, "and its key is given back");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_on_its_way_is_kept() {
+    let pair = Pair::new(&["r"]);
+    pair.home.publish(&[message("apium.to.two", "nonsense")]).await.unwrap();
+    let broker = pair.open();
+    broker.recover().await.unwrap();
+    assert_eq!(waiting(&pair.home).await, []);
+    let letters = broker.dead_letters(&apium_core::DeadFilter::default()).await.unwrap();
+    assert_eq!(letters[0].message, b"nonsense");
+}
+
+#[tokio::test]
+async fn no_store_is_starved_by_one_that_always_has_enough() {
+    let pair = Pair::new(&["r"]);
+    let broker = pair.open();
+    let many: Vec<_> = (0..20).map(|_| message("q", "q")).collect();
+    broker.publish(&many).await.unwrap();
+    broker.publish(&[message("r", "r")]).await.unwrap();
+    let mut order = QueueCycle::new(QueueOrder::default(), vec!["q".to_owned(), "r".to_owned()]);
+    let mut found = Vec::new();
+    for _ in 0..2 {
+        found.extend(broker.claim(&Claim { queues: order.queues(), max: 4, lease: LEASE }).await.unwrap());
+        order.turn();
+    }
+    assert!(texts(&found).contains(&"r".to_owned()));
+}
+
+#[test]
+fn what_would_be_ambiguous_is_refused_in_a_sentence() {
+    let home: Arc<dyn Broker> = Arc::new(Memory::default());
+    let shard = |name: &str| Shard::new(name, Arc::new(Memory::default()));
+    let queues = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    for (further, told) in [
+        (vec![(shard("a"), queues(&["x"])), (shard("b"), queues(&["x"]))], "given to a and to b"),
+        (vec![(shard("a"), queues(&["x.*"])), (shard("b"), queues(&["x.*"]))], "given to a and to b"),
+        (vec![(shard("a"), queues(&["x", "x"]))], "given to a and to a"),
+        (vec![(shard("a"), queues(&["x"])), (shard("a"), queues(&["y"]))], "two shards are named a"),
+        (vec![(shard("home"), queues(&["x"]))], "two shards are named home"),
+        (vec![(Shard::new("a", home.clone()), queues(&["x"]))], "home and a are one store"),
+        (vec![(shard("a"), queues(&[]))], "owns no queue"),
+        (vec![(shard("a"), queues(&["apium.to.b"]))], "cannot be a queue"),
+    ] {
+        let refused = Sharded::new(home.clone(), further).err().unwrap().to_string();
+        assert!(refused.contains(told), "{refused}");
+    }
+}
