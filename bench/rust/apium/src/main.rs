@@ -1,5 +1,6 @@
 //! Apium as it is benched: `bench-apium worker` works, `bench-apium producer` does what it is told on its standard input.
 
+#[path = "../../ledger.rs"]
 mod ledger;
 mod producer;
 mod store;
