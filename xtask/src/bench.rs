@@ -6,8 +6,10 @@
 pub mod figures;
 mod guardian;
 mod install;
+pub mod json;
 pub mod ledger;
 mod machine;
+pub mod marks;
 pub mod peers;
 pub mod redis;
 pub mod report;
@@ -19,13 +21,16 @@ pub mod workloads;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use self::figures::Figures;
-use self::guardian::Guardian;
+use self::guardian::{Group, Guardian};
+use self::install::Programs;
+use self::marks::{Mark, marks};
 use self::peers::{LIST, Peer};
-use self::report::Circumstances;
+use self::report::{Circumstances, Told};
 use self::run::Run;
+use self::watch::Neighbours;
 use self::workloads::Workload;
 use crate::shell::{Done, Failure, find};
 
@@ -34,8 +39,12 @@ const PAGE: &str = "docs/BENCHMARKS.md";
 /// Rounds where nothing is said, and in a quick run.
 const ROUNDS: usize = 3;
 const QUICK_ROUNDS: usize = 1;
-/// A quick run ends within ten minutes: what would begin later than this is left out, and said.
-const QUICK_UNTIL: u64 = 540;
+/// A quick run ends within ten minutes: what would begin later than this is left out, and said; what has begun is given up
+/// when the time is over.
+const QUICK_BEGIN: Duration = Duration::from_secs(550);
+const QUICK_END: Duration = Duration::from_secs(590);
+/// Where JSON goes that no file is named for: to the standard output.
+const PRINTED: &str = "-";
 /// Memory that is no disk, where there is some: a ledger on a disk would measure that.
 const MEMORY: &str = "/dev/shm";
 
@@ -45,17 +54,28 @@ struct Asked {
     peers: Vec<String>,
     workloads: Vec<Workload>,
     rounds: Option<usize>,
+    /// Where JSON is wanted; `-` prints it, and the tables beside it.
     json: Option<PathBuf>,
     quick: bool,
     write: bool,
     command: String,
 }
 
+/// What every run needs.
+struct Hall<'a> {
+    programs: &'a Programs,
+    guardian: &'a Guardian,
+    server: &'a Path,
+    /// What the bench itself has started besides.
+    beside: Vec<u32>,
+    began: Instant,
+}
+
 /// Runs what the words ask for, and prints it as tables.
 ///
 /// # Errors
-/// When something needed is missing or cannot be built, or Apium itself did not get through. What another peer does not
-/// get through is told in the tables.
+/// When something needed is missing, or Apium itself did not get through. What another peer does not get through, and one
+/// that cannot be built, is told in the tables.
 pub fn bench(root: &Path, words: &[String]) -> Done {
     let asked = Asked::read(words)?;
     let list =
@@ -73,48 +93,45 @@ pub fn bench(root: &Path, words: &[String]) -> Done {
     if spinners.is_empty() {
         eprintln!("The cores are not kept awake (no `chrt -i`): what waits for an idle one looks slower.");
     }
-    let beside: Vec<u32> = spinners.iter().map(guardian::Group::id).collect();
-    let (began, load, mut figures) = (Instant::now(), machine::load(), Figures::default());
-    for workload in Workload::all().filter(|one| asked.workloads.is_empty() || asked.workloads.contains(one)) {
-        for round in 1..=asked.rounds() {
-            for peer in chosen.iter().filter(|peer| peer.workloads().is_ok_and(|can| can.contains(&workload))) {
-                if asked.quick && began.elapsed().as_secs() > QUICK_UNTIL {
-                    figures.add(
-                        workload,
-                        &peer.name,
-                        peer.family(),
-                        Err("left out: the ten minutes are over.".to_owned()),
-                    );
-                    continue;
-                }
-                let Some(program) = programs.get(peer.build()) else { continue };
-                let part = peer.part(workload)?;
-                let run = Run { workload, part: &part, program, guardian: &guardian, server: &server, beside: &beside };
-                let measured = run.play().map_err(|failure| failure.sentence);
-                tell(workload, round, peer, &measured);
-                figures.add(workload, &peer.name, peer.family(), measured);
-            }
-        }
-    }
-    drop(spinners);
+    let beside: Vec<u32> = spinners.iter().map(Group::id).collect();
+    let (load, neighbours) = (machine::load(), Neighbours::begin());
+    let hall = Hall { programs: &programs, guardian: &guardian, server: &server, beside, began: Instant::now() };
+    let figures = asked.measure(&hall, &chosen)?;
     let mut facts = machine::described();
     facts.push(("rounds", asked.rounds().to_string()));
-    facts.push(("cores kept awake", (!beside.is_empty()).to_string()));
+    facts.push(("cores kept awake", (!hall.beside.is_empty()).to_string()));
     facts.push(("load before", format!("{load:.1}")));
-    facts.push(("seconds", began.elapsed().as_secs().to_string()));
-    let about = |peer: &&Peer| {
-        let versions = programs.get(peer.build()).map(|program| program.versions.clone()).unwrap_or_default();
-        [peer.name.clone(), peer.title().to_owned(), versions, peer.about().to_owned()]
-    };
-    let circumstances =
-        Circumstances { facts, peers: chosen.iter().map(about).collect(), command: asked.command.clone() };
-    asked.publish(root, &figures, &circumstances)
+    facts.push(("busiest beside it", neighbours.busiest(&hall.beside)));
+    facts.push(("seconds", hall.began.elapsed().as_secs().to_string()));
+    drop(spinners);
+    let marks = marks(&figures, room(&peers));
+    let peers = chosen.iter().map(|peer| told_of(peer, &programs)).collect::<Result<_, _>>()?;
+    let circumstances = Circumstances { facts, peers, command: asked.command.clone() };
+    asked.publish(root, &figures, &marks, &circumstances)
+}
+
+/// How many tasks of 10 ms a second Apium's attempts at once allow.
+fn room(peers: &[Peer]) -> Option<f64> {
+    let part = peers.iter().find(|peer| peer.family() == "apium")?.part(Workload::Io).ok()?;
+    let at_once: f64 = part.set.iter().find(|(name, _)| name == "concurrency")?.1.parse().ok()?;
+    Some(at_once / 0.01)
+}
+
+fn told_of(peer: &Peer, programs: &Programs) -> Result<Told, Failure> {
+    let versions = programs.get(peer.build()).and_then(|program| Some(program.as_ref().ok()?.versions.clone()));
+    Ok(Told {
+        name: peer.name.clone(),
+        title: peer.title().to_owned(),
+        versions: versions.unwrap_or_default(),
+        settings: peer.settings()?,
+        about: peer.about().to_owned(),
+    })
 }
 
 impl Asked {
     fn read(words: &[String]) -> Result<Self, Failure> {
         let mut asked = Self { command: format!("cargo xtask bench {}", words.join(" ")), ..Self::default() };
-        let mut words = words.iter();
+        let mut words = words.iter().peekable();
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| Failure::usage(format!("`{word}` needs a word after it.")));
             match word.as_str() {
@@ -125,7 +142,10 @@ impl Asked {
                     asked.rounds =
                         Some(rounds.ok_or_else(|| Failure::usage("`--rounds` needs a whole number above 0."))?);
                 }
-                "--json" => asked.json = Some(value()?.into()),
+                "--json" => {
+                    let file = words.next_if(|next| !next.starts_with("--"));
+                    asked.json = Some(file.map_or_else(|| PRINTED.into(), PathBuf::from));
+                }
                 "--quick" => asked.quick = true,
                 "--write" => asked.write = true,
                 other => {
@@ -134,6 +154,44 @@ impl Asked {
             }
         }
         Ok(asked)
+    }
+
+    /// Workload by workload, round by round, each peer in turn.
+    fn measure(&self, hall: &Hall<'_>, chosen: &[&Peer]) -> Result<Figures, Failure> {
+        let mut figures = Figures::default();
+        for workload in Workload::all().filter(|one| self.workloads.is_empty() || self.workloads.contains(one)) {
+            for round in 1..=self.rounds() {
+                for peer in chosen.iter().filter(|peer| peer.workloads().is_ok_and(|can| can.contains(&workload))) {
+                    let measured = self.run(hall, peer, workload)?;
+                    tell(workload, round, peer, &measured);
+                    figures.add(workload, &peer.name, peer.family(), measured);
+                }
+            }
+        }
+        Ok(figures)
+    }
+
+    /// One run of one peer, or why there is none.
+    fn run(&self, hall: &Hall<'_>, peer: &Peer, workload: Workload) -> Result<Result<run::Measures, String>, Failure> {
+        if self.quick && hall.began.elapsed() > QUICK_BEGIN {
+            return Ok(Err("left out: the ten minutes are over.".to_owned()));
+        }
+        let program = match hall.programs.get(peer.build()) {
+            Some(Ok(program)) => program,
+            Some(Err(why)) => return Ok(Err(why.clone())),
+            None => return Ok(Err("it was not built.".to_owned())),
+        };
+        let part = peer.part(workload)?;
+        let run = Run {
+            workload,
+            part: &part,
+            program,
+            guardian: hall.guardian,
+            server: hall.server,
+            beside: &hall.beside,
+            until: self.quick.then(|| hall.began + QUICK_END),
+        };
+        Ok(run.play().map_err(|failure| failure.sentence))
     }
 
     fn rounds(&self) -> usize {
@@ -153,15 +211,23 @@ impl Asked {
     }
 
     /// Prints the tables, and writes what was asked for besides.
-    fn publish(&self, root: &Path, figures: &Figures, circumstances: &Circumstances) -> Done {
-        print!("{}", report::text(figures));
+    fn publish(&self, root: &Path, figures: &Figures, marks: &[Mark], circumstances: &Circumstances) -> Done {
+        let json = self.json.as_ref().map(|place| (place, json::json(figures, marks, circumstances)));
+        let mut tables = report::text(figures, marks);
         for (name, value) in &circumstances.facts {
-            println!("{name}: {value}");
+            tables.extend([name, ": ", value, "\n"]);
         }
-        let page = self.write.then(|| (root.join(PAGE), report::page(figures, circumstances)));
-        let json = self.json.clone().map(|path| (path, report::json(figures, circumstances)));
-        for (path, text) in page.into_iter().chain(json) {
-            fs::write(&path, text)
+        let page = root.join(PAGE);
+        let page = self.write.then(|| (&page, report::page(figures, marks, circumstances)));
+        match &json {
+            Some((place, json)) if *place == Path::new(PRINTED) => {
+                eprint!("{tables}");
+                print!("{json}");
+            }
+            _ => print!("{tables}"),
+        }
+        for (path, text) in page.into_iter().chain(json).filter(|(path, _)| *path != Path::new(PRINTED)) {
+            fs::write(path, text)
                 .map_err(|error| Failure::new(format!("cannot write {}: {error}.", path.display())))?;
         }
         let own = figures.workloads().flat_map(|(_, rows)| rows).filter(|row| row.family == "apium");

@@ -32,7 +32,7 @@ Usage: cargo xtask <chore> [words]
   fuzz [minutes]  run each fuzz target for that long (default: 1 minute)
   bench [words]   Apium, its peers and a bare client at the same work, measured from outside: medians of
                   --rounds N (3); --quick: within ten minutes; --peer NAME, --workload NAME (each may
-                  come again), --json FILE, --write: docs/BENCHMARKS.md
+                  come again), --json [FILE], --write: docs/BENCHMARKS.md
   help            this page
 
 Environment: APIUM_VENVS, the folder of the Python environments (default: .venvs here); APIUM_BENCH_CACHE, where

@@ -68,6 +68,12 @@ impl Row {
         self.rounds.first().into_iter().flatten().map(|(name, _)| *name)
     }
 
+    /// The middle of one measure.
+    #[must_use]
+    pub fn median(&self, measure: &str) -> Option<f64> {
+        self.spread(measure).map(|spread| spread.median)
+    }
+
     /// All rounds of one measure.
     #[must_use]
     pub fn spread(&self, measure: &str) -> Option<Spread> {
@@ -104,11 +110,17 @@ impl Figures {
         self.rows.iter().map(|(workload, rows)| (*workload, rows.as_slice()))
     }
 
+    /// One peer at one workload.
+    #[must_use]
+    pub fn row(&self, workload: Workload, peer: &str) -> Option<&Row> {
+        self.rows.get(&workload)?.iter().find(|row| row.peer == peer)
+    }
+
     /// How we stand.
     #[must_use]
     pub fn standing(&self, workload: Workload) -> Standing {
         let rows = self.rows.get(&workload).map_or(&[][..], Vec::as_slice);
-        let median = |row: &Row| row.spread(workload.measure()).map(|spread| spread.median);
+        let median = |row: &Row| row.median(workload.measure());
         let first = |family: &str| rows.iter().filter(|row| row.family == family).find_map(median);
         let best = |allowed: &dyn Fn(&str) -> bool| {
             let of = rows.iter().filter(|row| allowed(&row.family)).filter_map(|row| Some((row, median(row)?)));

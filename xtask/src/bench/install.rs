@@ -28,11 +28,15 @@ pub(crate) fn cache(root: &Path) -> PathBuf {
     std::env::var_os("APIUM_BENCH_CACHE").map_or_else(|| root.join("target/bench"), PathBuf::from)
 }
 
-/// Makes the programs of these peers, by what they are built from; what is there already is left alone.
+/// The programs there are, and why the others are not, by what they are built from.
+pub(crate) type Programs = BTreeMap<String, Result<Program, String>>;
+
+/// Makes the programs of these peers, by what they are built from; what is there already is left alone. One that cannot be
+/// built does not hold up the others.
 ///
 /// # Errors
-/// When one cannot be built; the sentence says what is missing.
-pub(crate) fn install(root: &Path, peers: &[&Peer]) -> Result<BTreeMap<String, Program>, Failure> {
+/// When the cache cannot be made, or the list names something that is no program.
+pub(crate) fn install(root: &Path, peers: &[&Peer]) -> Result<Programs, Failure> {
     let cache = cache(root);
     fs::create_dir_all(&cache).map_err(|error| Failure::new(format!("cannot make {}: {error}.", cache.display())))?;
     let mut programs = BTreeMap::new();
@@ -40,16 +44,19 @@ pub(crate) fn install(root: &Path, peers: &[&Peer]) -> Result<BTreeMap<String, P
         if programs.contains_key(peer.build()) {
             continue;
         }
-        let program = match peer.build().split_once('/') {
-            Some(("rust", name)) => rust(root, &cache, name)?,
-            Some(("python", name)) => python(root, &cache, name)?,
+        let made = match peer.build().split_once('/') {
+            Some(("rust", name)) => rust(root, &cache, name),
+            Some(("python", name)) => python(root, &cache, name),
             _ => {
                 let sentence =
                     format!("[{}] is built from `{}`: that is rust/NAME or python/NAME.", peer.name, peer.build());
                 return Err(Failure::new(sentence));
             }
         };
-        programs.insert(peer.build().to_owned(), program);
+        if let Err(failure) = &made {
+            eprintln!("{} is left out: {failure}", peer.name);
+        }
+        programs.insert(peer.build().to_owned(), made.map_err(|failure| format!("it was not built: {failure}")));
     }
     Ok(programs)
 }

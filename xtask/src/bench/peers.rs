@@ -11,6 +11,7 @@ pub const LIST: &str = "bench/peers.toml";
 
 /// What may be said of a peer.
 const KEYS: [&str; 15] = [
+    "like",
     "title",
     "family",
     "build",
@@ -20,7 +21,6 @@ const KEYS: [&str; 15] = [
     "url",
     "waiting",
     "claimed",
-    "ledger",
     "workloads",
     "tasks",
     "set",
@@ -54,8 +54,6 @@ pub struct Part {
     pub waiting: Option<String>,
     /// And to those in some worker's hands.
     pub claimed: Option<String>,
-    /// Whether its tasks note themselves, or only its beginning and end are noted.
-    pub noted: bool,
     /// How many tasks are sent.
     pub tasks: usize,
     /// Its settings, which the programs are told of.
@@ -103,6 +101,7 @@ impl Peer {
             let said = peers.last_mut().and_then(|peer| peer.said.get_mut(&section));
             said.ok_or_else(|| wrong("a peer's section comes first"))?.insert(key.to_owned(), value.to_owned());
         }
+        Self::inherit(&mut peers)?;
         for peer in &peers {
             for key in ["title", "family", "build", "producer", "worker", "workloads"] {
                 peer.needs(key)?;
@@ -110,6 +109,29 @@ impl Peer {
             peer.workloads()?;
         }
         Ok(peers)
+    }
+
+    /// Gives each that is `like` another what that one says and it does not say itself, section by section; settings are
+    /// taken over one by one, and what is said for readers not at all.
+    fn inherit(peers: &mut [Self]) -> Result<(), Failure> {
+        for place in 0..peers.len() {
+            let (above, below) = peers.split_at_mut(place);
+            let Some(peer) = below.first_mut() else { continue };
+            let Some(like) = peer.said("", "like").map(ToOwned::to_owned) else { continue };
+            let model = above.iter().find(|one| one.name == like).ok_or_else(|| {
+                Failure::new(format!("{LIST}: [{}] is like `{like}`, which does not stand above it.", peer.name))
+            })?;
+            for (section, said) in &model.said {
+                let own = peer.said.entry(section.clone()).or_default();
+                for (key, value) in said.iter().filter(|(key, _)| !["title", "about"].contains(&key.as_str())) {
+                    let text = own.entry(key.clone()).or_insert_with(|| value.clone());
+                    if key == "set" && text != value {
+                        *text = format!("{value} {text}");
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What is said of it, for a workload first and in general then.
@@ -146,6 +168,25 @@ impl Peer {
         self.said("", "about").unwrap_or_default()
     }
 
+    /// The same as the list has it, such as `concurrency=100; io: concurrency=500`.
+    ///
+    /// # Errors
+    /// As [`part`](Self::part).
+    pub fn settings(&self) -> Result<String, Failure> {
+        let told = |set: Vec<(String, String)>| {
+            set.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+        };
+        let general = told(self.set("")?);
+        let mut all = vec![general.clone()];
+        for workload in self.workloads()? {
+            let own = told(self.set(workload.name())?);
+            if own != general {
+                all.push(format!("{workload}: {own}"));
+            }
+        }
+        Ok(all.into_iter().filter(|set| !set.is_empty()).collect::<Vec<_>>().join("; "))
+    }
+
     /// Whether it has a place in a quick run.
     #[must_use]
     pub fn is_quick(&self) -> bool {
@@ -172,9 +213,24 @@ impl Peer {
                 Failure::new(format!("{LIST}: [{}] says `{key} = {text}`, which is no whole number.", self.name))
             }),
         };
+        Ok(Part {
+            peer: self.name.clone(),
+            worker: said("worker").unwrap_or_default(),
+            producer: said("producer").unwrap_or_default(),
+            workers: number("workers", 1)?,
+            url: said("url").unwrap_or_else(|| "redis://127.0.0.1:{port}/0".to_owned()),
+            waiting: said("waiting"),
+            claimed: said("claimed"),
+            tasks: number("tasks", workload.tasks())?,
+            set: self.set(workload.name())?,
+        })
+    }
+
+    /// Its settings for a workload: the general ones, and what the workload sets beside them or instead.
+    fn set(&self, workload: &str) -> Result<Vec<(String, String)>, Failure> {
         let mut set: Vec<(String, String)> = Vec::new();
-        // A workload's settings come beside the general ones, and before them where both name the same.
-        for section in ["", workload.name()] {
+        let sections = if workload.is_empty() { vec![""] } else { vec!["", workload] };
+        for section in sections {
             let words = self.said.get(section).and_then(|said| said.get("set")).map(String::as_str);
             for word in words.unwrap_or_default().split_whitespace() {
                 let (name, value) = word.split_once('=').ok_or_else(|| {
@@ -184,17 +240,6 @@ impl Peer {
                 set.push((name.to_owned(), value.to_owned()));
             }
         }
-        Ok(Part {
-            peer: self.name.clone(),
-            worker: said("worker").unwrap_or_default(),
-            producer: said("producer").unwrap_or_default(),
-            workers: number("workers", 1)?,
-            url: said("url").unwrap_or_else(|| "redis://127.0.0.1:{port}/0".to_owned()),
-            waiting: said("waiting"),
-            claimed: said("claimed"),
-            noted: said("ledger").as_deref() != Some("ends"),
-            tasks: number("tasks", workload.tasks())?,
-            set,
-        })
+        Ok(set)
     }
 }

@@ -1,104 +1,125 @@
-//! What was measured, for readers: a table on the terminal, one object of JSON, the page `docs/BENCHMARKS.md`.
+//! What was measured, for readers: tables on the terminal, and the page `docs/BENCHMARKS.md`.
 
 use std::fmt::Write as _;
 
 use super::figures::{Figures, Row, Spread, Standing};
+use super::marks::Mark;
 use super::workloads::Workload;
+
+/// How the page begins.
+const FOREWORD: &str = "\
+# Benchmarks
+
+Made by `cargo xtask bench --write`; a hand-made change is lost with the next run.
+
+Each task's first act is one appended line with its number and the time, read from outside: no peer is asked for its own
+opinion, and lost and doubled runs show. The limit, which runs no tasks, appends the same lines. Every run has a Redis of
+its own, without persistence, on the same machine as worker and producer. Rounds are interleaved (each peer once, then each
+again); a figure is the median, with the least and the most behind it. Compare what stands in one table, and read ratios:
+the same run varies from hour to hour. A ratio above 1 means that Apium is the better one, whichever way the measure goes.
+
+`reads/task` is how often Redis read from a connection, about the round trips. `peak MiB` is the sum of each worker process's
+own peak, and `worker µs/task` the time of all of them on the cores from the first task on. `others %` is the share of all
+cores that went to anything but the bench. `tasks` is how many there were: more for a fast peer, so that a drain lasts.
+";
+/// What is said above the marks.
+const MARKS: &str = "What was promised, beside what this run found. No run fails by them.";
+/// And below the run's own facts.
+const REPEATED: &str = "\
+To repeat it: Linux, `redis-server`, Python 3 with venv, Rust, a way to crates.io and PyPI for the first run. `cargo xtask bench`
+builds what is missing into `target/bench` (or where `APIUM_BENCH_CACHE` says) and measures all of it; `--quick` ends
+within ten minutes, `--peer` and `--workload` choose, `--json` is for programs. Who is measured, and how, is data:
+`bench/peers.toml`.";
 
 /// What has to be known beside the figures.
 #[derive(Debug, Clone, Default)]
 pub struct Circumstances {
     /// Facts about the machine and the run, each a name and a value.
     pub facts: Vec<(&'static str, String)>,
-    /// For each peer: its name, its title, its versions, its settings in words.
-    pub peers: Vec<[String; 4]>,
+    /// Who was measured.
+    pub peers: Vec<Told>,
     /// How to repeat the run.
     pub command: String,
 }
 
+/// What is told of a peer.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// Its name on the command line.
+    pub name: String,
+    /// Its name for readers.
+    pub title: String,
+    /// What it is made of.
+    pub versions: String,
+    /// Its settings as the list has them.
+    pub settings: String,
+    /// What they mean, and what it promises.
+    pub about: String,
+}
+
 /// The tables for a terminal.
 #[must_use]
-pub fn text(figures: &Figures) -> String {
+pub fn text(figures: &Figures, marks: &[Mark]) -> String {
     let mut page = String::new();
     for (workload, rows) in figures.workloads() {
         let _ = writeln!(page, "\n{workload}: {}", spoken(workload, &figures.standing(workload)));
-        let table = table(workload, rows, &|row| row.peer.clone());
-        let columns = table.first().map_or(0, Vec::len);
-        let width =
-            |column: usize| table.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max();
-        let widths: Vec<usize> = (0..columns).filter_map(width).collect();
-        for line in &table {
-            for (cell, width) in line.iter().zip(&widths) {
-                let _ = write!(page, "{cell:<width$}  ");
-            }
-            page.truncate(page.trim_end_matches(' ').len());
-            page.push('\n');
-        }
+        page.push_str(&aligned(&table(workload, rows)));
         for (row, failure) in rows.iter().flat_map(|row| row.failures.iter().map(move |failure| (row, failure))) {
             let _ = writeln!(page, "! {}: {failure}", row.peer);
+        }
+    }
+    let _ = write!(page, "\nThe marks\n{}", aligned(&compared(marks)));
+    page
+}
+
+/// A table in columns of one width each.
+fn aligned(table: &[Vec<String>]) -> String {
+    let columns = table.first().map_or(0, Vec::len);
+    let width = |column: usize| table.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).filter_map(width).collect();
+    let mut page = String::new();
+    for line in table {
+        for (cell, width) in line.iter().zip(&widths) {
+            let _ = write!(page, "{cell:<width$}  ");
+        }
+        page.truncate(page.trim_end_matches(' ').len());
+        page.push('\n');
+    }
+    page
+}
+
+/// A table as Markdown has it; all but the first columns are figures.
+fn ruled(table: &[Vec<String>], words: usize) -> String {
+    let mut page = String::new();
+    for (place, line) in table.iter().enumerate() {
+        let _ = writeln!(page, "| {} |", line.join(" | "));
+        if place == 0 {
+            let figures = " ---: |".repeat(line.len().saturating_sub(words));
+            let _ = writeln!(page, "|{}{figures}", " --- |".repeat(words.min(line.len())));
         }
     }
     page
 }
 
-/// The same for programs.
-#[must_use]
-pub fn json(figures: &Figures, circumstances: &Circumstances) -> String {
-    let facts = circumstances.facts.iter().map(|(name, value)| (name.replace(' ', "_"), quoted(value)));
-    let workloads = figures.workloads().map(|(workload, rows)| {
-        let standing = figures.standing(workload);
-        let peers = rows.iter().map(|row| {
-            let spreads = row.measures().filter_map(|name| Some((name.to_owned(), spread_json(row.spread(name)?))));
-            let failures = row.failures.iter().map(|failure| quoted(failure)).collect::<Vec<_>>().join(", ");
-            let told =
-                [("rounds".to_owned(), row.rounds.len().to_string()), ("failures".to_owned(), format!("[{failures}]"))];
-            (row.peer.clone(), object(told.into_iter().chain(spreads)))
-        });
-        let about = [
-            ("measure", quoted(workload.measure())),
-            ("more_is_better", workload.more_is_better().to_string()),
-            ("ratio_to_celery", number(standing.ratio_to_celery)),
-            ("ratio_to_best_celery", number(standing.ratio_to_best_celery)),
-            ("ratio_to_limit", number(standing.ratio_to_limit)),
-            ("best_peer", standing.best_peer.as_deref().map_or_else(|| "null".to_owned(), quoted)),
-            ("ratio_to_best_peer", number(standing.ratio_to_best_peer)),
-            ("peers", object(peers)),
-        ];
-        (workload.name().to_owned(), object(about.map(|(name, value)| (name.to_owned(), value))))
-    });
-    let whole = [("circumstances".to_owned(), object(facts)), ("workloads".to_owned(), object(workloads))];
-    object(whole) + "\n"
-}
-
 /// The page of the manual.
 #[must_use]
-pub fn page(figures: &Figures, circumstances: &Circumstances) -> String {
-    let mut page = String::from(
-        "# Benchmarks\n\nMade by `cargo xtask bench --write`; a hand-made change is lost with the next run.\n\n\
-         Each task's first act is one appended line with its number and the time, read from outside: no peer is asked for its \
-         own opinion, and lost and doubled runs show. Every run has a Redis of its own, without persistence, on the same \
-         machine as worker and producer. Rounds are interleaved (each peer once, then each again); a figure is the median, \
-         with the least and the most behind it. Compare what stands in one table, and read ratios: the same run varies from \
-         hour to hour. `others %` is the share of all cores that went to anything but the bench.\n\n\
-         A ratio above 1 means that Apium is the better one, whichever way the measure goes.\n\n## The run\n\n",
-    );
+pub fn page(figures: &Figures, marks: &[Mark], circumstances: &Circumstances) -> String {
+    let mut page = String::from(FOREWORD);
+    let _ = writeln!(page, "\n## The marks\n\n{MARKS}\n\n{}", ruled(&compared(marks), 3));
+    let _ = writeln!(page, "## The run\n");
     for (name, value) in &circumstances.facts {
         let _ = writeln!(page, "- {name}: {value}");
     }
-    let _ = writeln!(page, "- repeated with: `{}`\n\n## The peers\n", circumstances.command);
-    page.push_str("| peer | what it is | versions | settings and promise |\n| --- | --- | --- | --- |\n");
-    for peer in &circumstances.peers {
-        let _ = writeln!(page, "| {} |", peer.join(" | "));
-    }
+    let _ = writeln!(page, "- command: `{}`\n\n{REPEATED}\n\n## The peers\n", circumstances.command);
+    let header = ["peer", "what it is", "versions", "settings", "in words"].map(ToOwned::to_owned).to_vec();
+    let told = circumstances.peers.iter().map(|peer| {
+        vec![peer.name.clone(), peer.title.clone(), peer.versions.clone(), peer.settings.clone(), peer.about.clone()]
+    });
+    page.push_str(&ruled(&std::iter::once(header).chain(told).collect::<Vec<_>>(), usize::MAX));
     for (workload, rows) in figures.workloads() {
         let standing = spoken(workload, &figures.standing(workload));
         let _ = writeln!(page, "\n## {workload}\n\n{}\n\n{standing}\n", workload.about());
-        for (place, line) in table(workload, rows, &|row| row.peer.clone()).iter().enumerate() {
-            let _ = writeln!(page, "| {} |", line.join(" | "));
-            if place == 0 {
-                let _ = writeln!(page, "| --- |{}", " ---: |".repeat(line.len() - 1));
-            }
-        }
+        page.push_str(&ruled(&table(workload, rows), 1));
         let failures: Vec<String> =
             rows.iter().flat_map(|row| row.failures.iter().map(move |why| format!("- {}: {why}", row.peer))).collect();
         if !failures.is_empty() {
@@ -106,6 +127,32 @@ pub fn page(figures: &Figures, circumstances: &Circumstances) -> String {
         }
     }
     page
+}
+
+/// What is asked beside what was found.
+fn compared(marks: &[Mark]) -> Vec<Vec<String>> {
+    let header = ["workload", "peer", "asked", "found", "met"].map(ToOwned::to_owned).to_vec();
+    let line = |mark: &Mark| {
+        let asked = mark.looks.iter().map(|look| {
+            let (sign, bound) = (look.asked.sign(), figure(look.asked.bound()));
+            format!("{} {sign} {bound}", look.what)
+        });
+        let found = mark.looks.iter().map(|look| look.found.map_or_else(|| "–".to_owned(), figure));
+        let met = match mark.met() {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "–",
+        };
+        let or = |parts: Vec<String>| parts.join(", or ");
+        vec![
+            mark.workload.name().to_owned(),
+            mark.peer.to_owned(),
+            or(asked.collect()),
+            or(found.collect()),
+            met.to_owned(),
+        ]
+    };
+    std::iter::once(header).chain(marks.iter().map(line)).collect()
 }
 
 fn spoken(workload: Workload, standing: &Standing) -> String {
@@ -123,7 +170,7 @@ fn spoken(workload: Workload, standing: &Standing) -> String {
 }
 
 /// A header and a line a peer; the measure that decides is told with its spread.
-fn table(workload: Workload, rows: &[Row], name: &dyn Fn(&Row) -> String) -> Vec<Vec<String>> {
+fn table(workload: Workload, rows: &[Row]) -> Vec<Vec<String>> {
     let mut measures: Vec<&str> = vec![workload.measure()];
     for measure in rows.iter().flat_map(Row::measures) {
         if !measures.contains(&measure) {
@@ -139,7 +186,7 @@ fn table(workload: Workload, rows: &[Row], name: &dyn Fn(&Row) -> String) -> Vec
             }
             Some(spread) => figure(spread.median),
         };
-        std::iter::once(name(row)).chain(measures.iter().map(cell)).collect()
+        std::iter::once(row.peer.clone()).chain(measures.iter().map(cell)).collect()
     };
     std::iter::once(header).chain(rows.iter().map(line)).collect()
 }
@@ -152,32 +199,4 @@ fn figure(value: f64) -> String {
         0.0 => "0".to_owned(),
         _ => format!("{value:.2}"),
     }
-}
-
-fn spread_json(spread: Spread) -> String {
-    let parts = [("median", spread.median), ("min", spread.min), ("max", spread.max)];
-    object(parts.map(|(name, value)| (name.to_owned(), number(Some(value)))))
-}
-
-fn number(value: Option<f64>) -> String {
-    value.filter(|value| value.is_finite()).map_or_else(|| "null".to_owned(), |value| format!("{value:.4}"))
-}
-
-fn object(parts: impl IntoIterator<Item = (String, String)>) -> String {
-    let parts: Vec<String> = parts.into_iter().map(|(name, value)| format!("{}: {value}", quoted(&name))).collect();
-    format!("{{{}}}", parts.join(", "))
-}
-
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => quoted.extend(['\\', letter]),
-            control if control.is_control() => {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(control));
-            }
-            plain => quoted.push(plain),
-        }
-    }
-    quoted + "\""
 }

@@ -38,6 +38,8 @@ pub(crate) struct Stage<'a> {
     guardian: &'a Guardian,
     surroundings: Vec<(String, String)>,
     log: PathBuf,
+    /// When the whole bench has to be over, where that is set.
+    until: Option<Instant>,
 }
 
 /// The program that sends, and its answers with the time each came.
@@ -68,6 +70,7 @@ impl<'a> Stage<'a> {
         program: &'a Program,
         guardian: &'a Guardian,
         server: &std::path::Path,
+        until: Option<Instant>,
     ) -> Result<Self, Failure> {
         let folder = guardian.folder();
         let redis = if part.url.starts_with("redis:") { Some(Redis::start(server, guardian)?) } else { None };
@@ -93,9 +96,9 @@ impl<'a> Stage<'a> {
         let group = guardian.start(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_file))?;
         let producer = Producer::new(group)?;
         let (ledger, sent) = (Reader::create(&ledger)?, Reader::create(&sent)?);
-        let stage =
-            Self { part, redis, ledger, sent, producer, workers: Vec::new(), program, guardian, surroundings, log };
-        let ready = stage.producer.line(PATIENCE).map_err(|failure| stage.with_log(failure))?.0;
+        let workers = Vec::new();
+        let stage = Self { part, redis, ledger, sent, producer, workers, program, guardian, surroundings, log, until };
+        let ready = stage.producer.line(stage.patience(PATIENCE)).map_err(|failure| stage.with_log(failure))?.0;
         if ready == "ready" { Ok(stage) } else { Err(Failure::new(format!("its producer says `{ready}`."))) }
     }
 
@@ -107,7 +110,7 @@ impl<'a> Stage<'a> {
 
     /// Waits until the order given before is done.
     pub(crate) fn done(&mut self, order: &str) -> Result<Answer, Failure> {
-        let (line, at) = self.producer.line(ORDER).map_err(|failure| self.with_log(failure))?;
+        let (line, at) = self.producer.line(self.patience(ORDER)).map_err(|failure| self.with_log(failure))?;
         let count = line.strip_prefix("done ").and_then(|count| count.parse().ok());
         let count = count.ok_or_else(|| Failure::new(format!("its producer answers `{order}` with `{line}`.")))?;
         Ok(Answer { count, at })
@@ -141,7 +144,7 @@ impl<'a> Stage<'a> {
             } else if let Some(ended) = self.workers.iter_mut().find_map(Group::ended) {
                 let failure = Failure::new(format!("its worker has ended ({ended}) after {seen} of {expected} tasks."));
                 return Err(self.with_log(failure));
-            } else if last.elapsed() > patience.max(PATIENCE) {
+            } else if last.elapsed() > self.patience(patience.max(PATIENCE)) {
                 break;
             }
         }
@@ -154,13 +157,15 @@ impl<'a> Stage<'a> {
 
     /// Waits until the broker holds nothing more, waiting or unacknowledged, and tells when that was.
     pub(crate) fn until_drained(&mut self) -> Result<Duration, Failure> {
-        let until = Instant::now() + PATIENCE;
+        let (mut least, mut last) = (u64::MAX, Instant::now());
         loop {
             let held = self.held(self.part.waiting.as_deref())? + self.held(self.part.claimed.as_deref())?;
             if held == 0 {
                 return Ok(now());
             }
-            if Instant::now() > until {
+            if held < least {
+                (least, last) = (held, Instant::now());
+            } else if last.elapsed() > self.patience(PATIENCE) {
                 let failure = Failure::new(format!("the broker holds {held} messages that nobody settles."));
                 return Err(self.with_log(failure));
             }
@@ -185,6 +190,11 @@ impl<'a> Stage<'a> {
             (Some(commands), Some(redis)) => redis.sum(commands),
             _ => Ok(0),
         }
+    }
+
+    /// So long, or until the whole bench has to be over.
+    fn patience(&self, most: Duration) -> Duration {
+        self.until.map_or(most, |until| most.min(until.saturating_duration_since(Instant::now())))
     }
 
     /// The groups of the workers.

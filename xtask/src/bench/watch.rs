@@ -1,5 +1,6 @@
 //! What processes and the machine did, from `/proc`: memory, time on the cores, and what else ran meanwhile.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,12 @@ pub(crate) struct Memory {
     pub(crate) own: u64,
 }
 
+/// Those who run on the machine beside the bench, with their time on the cores so far.
+pub(crate) struct Neighbours {
+    began: Instant,
+    cpu: BTreeMap<u32, Duration>,
+}
+
 /// What the machine does beside the bench, from one look to the next.
 pub(crate) struct Beside {
     began: Instant,
@@ -27,6 +34,7 @@ pub(crate) struct Beside {
 /// One line of `/proc/PID/stat`, as far as it is read.
 struct Stat {
     pid: u32,
+    name: String,
     group: u32,
     /// On the cores so far, with the children it has waited for.
     cpu: Duration,
@@ -66,6 +74,30 @@ impl Beside {
     }
 }
 
+impl Neighbours {
+    /// Looks at them for the first time.
+    pub(crate) fn begin() -> Self {
+        Self { began: Instant::now(), cpu: everybody().map(|stat| (stat.pid, stat.cpu)).collect() }
+    }
+
+    /// The busiest of those who are there now, with the share of one core each has had since then; these groups, and we, are
+    /// the bench. What began and ended in between is only seen as a share of its run.
+    pub(crate) fn busiest(&self, groups: &[u32]) -> String {
+        let seconds = self.began.elapsed().as_secs_f64();
+        let others = everybody().filter(|stat| stat.pid != std::process::id() && !groups.contains(&stat.group));
+        let mut busy: Vec<(f64, String)> = others
+            .map(|stat| {
+                let before = self.cpu.get(&stat.pid).copied().unwrap_or_default();
+                (100.0 * stat.cpu.saturating_sub(before).as_secs_f64() / seconds, stat.name)
+            })
+            .filter(|(share, _)| *share >= 1.0)
+            .collect();
+        busy.sort_by(|left, right| right.0.total_cmp(&left.0));
+        let told: Vec<String> = busy.iter().take(5).map(|(share, name)| format!("{name} {share:.0} %")).collect();
+        if told.is_empty() { "nobody above 1 % of a core".to_owned() } else { told.join(", ") }
+    }
+}
+
 fn ours(groups: &[u32]) -> Duration {
     let own = read("/proc/self/stat");
     cpu(groups) + Stat::read(&own).map_or(Duration::ZERO, |stat| stat.cpu)
@@ -88,10 +120,13 @@ fn busy() -> Duration {
 }
 
 fn members(groups: &[u32]) -> impl Iterator<Item = Stat> {
+    everybody().filter(|stat| groups.contains(&stat.group))
+}
+
+fn everybody() -> impl Iterator<Item = Stat> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbered = entries.filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok());
-    let stats = numbered.filter_map(|entry| Stat::read(&fs::read_to_string(entry.path().join("stat")).ok()?));
-    stats.filter(|stat| groups.contains(&stat.group))
+    numbered.filter_map(|entry| Stat::read(&fs::read_to_string(entry.path().join("stat")).ok()?))
 }
 
 impl Stat {
@@ -102,6 +137,7 @@ impl Stat {
         let ticks = (11..15).filter_map(|place| fields.get(place)?.parse::<u32>().ok()).sum::<u32>();
         Some(Self {
             pid: before.split_whitespace().next()?.parse().ok()?,
+            name: before.split_once('(')?.1.to_owned(),
             group: fields.get(2)?.parse().ok()?,
             cpu: TICK * ticks,
         })

@@ -4,10 +4,12 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use xtask::bench::figures::{Figures, Spread};
+use xtask::bench::json::json;
 use xtask::bench::ledger::{Ledger, percentile};
+use xtask::bench::marks::{Asked, marks};
 use xtask::bench::peers::{LIST, Peer};
 use xtask::bench::redis::Counters;
-use xtask::bench::report::{Circumstances, json, page, text};
+use xtask::bench::report::{Circumstances, Told, page, text};
 use xtask::bench::workloads::Workload;
 
 use crate::planted::Planted;
@@ -49,7 +51,20 @@ fn a_workload_says_what_differs_and_keeps_the_rest() {
     let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     assert_eq!(noop.set, [set("concurrency", "4"), set("batch", "1")]);
     assert_eq!(io.set, [set("batch", "1"), set("concurrency", "99")]);
-    assert_eq!((io.workers, io.noted, io.worker.as_str()), (1, true, "{program} worker"));
+    assert_eq!((io.workers, io.worker.as_str()), (1, "{program} worker"));
+    assert_eq!(ours.settings().unwrap(), "concurrency=4 batch=1; io: batch=1 concurrency=99");
+}
+
+#[test]
+fn one_that_is_like_another_says_only_what_differs() {
+    let list = format!("{ONE}\n[theirs]\nlike = \"ours\"\nset = \"batch=7\"\n[theirs.io]\nset = \"depth=2\"\n");
+    let peers = Peer::read_all(&list).unwrap();
+    let [_, theirs] = peers.as_slice() else { panic!("two peers") };
+    assert_eq!((theirs.title(), theirs.family()), ("theirs", "apium"), "a title is nobody else's");
+    assert_eq!(theirs.part(Workload::Io).unwrap().tasks, 500);
+    assert_eq!(theirs.settings().unwrap(), "concurrency=4 batch=7; io: batch=7 concurrency=99 depth=2");
+    let sentence = refused("[ours]\nlike = \"theirs\"");
+    assert!(sentence.contains("[ours] is like `theirs`, which does not stand above it"), "{sentence}");
 }
 
 #[test]
@@ -112,7 +127,7 @@ fn counters_are_what_redis_did_in_between() {
 #[test]
 fn a_ratio_above_one_is_better_whichever_way_the_measure_goes() {
     let mut figures = Figures::default();
-    for (workload, measure) in [(Workload::Noop, "tasks/s"), (Workload::Latency, "p50 ms")] {
+    for (workload, measure) in [(Workload::Noop, "acked/s"), (Workload::Latency, "p50 ms")] {
         for (peer, family, values) in [
             ("apium", "apium", [40.0, 20.0, 30.0]),
             ("celery", "celery", [10.0, 10.0, 10.0]),
@@ -134,18 +149,53 @@ fn a_ratio_above_one_is_better_whichever_way_the_measure_goes() {
     assert_eq!((latency.ratio_to_limit, latency.best_peer.as_deref()), (Some(2.0), Some("celery")));
     assert_eq!(figures.standing(Workload::Io).ratio_to_celery, None);
 
-    let circumstances = Circumstances { facts: vec![("cores", "2".to_owned())], ..Circumstances::default() };
-    let told = json(&figures, &circumstances);
+    let peers = vec![Told { name: "swift".to_owned(), settings: "concurrency=4".to_owned(), ..Told::default() }];
+    let circumstances = Circumstances { facts: vec![("cores", "2".to_owned())], peers, ..Circumstances::default() };
+    let told = json(&figures, &[], &circumstances);
     for part in [
-        "\"noop\": {\"measure\": \"tasks/s\"",
+        "\"noop\": {\"measure\": \"acked_per_s\"",
+        "\"acked_per_s\": {\"median\": 30.0000, \"min\": 20.0000, \"max\": 40.0000}",
         "\"ratio_to_celery\": 3.0000",
         "\"best_peer\": \"swift\"",
+        "\"settings\": \"concurrency=4\"",
         "\\\"worker\\\"",
     ] {
         assert!(told.contains(part), "{part} is not in {told}");
     }
-    assert!(text(&figures).contains("! swift: its \"worker\" has ended."));
-    assert!(page(&figures, &circumstances).contains("| apium | 30.0 (20.0..40.0) |"));
+    assert!(text(&figures, &[]).contains("! swift: its \"worker\" has ended."));
+    assert!(page(&figures, &[], &circumstances).contains("| apium | 30.0 (20.0..40.0) |"));
+}
+
+#[test]
+fn a_mark_is_told_beside_what_was_found_and_fails_nothing() {
+    let mut figures = Figures::default();
+    let rate = |rate: f64| Ok(vec![("acked/s", rate), ("peak MiB", 41.0)]);
+    for (workload, peer, value) in
+        [(Workload::Noop, "apium", 6_000.0), (Workload::Noop, "celery", 100.0), (Workload::Io, "apium", 4_500.0)]
+    {
+        figures.add(workload, peer, peer, rate(value));
+    }
+    let marks = marks(&figures, Some(5_000.0));
+    let of = |workload: Workload, what: &str| {
+        marks.iter().find(|mark| mark.workload == workload && mark.looks[0].what.contains(what)).unwrap()
+    };
+    let celery = of(Workload::Noop, "celery");
+    assert_eq!((celery.looks[0].asked, celery.looks[0].found), (Asked::Least(60.0), Some(60.0)));
+    assert_eq!(celery.met(), Some(true));
+    assert_eq!(of(Workload::Noop, "peak MiB").met(), Some(false));
+    assert_eq!(of(Workload::Noop, "bullmq").met(), None, "what was not measured is neither met nor missed");
+    let io = of(Workload::Io, "noop");
+    assert_eq!(io.looks.iter().map(|look| look.found).collect::<Vec<_>>(), [Some(0.75), Some(0.9)]);
+    assert_eq!(io.met(), Some(true), "one of the two is enough");
+
+    let told = json(&figures, &marks, &Circumstances::default());
+    assert!(told.contains(
+        "{\"workload\": \"noop\", \"peer\": \"apium\", \"one_of\": [{\"what\": \"acked/s ÷ celery\", \
+         \"at_least\": 60.0000, \"found\": 60.0000}], \"met\": true}"
+    ));
+    let page = page(&figures, &marks, &Circumstances::default());
+    assert!(page.contains("| noop | apium | acked/s ÷ celery ≥ 60.0 | 60.0 | yes |"), "{page}");
+    assert!(page.contains("| noop | apium | peak MiB ≤ 40.0 | 41.0 | no |"), "{page}");
 }
 
 #[test]

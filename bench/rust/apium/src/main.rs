@@ -36,8 +36,9 @@ async fn main() -> ExitCode {
 /// of peers says.
 async fn work() -> Result<(), Mishap> {
     let mut options = WorkerOptions::default();
-    if let Ok(concurrency) = std::env::var("BENCH_CONCURRENCY") {
-        options.concurrency = concurrency.parse()?;
+    match std::env::var("BENCH_CONCURRENCY")?.as_str() {
+        "default" => {}
+        concurrency => options.concurrency = concurrency.parse()?,
     }
     let cores = available_parallelism().map_or(1, NonZero::get);
     let worker = tasks::app().worker(&store::open().await?, options).with_own_threads(cores)?;

@@ -134,7 +134,8 @@ impl Producer {
         let mut right = 0;
         for _ in 0..count {
             let first = step::s(0, self.index());
-            let rest = (1..steps).map(|_| Signature::new("bench.step").kwarg("index", self.index())).collect::<Vec<_>>();
+            let rest =
+                (1..steps).map(|_| Signature::new("bench.step").kwarg("index", self.index())).collect::<Vec<_>>();
             let last: u64 = self.client.send(&chain(std::iter::once(first).chain(rest))).await?.get(PATIENCE).await?;
             right += usize::from(last == steps);
         }

@@ -1,12 +1,11 @@
-//! Takes everything out of the list the way `BENCH_VARIANT` says: pop, register in `unacked` and `unacked_index`, store
-//! and tell the result where there is one, strike from both.
+//! Takes everything out of the list the way `BENCH_VARIANT` says: pop, register in `unacked` and `unacked_index`, append
+//! the line that a task would, store and tell the result where there is one, strike from both.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::sync::Arc;
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::producer::QUEUE;
+use crate::ledger::Ledger;
+use crate::producer::{ID, QUEUE};
 use crate::resp::{Link, Outcome, Reply};
 
 const UNACKED: &[u8] = b"unacked";
@@ -61,6 +60,7 @@ enum Variant {
 /// One connection's part of the work.
 struct Drainer {
     link: Link,
+    ledger: Arc<Ledger>,
     number: usize,
     batch: usize,
     results: bool,
@@ -74,8 +74,7 @@ struct Claimed {
     envelope: Vec<u8>,
 }
 
-/// Drains with as many connections as `BENCH_CONNECTIONS` says, until the list is empty, and notes the times of the
-/// first pop and of the last strike; then stays until it is killed.
+/// Drains with as many connections as `BENCH_CONNECTIONS` says, until the list is empty; then stays until it is killed.
 pub(crate) fn drain() -> Outcome<()> {
     let number = |name: &str, default: usize| std::env::var(name).map_or(Ok(default), |value| value.parse());
     let (connections, batch) = (number("BENCH_CONNECTIONS", 1)?, number("BENCH_BATCH", 1)?);
@@ -88,25 +87,18 @@ pub(crate) fn drain() -> Outcome<()> {
         _ => return Err("BENCH_VARIANT is unbatched, kombu, pipelined, variadic or script".into()),
     };
     let results = std::env::var("BENCH_WORKLOAD").is_ok_and(|workload| workload != "noop");
-    note(0)?;
+    let ledger = Arc::new(Ledger::open("BENCH_LEDGER")?);
     let drainers = (0..connections).map(|number| {
-        thread::spawn(move || Drainer { link: Link::open()?, number, batch, results, tags: 0 }.drain(variant))
+        let ledger = ledger.clone();
+        thread::spawn(move || Drainer { link: Link::open()?, ledger, number, batch, results, tags: 0 }.drain(variant))
     });
     for drainer in drainers.collect::<Vec<_>>() {
         drainer.join().map_err(|_| "a connection's thread has panicked")??;
     }
-    note(1)?;
     // Whoever measures wants to know what this process took.
     loop {
         thread::park();
     }
-}
-
-fn note(index: u64) -> Outcome<()> {
-    let path = std::env::var("BENCH_LEDGER")?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
-    let mut ledger = OpenOptions::new().append(true).create(true).open(path)?;
-    Ok(ledger.write_all(format!("{index} {now}\n").as_bytes())?)
 }
 
 impl Drainer {
@@ -132,15 +124,24 @@ impl Drainer {
     }
 
     fn claimed(&mut self, envelope: Vec<u8>) -> Outcome<Claimed> {
-        let id = String::from_utf8(envelope.get(..36).unwrap_or_default().to_vec())?;
+        let id = String::from_utf8(envelope.get(..ID).unwrap_or_default().to_vec())?;
         Ok(Claimed { tag: self.tag(), key: format!("celery-task-meta-{id}"), envelope })
     }
 
     /// Envelopes popped at once, without being registered.
     fn popped(&mut self, reply: Reply) -> Outcome<Vec<Claimed>> {
         let Reply::List(envelopes) = reply else { return Ok(Vec::new()) };
-        let bytes = envelopes.into_iter().filter_map(|one| if let Reply::Bytes(bytes) = one { Some(bytes) } else { None });
+        let bytes =
+            envelopes.into_iter().filter_map(|one| if let Reply::Bytes(bytes) = one { Some(bytes) } else { None });
         bytes.map(|envelope| self.claimed(envelope)).collect()
+    }
+
+    /// What a task would do first, for each of these.
+    fn note(&self, claimed: &[Claimed]) -> Outcome<()> {
+        for one in claimed {
+            self.ledger.note(index(&one.envelope)?)?;
+        }
+        Ok(())
     }
 
     fn one(&mut self) -> Outcome<Option<Claimed>> {
@@ -155,6 +156,7 @@ impl Drainer {
         let tag = one.tag.as_bytes();
         self.link.ask(&[b"HSET", UNACKED, tag, &one.envelope])?;
         self.link.ask(&[b"ZADD", INDEX, SCORE, tag])?;
+        self.note(std::slice::from_ref(&one))?;
         if self.results {
             let record = record(&one);
             self.link.ask(&[b"SETEX", one.key.as_bytes(), DAY, record.as_bytes()])?;
@@ -173,6 +175,7 @@ impl Drainer {
         let tag = one.tag.as_bytes();
         self.link.say(&[b"MULTI"]).say(&[b"ZADD", INDEX, SCORE, tag]);
         self.link.say(&[b"HSET", UNACKED, tag, &one.envelope]).say(&[b"EXEC"]).flush()?;
+        self.note(std::slice::from_ref(&one))?;
         if self.results {
             let record = record(&one);
             self.link.say(&[b"MULTI"]).say(&[b"SETEX", one.key.as_bytes(), DAY, record.as_bytes()]);
@@ -196,6 +199,7 @@ impl Drainer {
             self.link.say(&[b"HSET", UNACKED, tag, &one.envelope]).say(&[b"ZADD", INDEX, SCORE, tag]);
         }
         self.link.flush()?;
+        self.note(&claimed)?;
         self.say_results(&claimed);
         for one in &claimed {
             let tag = one.tag.as_bytes();
@@ -221,6 +225,7 @@ impl Drainer {
             self.link.word(SCORE).word(&one.tag);
         }
         self.link.flush()?;
+        self.note(&claimed)?;
         self.say_results(&claimed);
         for (verb, key) in [("ZREM", INDEX), ("HDEL", UNACKED)] {
             self.link.command(2 + claimed.len()).word(verb).word(key);
@@ -244,6 +249,7 @@ impl Drainer {
         if claimed.is_empty() {
             return Ok(false);
         }
+        self.note(&claimed)?;
         let (keys, values) = if self.results { (3, 3) } else { (2, 1) };
         self.link.command(3 + keys + values * claimed.len()).word("EVAL").word(SETTLE).word(keys.to_string());
         self.link.word(UNACKED).word(INDEX);
@@ -272,6 +278,11 @@ impl Drainer {
             self.link.say(&[b"PUBLISH", one.key.as_bytes(), record.as_bytes()]);
         }
     }
+}
+
+/// The number that a task would be given.
+fn index(envelope: &[u8]) -> Outcome<u64> {
+    Ok(std::str::from_utf8(envelope.get(..ID).unwrap_or_default())?.parse()?)
 }
 
 /// A result as Celery writes it.

@@ -2,6 +2,8 @@
 //! is remembered. It is no worker: it only sends the commands that one could not do without.
 
 mod drain;
+#[path = "../../ledger.rs"]
+mod ledger;
 mod producer;
 mod resp;
 

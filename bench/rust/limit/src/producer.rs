@@ -9,6 +9,8 @@ const ENVELOPE: usize = 667;
 /// Envelopes, or results, to a round trip.
 const AT_ONCE: u64 = 100;
 
+/// The length of an id, that of a UUID.
+pub(crate) const ID: usize = 36;
 /// The list.
 pub(crate) const QUEUE: &[u8] = b"celery";
 
@@ -36,9 +38,9 @@ pub(crate) fn obey() -> Outcome<()> {
     Ok(())
 }
 
-/// The id that stands at the start of an envelope, always as long as a UUID.
-pub(crate) fn id(index: u64) -> String {
-    format!("{index:036}")
+/// The id that stands at the start of an envelope: the task's number.
+fn id(index: u64) -> String {
+    format!("{index:0ID$}")
 }
 
 fn push(link: &mut Link, next: &mut u64, count: u64, at_once: u64) -> Outcome<u64> {

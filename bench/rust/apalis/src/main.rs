@@ -1,0 +1,70 @@
+//! apalis 1.0 as it is benched: `bench-apalis worker` works, `bench-apalis producer` does what it is told.
+
+#[path = "../../ledger.rs"]
+mod ledger;
+mod producer;
+
+use std::env::var;
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apalis::prelude::*;
+use apalis_redis::{Config, RedisStorage, connect};
+
+use ledger::Ledger;
+
+type Mishap = Box<dyn Error + Send + Sync>;
+
+/// What a task needs.
+struct Desk {
+    ledger: Ledger,
+    /// Whether tasks wait for 10 ms.
+    pause: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let ended = match std::env::args().nth(1).as_deref() {
+        Some("worker") => work().await,
+        Some("producer") => producer::obey().await,
+        _ => Err("say `worker` or `producer`".into()),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench-apalis: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The queue under measurement: results are kept where the workload wants them, else it is as it comes.
+async fn open() -> Result<RedisStorage<u64>, Mishap> {
+    let kept = var("BENCH_WORKLOAD").is_ok_and(|workload| ["stored", "results"].contains(&workload.as_str()));
+    let batch = var("BENCH_BATCH")?.parse()?;
+    let config = Config::default().queue("bench").batch_size(batch).persist_results(kept);
+    Ok(RedisStorage::new(connect(var("BENCH_URL")?).await?).with_config(config))
+}
+
+/// A worker with a batch and a pace of polling as the list of peers says.
+async fn work() -> Result<(), Mishap> {
+    let pause = var("BENCH_WORKLOAD").is_ok_and(|workload| workload == "io");
+    let desk = Arc::new(Desk { ledger: Ledger::open("BENCH_LEDGER")?, pause });
+    let poll = Duration::from_millis(var("BENCH_POLL")?.parse()?);
+    let worker = WorkerBuilder::new("bench")
+        .backend(open().await?.poll_with_interval(poll))
+        .data(desk)
+        .concurrency(var("BENCH_CONCURRENCY")?.parse()?)
+        .build(run);
+    worker.run().await.map_err(|error| format!("the worker has ended: {error}").into())
+}
+
+async fn run(index: u64, desk: Data<Arc<Desk>>) -> Result<u64, BoxDynError> {
+    desk.ledger.note(index)?;
+    if desk.pause {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(index)
+}
