@@ -88,7 +88,8 @@ pub fn bench(root: &Path, words: &[String]) -> Done {
     let programs = install::install(root, &chosen)?;
     let folder = format!("apium-bench-{}", std::process::id());
     let memory = Path::new(MEMORY);
-    let guardian = Guardian::new(if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }.join(folder))?;
+    let memory = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    let guardian = Guardian::new(memory.join(&folder), install::cache(root).join(&folder))?;
     let spinners = machine::spinners(&guardian);
     if spinners.is_empty() {
         eprintln!("The cores are not kept awake (no `chrt -i`): what waits for an idle one looks slower.");

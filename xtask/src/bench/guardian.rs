@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::shell::Failure;
 
-/// Reads `+ GROUP` and `- GROUP`; at the end of its input kills the groups it still knows, and removes the folder `$1`.
+/// Reads `+ GROUP` and `- GROUP`; at the end of its input kills the groups it still knows, and removes the folders.
 const SCRIPT: &str = r#"
 groups=
 while read -r sign group; do
@@ -22,10 +22,10 @@ while read -r sign group; do
   groups=$kept
 done
 for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
-rm -rf -- "$1"
+rm -rf -- "$@"
 "#;
 
-/// Starts programs, and holds the folder they work in.
+/// Starts programs, and holds the folders they work in.
 #[derive(Clone)]
 pub(crate) struct Guardian {
     inner: Arc<Inner>,
@@ -33,6 +33,7 @@ pub(crate) struct Guardian {
 
 struct Inner {
     folder: PathBuf,
+    disk: PathBuf,
     shell: Mutex<Option<(Child, ChildStdin)>>,
 }
 
@@ -44,28 +45,35 @@ pub(crate) struct Group {
 }
 
 impl Guardian {
-    /// One with a folder of its own, which goes with it.
+    /// One with two folders of its own, which go with it: one in memory where there is such a place, one on a disk.
     ///
     /// # Errors
-    /// When the folder or the shell cannot be made.
-    pub(crate) fn new(folder: PathBuf) -> Result<Self, Failure> {
-        fs::create_dir_all(&folder)
-            .map_err(|error| Failure::new(format!("cannot make {}: {error}.", folder.display())))?;
+    /// When a folder or the shell cannot be made.
+    pub(crate) fn new(folder: PathBuf, disk: PathBuf) -> Result<Self, Failure> {
+        for made in [&folder, &disk] {
+            fs::create_dir_all(made)
+                .map_err(|error| Failure::new(format!("cannot make {}: {error}.", made.display())))?;
+        }
         let mut shell = Command::new("sh")
             .args(["-c", SCRIPT, "sh"])
-            .arg(&folder)
+            .args([&folder, &disk])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .process_group(0)
             .spawn()
             .map_err(|error| Failure::new(format!("`sh` could not be started: {error}.")))?;
         let orders = shell.stdin.take().ok_or_else(|| Failure::new("the shell has no input."))?;
-        Ok(Self { inner: Arc::new(Inner { folder, shell: Mutex::new(Some((shell, orders))) }) })
+        Ok(Self { inner: Arc::new(Inner { folder, disk, shell: Mutex::new(Some((shell, orders))) }) })
     }
 
-    /// Its folder.
+    /// Its folder for ledgers and logs.
     pub(crate) fn folder(&self) -> &Path {
         &self.inner.folder
+    }
+
+    /// Its folder for what a peer keeps on a disk.
+    pub(crate) fn disk(&self) -> &Path {
+        &self.inner.disk
     }
 
     /// Starts a program in a group of its own.

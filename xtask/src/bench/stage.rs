@@ -75,14 +75,14 @@ impl<'a> Stage<'a> {
         let folder = guardian.folder();
         let redis = if part.url.starts_with("redis:") { Some(Redis::start(server, guardian)?) } else { None };
         for stale in ["bench.db", "bench.db-wal", "bench.db-shm"] {
-            drop(std::fs::remove_file(folder.join(stale)));
+            drop(std::fs::remove_file(guardian.disk().join(stale)));
         }
         let (ledger, sent, log) = (folder.join("ledger"), folder.join("sent"), folder.join("log"));
         let mut surroundings = part.set.clone();
         let port = redis.as_ref().map_or(0, |redis| redis.port);
         surroundings.extend([
             ("port".to_owned(), port.to_string()),
-            ("folder".to_owned(), folder.display().to_string()),
+            ("disk".to_owned(), guardian.disk().display().to_string()),
             ("program".to_owned(), program.executable.display().to_string()),
             ("python".to_owned(), program.executable.display().to_string()),
             ("workload".to_owned(), workload.name().to_owned()),

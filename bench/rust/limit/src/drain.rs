@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::ledger::Ledger;
 use crate::producer::{ID, QUEUE};
@@ -12,8 +13,6 @@ const UNACKED: &[u8] = b"unacked";
 const INDEX: &[u8] = b"unacked_index";
 /// How long a result is kept, as by default in Celery.
 const DAY: &[u8] = b"86400";
-/// When the visibility of what is popped began; a constant is as good as the time.
-const SCORE: &[u8] = b"1790000000";
 
 /// Pop and register, in one step: a worker that dies in between loses nothing. The tags come from outside.
 const POP: &[u8] = b"local got = redis.call('RPOP', KEYS[1], #ARGV - 1) \
@@ -117,6 +116,12 @@ impl Drainer {
         }
     }
 
+    /// The score of what is popped now: when its visibility begins, as kombu writes it.
+    fn score() -> Outcome<String> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        Ok(format!("{}.{:06}", now.as_secs(), now.subsec_micros()))
+    }
+
     /// A fresh tag, as long as a UUID.
     fn tag(&mut self) -> String {
         self.tags += 1;
@@ -153,9 +158,9 @@ impl Drainer {
 
     fn unbatched(&mut self) -> Outcome<bool> {
         let Some(one) = self.one()? else { return Ok(false) };
-        let tag = one.tag.as_bytes();
+        let (tag, score) = (one.tag.as_bytes(), Self::score()?);
         self.link.ask(&[b"HSET", UNACKED, tag, &one.envelope])?;
-        self.link.ask(&[b"ZADD", INDEX, SCORE, tag])?;
+        self.link.ask(&[b"ZADD", INDEX, score.as_bytes(), tag])?;
         self.note(std::slice::from_ref(&one))?;
         if self.results {
             let record = record(&one);
@@ -172,8 +177,8 @@ impl Drainer {
         let Reply::List(reply) = self.link.ask(&[b"BRPOP", QUEUE, b"0.05"])? else { return Ok(false) };
         let Some(Reply::Bytes(envelope)) = reply.into_iter().nth(1) else { return Ok(false) };
         let one = self.claimed(envelope)?;
-        let tag = one.tag.as_bytes();
-        self.link.say(&[b"MULTI"]).say(&[b"ZADD", INDEX, SCORE, tag]);
+        let (tag, score) = (one.tag.as_bytes(), Self::score()?);
+        self.link.say(&[b"MULTI"]).say(&[b"ZADD", INDEX, score.as_bytes(), tag]);
         self.link.say(&[b"HSET", UNACKED, tag, &one.envelope]).say(&[b"EXEC"]).flush()?;
         self.note(std::slice::from_ref(&one))?;
         if self.results {
@@ -194,9 +199,10 @@ impl Drainer {
         if claimed.is_empty() {
             return Ok(false);
         }
+        let score = Self::score()?;
         for one in &claimed {
             let tag = one.tag.as_bytes();
-            self.link.say(&[b"HSET", UNACKED, tag, &one.envelope]).say(&[b"ZADD", INDEX, SCORE, tag]);
+            self.link.say(&[b"HSET", UNACKED, tag, &one.envelope]).say(&[b"ZADD", INDEX, score.as_bytes(), tag]);
         }
         self.link.flush()?;
         self.note(&claimed)?;
@@ -220,9 +226,10 @@ impl Drainer {
         for one in &claimed {
             self.link.word(&one.tag).word(&one.envelope);
         }
+        let score = Self::score()?;
         self.link.command(2 + 2 * claimed.len()).word("ZADD").word(INDEX);
         for one in &claimed {
-            self.link.word(SCORE).word(&one.tag);
+            self.link.word(&score).word(&one.tag);
         }
         self.link.flush()?;
         self.note(&claimed)?;
@@ -240,7 +247,7 @@ impl Drainer {
     fn script(&mut self) -> Outcome<bool> {
         let tags: Vec<String> = (0..self.batch).map(|_| self.tag()).collect();
         self.link.command(7 + tags.len()).word("EVAL").word(POP).word("3").word(QUEUE).word(UNACKED).word(INDEX);
-        self.link.word(SCORE);
+        self.link.word(Self::score()?);
         for tag in &tags {
             self.link.word(tag);
         }

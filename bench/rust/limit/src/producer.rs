@@ -1,6 +1,8 @@
 //! Puts envelopes of 667 bytes into the list that kombu would, one a round trip or a hundred, and reads results.
 
 use std::io::stdin;
+use std::thread::sleep;
+use std::time::Duration;
 
 use crate::resp::{Link, Outcome, Reply};
 
@@ -9,6 +11,8 @@ const ENVELOPE: usize = 667;
 /// Envelopes, or results, to a round trip.
 const AT_ONCE: u64 = 100;
 
+/// Before results that were not there are asked for again.
+const AGAIN: Duration = Duration::from_millis(1);
 /// The length of an id, that of a UUID.
 pub(crate) const ID: usize = 36;
 /// The list.
@@ -72,6 +76,10 @@ fn fetch(link: &mut Link, count: u64) -> Outcome<u64> {
         let Some(Reply::List(found)) = link.flush()?.pop() else { return Err("MGET gave no list".into()) };
         let missing = asked.iter().zip(found).filter(|(_, reply)| matches!(reply, Reply::Nothing));
         waiting.extend(missing.map(|(index, _)| *index));
+        if waiting.len() > from {
+            // Not all of them are there: who asks at once again only keeps Redis from its work.
+            sleep(AGAIN);
+        }
     }
     Ok(count)
 }
