@@ -25,7 +25,8 @@ pub(crate) struct Program {
 
 /// Where peers are built: `target/bench`, or where `APIUM_BENCH_CACHE` says.
 pub(crate) fn cache(root: &Path) -> PathBuf {
-    std::env::var_os("APIUM_BENCH_CACHE").map_or_else(|| root.join("target/bench"), PathBuf::from)
+    let named = std::env::var_os("APIUM_BENCH_CACHE").map_or_else(|| root.join("target/bench"), PathBuf::from);
+    std::path::absolute(&named).unwrap_or(named)
 }
 
 /// The programs there are, and why the others are not, by what they are built from.

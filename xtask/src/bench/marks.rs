@@ -64,7 +64,7 @@ const MARKS: [Set; 17] = [
     (Results, OURS, &[(Figure::Times("celery"), Least(40.0))]),
     (Results, OURS, &[(Figure::Times("bullmq"), Least(2.0))]),
     (Results, OURS, &[(Figure::Own("peak MiB"), Most(40.0))]),
-    (Results, DURABLE, &[(Figure::Own("acked/s"), Least(10_000.0))]),
+    (Results, DURABLE, &[(Figure::Own("fetched/s"), Least(10_000.0))]),
     (Latency, OURS, &[(Figure::Own("p50 ms"), Most(1.0))]),
     (Latency, OURS, &[(Figure::Own("p99 ms"), Most(3.0))]),
     (Io, OURS, &[(Figure::OfNoop, Least(0.9)), (Figure::OfRoom, Least(0.9))]),

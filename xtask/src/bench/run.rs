@@ -103,7 +103,10 @@ impl Run<'_> {
         let rate = |count: usize, end: Duration| real(count) / end.saturating_sub(first).as_secs_f64();
         let mut measures = Vec::new();
         measures.extend(fetched.map(|at| ("fetched/s", rate(tasks, at.max(drained)))));
-        measures.extend([("acked/s", rate(tasks, drained)), ("run/s", rate(ledger.seen(), last))]);
+        if self.part.claimed.is_some() {
+            measures.push(("acked/s", rate(tasks, drained)));
+        }
+        measures.push(("run/s", rate(ledger.seen(), last)));
         measures.extend([("lost", real(ledger.lost(tasks))), ("doubled", real(ledger.doubled()))]);
         let each = 1.0 / real(tasks);
         measures.extend([("peak MiB", mebibytes(memory.peak)), ("worker µs/task", micros(cpu) * each)]);
