@@ -25,6 +25,8 @@ const PACE: u32 = 20_000;
 /// How long an idle worker is left alone first, and then watched.
 const SETTLED: Duration = Duration::from_secs(3);
 const WATCHED: Duration = Duration::from_secs(3);
+/// How long after their instant the first delayed task may run: apalis 1.0 falls asleep now and then, for 30 s.
+const OVERDUE: Duration = Duration::from_secs(40);
 /// How long sending delayed messages may take, where the list sets no `lead`.
 const LEAD: u64 = 5;
 /// A clock that was set by more than this during a run has spoilt it, which is then played again, so often at most.
@@ -78,7 +80,9 @@ impl Run<'_> {
             Workload::Single => self.sending(&mut stage, "single"),
             Workload::Bulk => self.sending(&mut stage, "send"),
         }?;
-        measures.push(("tasks", real(self.part.tasks)));
+        if ![Workload::Startup, Workload::Idle].contains(&self.workload) {
+            measures.push(("tasks", real(self.part.tasks)));
+        }
         Ok(measures)
     }
 
@@ -88,6 +92,8 @@ impl Run<'_> {
         stage.order(&format!("{order} {tasks}"))?;
         stage.all_waiting(tasks)?;
         let (before, beside) = (counters(stage)?, self.watch(stage));
+        let sender = [stage.producer.group.id()];
+        let sending = watch::cpu(&sender);
         stage.start_workers()?;
         if fetch {
             stage.producer.begin("fetch")?;
@@ -110,6 +116,9 @@ impl Run<'_> {
         measures.extend([("lost", real(ledger.lost(tasks))), ("doubled", real(ledger.doubled()))]);
         let each = 1.0 / real(tasks);
         measures.extend([("peak MiB", mebibytes(memory.peak)), ("worker µs/task", micros(cpu) * each)]);
+        if fetch {
+            measures.push(("sender µs/task", micros(watch::cpu(&sender).saturating_sub(sending)) * each));
+        }
         if stage.redis.is_some() {
             measures.extend(asked(done, each));
         }
@@ -155,7 +164,7 @@ impl Run<'_> {
             let late = sent.at.saturating_sub(due).as_secs_f64();
             return Err(Failure::new(format!("the sending took {late:.1} s longer than its `lead`; raise that.")));
         }
-        stage.until_run(tasks + 1, due.saturating_sub(now()) + Duration::from_secs(20))?;
+        stage.until_run(tasks + 1, due.saturating_sub(now()) + OVERDUE)?;
         let memory = watch::memory(&stage.worker_groups());
         let ledger = stage.ledger.read()?;
         let late = ledger.after(due, 1);

@@ -57,10 +57,12 @@ fn a_workload_says_what_differs_and_keeps_the_rest() {
 
 #[test]
 fn one_that_is_like_another_says_only_what_differs() {
-    let list = format!("{ONE}\n[theirs]\nlike = \"ours\"\nset = \"batch=7\"\n[theirs.io]\nset = \"depth=2\"\n");
+    let list = format!(
+        "{ONE}\n[theirs]\ntitle = \"Theirs\"\nlike = \"ours\"\nset = \"batch=7\"\n[theirs.io]\nset = \"depth=2\"\n"
+    );
     let peers = Peer::read_all(&list).unwrap();
     let [_, theirs] = peers.as_slice() else { panic!("two peers") };
-    assert_eq!((theirs.title(), theirs.family()), ("theirs", "apium"), "a title is nobody else's");
+    assert_eq!((theirs.title(), theirs.family()), ("Theirs", "apium"));
     assert_eq!(theirs.part(Workload::Io).unwrap().tasks, 500);
     assert_eq!(theirs.settings().unwrap(), "concurrency=4 batch=7; io: batch=7 concurrency=99 depth=2");
     let sentence = refused("[ours]\nlike = \"theirs\"");
