@@ -4,18 +4,18 @@
 //! process groups that a guardian ends with the bench.
 
 pub mod figures;
-mod guardian;
+pub(crate) mod guardian;
 mod install;
 pub mod json;
 pub mod ledger;
-mod machine;
+pub(crate) mod machine;
 pub mod marks;
 pub mod peers;
 pub mod redis;
 pub mod report;
 mod run;
 mod stage;
-mod watch;
+pub(crate) mod watch;
 pub mod workloads;
 
 use std::fs;

@@ -32,6 +32,9 @@ const PROGRAMS: [Program; 5] = [
 const BROWSER: [Program; 2] =
     [Program { name: "chromium", package: "chromium" }, Program { name: "chromedriver", package: "chromium-driver" }];
 
+/// What counts instructions.
+const COUNTER: [Program; 1] = [Program { name: "valgrind", package: "valgrind" }];
+
 /// Installs what is missing and says where the tests find it; a prepared machine is left untouched.
 ///
 /// # Errors
@@ -53,10 +56,23 @@ pub fn browser(root: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
     venvs::ensure(root, "flower", &python)
 }
 
-/// The Debian packages this machine lacks of these, and Python.
+/// Installs valgrind where it is missing, and says where it is.
+///
+/// # Errors
+/// As [`setup`].
+pub fn valgrind() -> Result<PathBuf, Failure> {
+    install(&lacked(&COUNTER))?;
+    find("valgrind").ok_or_else(|| lacking(&["valgrind"]))
+}
+
+/// The Debian packages this machine lacks of these.
+fn lacked(programs: &[Program]) -> Vec<&'static str> {
+    programs.iter().filter(|program| find(program.name).is_none()).map(|program| program.package).collect()
+}
+
+/// The same, and Python.
 fn missing(programs: &[Program]) -> Vec<&'static str> {
-    let mut packages: Vec<&str> =
-        programs.iter().filter(|program| find(program.name).is_none()).map(|program| program.package).collect();
+    let mut packages = lacked(programs);
     if capable_python().is_none() {
         packages.push("python3-venv");
     }
@@ -96,7 +112,7 @@ fn is_root() -> bool {
 
 fn lacking(packages: &[&str]) -> Failure {
     Failure::new(format!(
-        "the tests need software this machine lacks; install the Debian packages {} (or your \
+        "this needs software that this machine lacks; install the Debian packages {} (or your \
          system's equivalents) as root and run this again.",
         packages.join(" ")
     ))

@@ -71,8 +71,9 @@ impl Compression {
     ///
     /// # Errors
     /// One sentence, when it was not compiled in.
+    #[allow(unused, unreachable_code, reason = "with every feature off, all that is left is the refusal")]
     pub fn pack(self, plain: &[u8]) -> Result<Vec<u8>, String> {
-        let packed = match self {
+        let packed: std::io::Result<Vec<u8>> = match self {
             #[cfg(feature = "gzip")]
             Self::Gzip => {
                 let level = flate2::Compression::default();
@@ -99,6 +100,7 @@ impl Compression {
     ///
     /// # Errors
     /// One sentence: it is larger, is no such stream, ends too early, or its compression was not compiled in.
+    #[allow(unused, unreachable_code, reason = "with every feature off, all that is left is the refusal")]
     pub fn unpack(self, packed: &[u8], most: usize) -> Result<Vec<u8>, String> {
         let mut reader: Box<dyn Read + '_> = match self {
             #[cfg(feature = "gzip")]
@@ -153,6 +155,7 @@ pub(crate) fn too_large(most: usize) -> String {
     format!("it is larger unpacked than largest_body allows, {most} bytes")
 }
 
+#[allow(dead_code, reason = "for those of the features that read in one go")]
 fn drained(reader: &mut dyn Read) -> std::io::Result<Vec<u8>> {
     let mut packed = Vec::new();
     reader.read_to_end(&mut packed).map(|_| packed)

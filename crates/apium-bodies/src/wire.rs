@@ -24,6 +24,7 @@ pub struct WireBodies {
 
 /// Why a body was not opened.
 enum Refusal {
+    #[allow(dead_code, reason = "only what is signed is read and then not believed")]
     NotAccepted(String),
     Unreadable(String),
 }

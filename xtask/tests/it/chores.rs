@@ -15,7 +15,9 @@ fn help_names_every_chore() {
         let output = xtask(&words);
         assert!(output.status.success());
         let text = String::from_utf8(output.stdout).unwrap();
-        for chore in ["ci", "fmt", "lint", "tidy", "test", "docs", "setup", "chaos", "fuzz", "bench"] {
+        for chore in
+            ["ci", "fmt", "lint", "tidy", "test", "docs", "setup", "chaos", "fuzz", "bench", "instructions", "scale"]
+        {
             assert!(text.contains(&format!("\n  {chore} ")), "{chore} is not in:\n{text}");
         }
     }
@@ -33,6 +35,10 @@ fn a_wrong_command_line_is_answered_with_a_sentence_and_code_2() {
         &["chaos", "--minutes", "0"],
         &["chaos", "--tasks", "9"],
         &["chaos", "much"],
+        &["instructions", "dance"],
+        &["instructions", "--rounds", "0"],
+        &["scale", "--axis", "dance"],
+        &["scale", "--rounds"],
     ] {
         let output = xtask(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}");
