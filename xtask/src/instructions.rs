@@ -167,7 +167,7 @@ impl Counter {
         fs::create_dir_all(&profiles).map_err(|error| cannot("make", &profiles, &error))?;
         let program = lean::example(root, "instructions")?;
         let folder = std::env::temp_dir().join(format!("apium-instructions-{}", std::process::id()));
-        Ok(Self { program, valgrind, profiles, guardian: Guardian::new(folder)?, redis: None })
+        Ok(Self { program, valgrind, profiles, guardian: Guardian::new(folder.clone(), folder)?, redis: None })
     }
 
     /// Instructions a task.

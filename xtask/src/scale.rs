@@ -46,7 +46,8 @@ pub fn scale(root: &Path, words: &[String]) -> Done {
         Failure::new("`redis-server` is missing: `apt-get install redis-server`, or `cargo xtask setup`.")
     })?;
     let program = lean::example(root, "scale")?;
-    let guardian = Guardian::new(std::env::temp_dir().join(format!("apium-scale-{}", std::process::id())))?;
+    let folder = std::env::temp_dir().join(format!("apium-scale-{}", std::process::id()));
+    let guardian = Guardian::new(folder.clone(), folder)?;
     let spinners = machine::spinners(&guardian);
     let (began, load) = (Instant::now(), machine::load());
     let mut ladders = Vec::new();
