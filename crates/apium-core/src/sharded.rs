@@ -18,6 +18,7 @@ mod shard;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use crate::broker::{Broker, Disposition, Outgoing, Settlement};
 use crate::error::BackendError;
@@ -36,6 +37,8 @@ pub struct Sharded {
     shards: Vec<Shard>,
     owned: HashMap<String, usize>,
     patterns: Vec<(Rule, usize)>,
+    /// How long what crosses is ours, in milliseconds.
+    lease_millis: AtomicU64,
 }
 
 impl Sharded {
@@ -45,7 +48,13 @@ impl Sharded {
     /// # Errors
     /// One sentence when two shards have one name or are one store, or when a queue is named twice.
     pub fn new(home: Arc<dyn Broker>, further: Vec<(Shard, Vec<String>)>) -> Result<Self, BackendError> {
-        let mut sharded = Self { shards: vec![Shard::new(HOME, home)], owned: HashMap::new(), patterns: Vec::new() };
+        let mut sharded = Self {
+            shards: vec![Shard::new(HOME, home)],
+            owned: HashMap::new(),
+            patterns: Vec::new(),
+            lease_millis: AtomicU64::default(),
+        };
+        sharded.heed(crossing::LEASE);
         for (shard, queues) in further {
             sharded.add(shard, queues).map_err(BackendError::Broken)?;
         }

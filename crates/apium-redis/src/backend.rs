@@ -36,6 +36,9 @@ pub struct RedisSettings {
     pub sentinel: SentinelSettings,
     /// How results, parts of chords and saved groups are compressed here, and opened. Default: not at all.
     pub bodies: Arc<dyn Bodies>,
+    /// Whether a Redis that is out of reach is no error yet when it is opened, but only once something is asked of it.
+    /// Default false.
+    pub may_be_away: bool,
 }
 
 /// Broker, fleet and result store on one Redis database. Clones share their connections.
@@ -104,8 +107,16 @@ impl RedisBackend {
                 bindings: Mutex::default(),
             }),
         };
-        backend.inspect().await?;
-        backend.begin_to_watch().await?;
+        let met = async {
+            backend.inspect().await?;
+            backend.begin_to_watch().await
+        };
+        match met.await {
+            Err(error) if error.is_transient() && backend.inner.settings.may_be_away => {
+                tracing::warn!(%error, "opened while it is out of reach; it is asked again when it is needed");
+            }
+            met => met?,
+        }
         if address.moves() {
             tokio::spawn(sentinel::watch(Arc::downgrade(&backend.inner), address));
         }
@@ -221,6 +232,7 @@ impl Default for RedisSettings {
             clock: Arc::new(SystemClock),
             sentinel: SentinelSettings::default(),
             bodies: Arc::new(PlainBodies),
+            may_be_away: false,
         }
     }
 }

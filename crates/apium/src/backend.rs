@@ -10,6 +10,8 @@ use apium_core::{BackendError, Bodies, Broker, ResultStore};
 use apium_redis::{RedisBackend, RedisSettings, SentinelSettings};
 use apium_sqlite::{SqliteBackend, SqliteSettings};
 
+use crate::shards::{ShardSettings, check_shards, over};
+
 /// A broker and a result store, open.
 #[derive(Clone)]
 pub struct Backend {
@@ -33,22 +35,26 @@ pub struct BackendSettings {
     pub create: bool,
     /// How bodies are packed and which are accepted. Default: Celery's, JSON alone, whatever it is compressed with.
     pub bodies: Arc<dyn Bodies>,
+    /// Further stores, each with the queues that live there instead of in the broker; the broker is then the home of
+    /// all else. Default: none.
+    pub shards: Vec<ShardSettings>,
 }
 
 impl Default for BackendSettings {
     fn default() -> Self {
         let bodies = Arc::new(WireBodies::default());
         let sentinel = SentinelSettings::default();
-        Self { visibility_timeout: Duration::from_hours(1), sentinel, create: true, bodies }
+        Self { visibility_timeout: Duration::from_hours(1), sentinel, create: true, bodies, shards: Vec::new() }
     }
 }
 
 impl fmt::Debug for BackendSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { visibility_timeout, create, .. } = self;
+        let Self { visibility_timeout, create, shards, .. } = self;
         f.debug_struct("BackendSettings")
             .field("visibility_timeout", visibility_timeout)
             .field("create", create)
+            .field("shards", shards)
             .finish_non_exhaustive()
     }
 }
@@ -70,18 +76,32 @@ pub async fn open_with(
     results: Option<&str>,
     settings: BackendSettings,
 ) -> Result<Backend, BackendError> {
-    let first = one(broker, &settings).await?;
+    check_shards(&settings.shards)?;
+    let first = one(broker, &settings, false).await?;
     let results = match results {
-        Some(url) if url != broker => one(url, &settings).await?.1,
+        Some(url) if url != broker => one(url, &settings, false).await?.1,
         _ => first.1,
     };
-    Ok(Backend { broker: first.0, results, bodies: settings.bodies })
+    let broker = if settings.shards.is_empty() { first.0 } else { sharded(first.0, &settings).await? };
+    Ok(Backend { broker, results, bodies: settings.bodies })
+}
+
+/// The broker with its shards. One that is out of reach now need not be when it is asked for something: the others go on
+/// without it.
+async fn sharded(home: Arc<dyn Broker>, settings: &BackendSettings) -> Result<Arc<dyn Broker>, BackendError> {
+    let mut shards = Vec::new();
+    for shard in &settings.shards {
+        let named = |error: BackendError| BackendError::Broken(format!("shard {}: {error}", shard.name));
+        shards.push((shard.clone(), one(&shard.url, settings, true).await.map_err(named)?.0));
+    }
+    over(home, shards)
 }
 
 /// The two ports of one store.
 type Ports = (Arc<dyn Broker>, Arc<dyn ResultStore>);
 
-async fn one(url: &str, settings: &BackendSettings) -> Result<Ports, BackendError> {
+/// `may_be_away`: whether it is opened also while it is out of reach.
+async fn one(url: &str, settings: &BackendSettings, may_be_away: bool) -> Result<Ports, BackendError> {
     check_url(url)?;
     if let Some(path) = sqlite_path(url) {
         let settings = SqliteSettings { create: settings.create, ..SqliteSettings::default() };
@@ -92,7 +112,7 @@ async fn one(url: &str, settings: &BackendSettings) -> Result<Ports, BackendErro
     }
     let (visibility_timeout, bodies) = (settings.visibility_timeout, settings.bodies.clone());
     let sentinel = settings.sentinel.clone();
-    let settings = RedisSettings { visibility_timeout, sentinel, bodies, ..RedisSettings::default() };
+    let settings = RedisSettings { visibility_timeout, sentinel, bodies, may_be_away, ..RedisSettings::default() };
     RedisBackend::connect(url, settings).await.map(both)
 }
 

@@ -39,6 +39,7 @@
 
 mod app;
 mod backend;
+mod shards;
 
 pub mod isolation;
 pub mod prelude;
@@ -55,3 +56,4 @@ pub use apium_sql as sql;
 pub use apium_worker::{Inline, Stop, Vitals, Worker, WorkerError, WorkerOptions};
 pub use app::App;
 pub use backend::{Backend, BackendSettings, check_url, holds_login, is_memory, open, open_with, redact};
+pub use shards::{ShardSettings, check_shards};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use apium::{Backend, Inline};
+use apium::{Backend, BackendSettings, Inline};
 
 use super::Invocation;
 use crate::failure::Failure;
@@ -18,7 +18,8 @@ impl Invocation {
         let stored = if self.settings.switch("task_store_eager_result") {
             self.connect().await?
         } else {
-            apium::open_with("memory://", None, self.settings.backend()?).await?
+            apium::open_with("memory://", None, BackendSettings { shards: Vec::new(), ..self.settings.backend()? })
+                .await?
         };
         Ok(Backend { broker: Arc::new(self.inline(&stored)), ..stored })
     }

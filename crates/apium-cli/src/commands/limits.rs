@@ -113,7 +113,11 @@ pub(crate) async fn set(invocation: Invocation) -> Result<ExitCode, Failure> {
     }
     limit.check(&name).map_err(Failure::usage)?;
     // Also before the first worker has made the store.
-    invocation.connect().await?.broker.limits().set_limit(&name, &limit).await?;
+    let broker = invocation.connect().await?.broker;
+    broker.limits().set_limit(&name, &limit).await?;
+    if limit.holds_up() && broker.shards().len() > 1 && !name.starts_with("queue:") {
+        say(&format!("each shard counts for itself: where tasks under {name} are in several, each allows as much"));
+    }
     if invocation.json {
         output::json(&json!({"set": name}))?;
     } else {

@@ -13,6 +13,7 @@ use axum::http::HeaderValue;
 use super::level;
 use super::node::node_name;
 use super::routing;
+use super::shards;
 use super::table::Kind;
 
 /// The most of a wrong value that is quoted, in characters.
@@ -62,6 +63,7 @@ impl Kind {
             Self::Routes => routing::rules(text).map(drop),
             Self::Queues => routing::queues(text).map(drop),
             Self::Schedules => routing::schedules(text, &Zone::UTC).map(drop),
+            Self::Shards => shards::shards(text).map(drop),
             Self::Zone => hold(Zone::named(text).is_ok(), "the name of a time zone, such as Europe/Madrid", text),
             Self::Switch => hold(matches!(text, "true" | "false" | "1" | "0"), "true or false", text),
             Self::Rate => hold(rate_limit(text).is_some(), "a rate limit, such as 10/s, 100/m or 1/h", text),

@@ -5,6 +5,7 @@ mod level;
 mod manual;
 mod node;
 mod routing;
+mod shards;
 mod sources;
 mod table;
 mod values;

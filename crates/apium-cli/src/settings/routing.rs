@@ -14,7 +14,7 @@ use crate::failure::Failure;
 
 /// Whether the setting is a table, which keeps its order.
 pub(super) fn is_table(kind: Kind) -> bool {
-    matches!(kind, Kind::Routes | Kind::Queues | Kind::Schedules)
+    matches!(kind, Kind::Routes | Kind::Queues | Kind::Schedules | Kind::Shards)
 }
 
 /// The text of a value of `apium.toml`: a path as it is, a table as JSON.
@@ -89,7 +89,8 @@ impl Settings {
     }
 }
 
-fn read<T, E: Display>(text: &str, parse: impl Fn(&str) -> Result<T, E>) -> Result<T, String> {
+/// What a text says, or the file it names.
+pub(super) fn read<T, E: Display>(text: &str, parse: impl Fn(&str) -> Result<T, E>) -> Result<T, String> {
     if text.trim_start().starts_with(['{', '[', '(']) {
         return parse(text).map_err(|error| format!("cannot be used: {error}"));
     }

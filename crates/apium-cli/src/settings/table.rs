@@ -86,6 +86,8 @@ pub(crate) enum Kind {
     Queues,
     /// Celery's `beat_schedule`, likewise.
     Schedules,
+    /// The further shards, likewise; shown without passwords.
+    Shards,
     /// The IANA name of a time zone.
     Zone,
     /// `true` or `false`.

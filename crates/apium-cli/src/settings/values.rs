@@ -15,6 +15,7 @@ use super::check::quoted;
 use super::level;
 use super::manual::manual;
 use super::node::node_name;
+use super::shards;
 use super::sources::Origin;
 use super::table::{Kind, Scope, Setting};
 use crate::failure::Failure;
@@ -85,6 +86,12 @@ impl Settings {
                 )));
             }
         }
+        if let Some(shard) = self.shards()?.iter().find(|shard| shard.is_memory()) {
+            let name = &shard.name;
+            return Err(Failure::usage(format!(
+                "the shard {name} cannot be memory:// here, which nobody else can see"
+            )));
+        }
         Ok(())
     }
 
@@ -152,6 +159,7 @@ impl Settings {
                 password: self.text("sentinel_password").map(ToOwned::to_owned),
             },
             bodies: Arc::new(WireBodies::new(self.bodies()).map_err(Failure::usage)?),
+            shards: self.shards()?,
         })
     }
 
@@ -190,6 +198,7 @@ impl Settings {
                 };
                 let shown = match setting.kind {
                     Kind::Secret => "***".to_owned(),
+                    Kind::Shards => shards::shown(&value.text),
                     _ if plain => value.text.clone(),
                     _ => redact(&value.text),
                 };

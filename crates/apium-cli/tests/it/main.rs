@@ -46,6 +46,7 @@ mod sending;
 mod sentinel;
 mod server;
 mod settings;
+mod sharding;
 mod shares;
 mod size;
 mod stopping;

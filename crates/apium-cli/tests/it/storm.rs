@@ -28,7 +28,7 @@ fn sent_and_read_by_real_celery_through_redis() {
         let depths = backend.broker.depths(&["celery".to_owned()]).await.unwrap();
         depths.iter().all(|depth| depth.ready + depth.delayed + depth.claimed == 0)
     };
-    let killed = rage(&place, || {
+    let killed = rage(&place, "celery", || {
         // The sender is done when it has printed the ids, which it does at its end.
         if sender.as_mut().is_some_and(Running::has_ended) {
             sent = sender.take().unwrap().ended().printed();

@@ -30,10 +30,10 @@ pub(crate) struct Killed {
     gone: u64,
 }
 
-/// Works until `done`, killing a worker every second and starting another in its place; returns who was killed.
-pub(crate) fn rage(place: &Place, mut done: impl FnMut() -> bool) -> Vec<Killed> {
+/// Works on these queues until `done`, killing a worker every second and starting another in its place; returns who was killed.
+pub(crate) fn rage(place: &Place, queues: &str, mut done: impl FnMut() -> bool) -> Vec<Killed> {
     let mut killed = Vec::new();
-    let mut workers: Vec<Running> = (0..WORKERS).map(|number| start(place, number)).collect();
+    let mut workers: Vec<Running> = (0..WORKERS).map(|number| start(place, queues, number)).collect();
     let (began, mut last) = (Instant::now(), Instant::now());
     for number in (0..WORKERS).cycle() {
         while last.elapsed() < BETWEEN_KILLS && !done() {
@@ -47,7 +47,7 @@ pub(crate) fn rage(place: &Place, mut done: impl FnMut() -> bool) -> Vec<Killed>
         let since = micros();
         workers[number].kill();
         killed.push(Killed { process: workers[number].id(), since, gone: micros() });
-        workers[number] = start(place, number);
+        workers[number] = start(place, queues, number);
     }
     eprintln!("done {:.1} s after the workers started; {} workers killed", began.elapsed().as_secs_f64(), killed.len());
     for mut worker in workers {
@@ -92,9 +92,9 @@ pub(crate) fn patience() -> String {
     SOON.as_secs().to_string()
 }
 
-fn start(place: &Place, number: usize) -> Running {
+fn start(place: &Place, queues: &str, number: usize) -> Running {
     let (name, slots, lease) = (format!("storm{number}@%h"), SLOTS.to_string(), LEASE.to_string());
-    let words = ["worker", "-n", &name, "-c", &slots, "--lease", &lease, "-Q", "celery", "-l", "warning"];
+    let words = ["worker", "-n", &name, "-c", &slots, "--lease", &lease, "-Q", queues, "-l", "warning"];
     place.start(Program::Probe, &words)
 }
 

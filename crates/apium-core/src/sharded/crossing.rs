@@ -8,6 +8,7 @@
 //! What is carried is the message byte for byte, in an envelope that Celery's peers could read: a Python worker that puts
 //! back what was left behind must not stumble over it.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -29,8 +30,9 @@ pub const CROSSING: &str = "apium.to.";
 /// Messages carried at once.
 const AT_ONCE: usize = 100;
 
-/// How long what is being carried is ours, should we die; more than the longest silence of a store.
-const LEASE: Duration = Duration::from_secs(30);
+/// How long what is being carried is ours, should we die, or as long as the lease of a worker that asks for less. Who
+/// carries for longer does no harm: another finds the key.
+pub(super) const LEASE: Duration = Duration::from_secs(6);
 
 /// How long whoever has caused something to cross waits for its arrival. It is safe long before.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -137,7 +139,7 @@ impl Sharded {
             return Ok(0);
         }
         let broker = &self.shards[from].broker;
-        let found = broker.claim(&Claim { queues: &queues, max: AT_ONCE, lease: LEASE }).await?;
+        let found = broker.claim(&Claim { queues: &queues, max: AT_ONCE, lease: self.lease() }).await?;
         let taken = found.len();
         if taken == 0 {
             return Ok(0);
@@ -153,6 +155,16 @@ impl Sharded {
         // What was put back is not to be taken up at once again.
         let later = arrived.into_iter().find_map(|arrived| arrived.err().filter(BackendError::is_transient));
         later.map_or(Ok(taken), Err)
+    }
+
+    fn lease(&self) -> Duration {
+        Duration::from_millis(self.lease_millis.load(Ordering::Relaxed))
+    }
+
+    /// What workers ask for.
+    pub(super) fn heed(&self, lease: Duration) {
+        let millis = u64::try_from(lease.min(LEASE).as_millis()).unwrap_or(u64::MAX);
+        self.lease_millis.store(millis, Ordering::Relaxed);
     }
 
     fn passage(&self, delivery: &Delivery) -> Result<Passage, BackendError> {

@@ -25,6 +25,7 @@ impl Sharded {
     /// Claims from shard after shard, in the order of their queues, until there is enough; the consumer turns that order
     /// from claim to claim, so that none is starved.
     pub(super) async fn claim_in(&self, line: Line, claim: &Claim<'_>) -> Result<Vec<Delivery>, BackendError> {
+        self.heed(claim.lease);
         let dealt = self.by_place(claim.queues);
         if let Some(only) = dealt.only() {
             let shard = &self.shards[only];

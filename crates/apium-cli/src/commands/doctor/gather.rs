@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use apium_core::Broker;
 use apium_core::broadcast::{Broadcast, Topic};
 use apium_core::inspection::{Facts, Inspection};
+use apium_core::sharded::CROSSING;
 use apium_protocol::RawJson;
 use apium_protocol::control::Command;
 use apium_protocol::event::EventMessage;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::seen::{Peer, Running, Seen};
+use super::seen::{Misplaced, Peer, Running, Seen};
 use crate::arguments;
 use crate::commands::Invocation;
 use crate::commands::remote::{PATIENCE, Question, strict};
@@ -35,6 +37,11 @@ pub(super) async fn gather(invocation: &Invocation) -> Result<Seen, Failure> {
     let elsewhere = backend.results.home() != backend.broker.home();
     let results = if elsewhere { Some(examine(backend.results.inspection()).await?) } else { None };
     let broker = examine(backend.broker.inspection()).await?;
+    let mut shards = Vec::new();
+    for shard in backend.broker.shards() {
+        shards.push((shard.name().to_owned(), examine(shard.broker().inspection()).await?));
+    }
+    let misplaced = misplaced(&*backend.broker, &shards);
     let examined = Instant::now();
     let broadcast = backend.broker.broadcast();
     let mut ear = broadcast.listen(&[Topic::Event("worker.*".to_owned())]).await?;
@@ -65,7 +72,23 @@ pub(super) async fn gather(invocation: &Invocation) -> Result<Seen, Failure> {
     for peer in &mut peers {
         peer.ahead = ahead.get(&peer.node).copied();
     }
-    Ok(Seen { broker, results, peers, answers, visibility_timeout })
+    Ok(Seen { broker, results, shards, misplaced, peers, answers, visibility_timeout })
+}
+
+/// What waits where nobody looks for it: its queue was given to another shard.
+fn misplaced(broker: &dyn Broker, shards: &[(String, Facts)]) -> Vec<Misplaced> {
+    let mut found = Vec::new();
+    for (at, (shard, facts)) in shards.iter().enumerate() {
+        for (queue, messages) in facts.queues.iter().filter(|(queue, ready)| *ready > 0 && !queue.starts_with(CROSSING))
+        {
+            let lives = broker.shard_of(queue);
+            if lives != at {
+                let lives = shards.get(lives).map(|(name, _)| name.clone()).unwrap_or_default();
+                found.push(Misplaced { queue: queue.clone(), messages: *messages, shard: shard.clone(), lives });
+            }
+        }
+    }
+    found
 }
 
 async fn examine(inspection: Option<&dyn Inspection>) -> Result<Facts, Failure> {

@@ -8,11 +8,12 @@ use serde_json::Value;
 use super::Check;
 use super::Severity::{Error, Warning};
 use super::gather::BEAT;
-use super::seen::{Seen, names};
+use super::seen::{Misplaced, Seen, names};
 
 const ROUTING: &str = "https://docs.celeryq.dev/en/stable/userguide/routing.html";
 const BEATS: &str = "https://docs.celeryq.dev/en/stable/userguide/periodic-tasks.html#starting-the-scheduler";
 const WORKERS: &str = "https://docs.celeryq.dev/en/stable/userguide/workers.html";
+const SHARDS: &str = "docs/SHARDS.md";
 const DATA: &str = "https://docs.celeryq.dev/en/stable/userguide/tasks.html#data-locality";
 
 /// Larger messages hold up the store and everyone who shares it.
@@ -57,6 +58,13 @@ pub(super) const CHECKS: &[Check] = &[
         fix: "store the content elsewhere and send where it is",
         see: DATA,
     },
+    Check {
+        name: "misplaced_messages",
+        severity: Error,
+        look: misplaced,
+        fix: "give the queue back to that shard until it is empty, then move it",
+        see: SHARDS,
+    },
     Check { name: "two_beats", severity: Error, look: beats, fix: "stop all but one celery beat", see: BEATS },
 ];
 
@@ -92,6 +100,14 @@ fn unbound(seen: &Seen) -> Option<String> {
     (seen.broker.whole && !found.is_empty()).then(|| {
         format!("{} is consumed but bound to no exchange: what is sent through its exchange is lost", names(&found))
     })
+}
+
+fn misplaced(seen: &Seen) -> Option<String> {
+    let told = |Misplaced { queue, messages, shard, lives }: &Misplaced| {
+        format!("{messages} messages of {queue} wait in the shard {shard}, but it lives in {lives}")
+    };
+    let found: Vec<_> = seen.misplaced.iter().map(told).collect();
+    (!found.is_empty()).then(|| format!("{}: nobody looks for them there", found.join("; ")))
 }
 
 fn large(seen: &Seen) -> Option<String> {

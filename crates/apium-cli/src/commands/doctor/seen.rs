@@ -15,12 +15,24 @@ pub(super) struct Seen {
     pub(super) broker: Facts,
     /// The result store, where it is another.
     pub(super) results: Option<Facts>,
+    /// Where queues are sharded, each store by its shard's name, the home first; `broker` has what is in all of them.
+    pub(super) shards: Vec<(String, Facts)>,
+    /// What waits where its queue does not live any more.
+    pub(super) misplaced: Vec<Misplaced>,
     /// Who answers to remote control.
     pub(super) peers: Vec<Peer>,
     /// How often each name answered to one ping, those of beats among them.
     pub(super) answers: BTreeMap<String, usize>,
     /// After how long we put back what a Python worker holds, in seconds.
     pub(super) visibility_timeout: f64,
+}
+
+/// Messages in a shard, of a queue that lives in another.
+pub(super) struct Misplaced {
+    pub(super) queue: String,
+    pub(super) messages: u64,
+    pub(super) shard: String,
+    pub(super) lives: String,
 }
 
 /// One worker.
@@ -62,9 +74,12 @@ impl Seen {
         (!found.is_empty()).then(|| names(&found))
     }
 
-    /// The broker and, where it is another, the result store.
-    pub(super) fn stores(&self) -> impl Iterator<Item = &Facts> {
-        std::iter::once(&self.broker).chain(&self.results)
+    /// The broker, its further shards, and, where it is another, the result store; each by what it is called.
+    pub(super) fn stores(&self) -> impl Iterator<Item = (String, &Facts)> {
+        let kind = |facts: &Facts| facts.store.kind.to_owned();
+        let one = std::iter::once(&self.broker).chain(&self.results).map(move |facts| (kind(facts), facts));
+        let further = self.shards.iter().skip(1);
+        one.chain(further.map(move |(name, facts)| (format!("{} of the shard {name}", kind(facts)), facts)))
     }
 
     /// Every queue that somebody consumes.
@@ -106,10 +121,11 @@ impl Seen {
     /// For machines.
     pub(super) fn summary(&self) -> Value {
         let store = |facts: &Facts| json!({"kind": facts.store.kind, "version": facts.store.version});
-        let (looked_at, _) = self.stores().last().map(|facts| facts.results).unwrap_or_default();
+        let (looked_at, _) = self.results.as_ref().unwrap_or(&self.broker).results;
         json!({
             "broker": store(&self.broker),
             "results": self.results.as_ref().map(store),
+            "shards": self.shards.iter().map(|(name, _)| name).collect::<Vec<_>>(),
             "workers": self.peers.iter().map(|peer| &peer.node).collect::<Vec<_>>(),
             "queues": self.broker.queues.len(),
             "messages": self.broker.messages.len(),

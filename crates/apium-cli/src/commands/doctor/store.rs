@@ -58,46 +58,44 @@ const fn check(
 }
 
 fn evicting(seen: &Seen, limited: bool) -> Option<String> {
-    let evicts = |facts: &&Facts| {
+    let evicts = |(_, facts): &(String, &Facts)| {
         let policy = facts.store.eviction.as_deref();
         policy.is_some_and(|policy| policy != "noeviction") && facts.store.memory_limit.is_some() == limited
     };
-    let facts = seen.stores().find(evicts)?;
+    let (name, facts) = seen.stores().find(evicts)?;
     let policy = facts.store.eviction.as_deref().unwrap_or_default();
     Some(match facts.store.memory_limit {
         Some(limit) => format!(
-            "{} throws keys away ({policy}) once it uses {} MiB: waiting tasks, results or counts of chords",
-            facts.store.kind,
+            "{name} throws keys away ({policy}) once it uses {} MiB: waiting tasks, results or counts of chords",
             limit >> 20
         ),
-        None => format!(
-            "{} would throw keys away ({policy}) if it had a memory limit, or reached one it does not tell",
-            facts.store.kind
-        ),
+        None => {
+            format!("{name} would throw keys away ({policy}) if it had a memory limit, or reached one it does not tell")
+        }
     })
 }
 
 fn nearly_full(seen: &Seen) -> Option<String> {
-    seen.stores().find_map(|facts| {
+    seen.stores().find_map(|(name, facts)| {
         let share = (facts.store.memory_used * 100).checked_div(facts.store.memory_limit?)?;
-        (share >= NEARLY_FULL).then(|| format!("{} uses {share} % of the memory it may use", facts.store.kind))
+        (share >= NEARLY_FULL).then(|| format!("{name} uses {share} % of the memory it may use"))
     })
 }
 
 fn trouble(seen: &Seen) -> Option<String> {
-    let facts = seen.stores().find(|facts| facts.store.trouble.is_some())?;
+    let (name, facts) = seen.stores().find(|(_, facts)| facts.store.trouble.is_some())?;
     let trouble = facts.store.trouble.as_deref().unwrap_or_default();
-    Some(format!("{} could not write to its disk the last time it tried: {trouble}", facts.store.kind))
+    Some(format!("{name} could not write to its disk the last time it tried: {trouble}"))
 }
 
 fn not_kept(seen: &Seen) -> Option<String> {
-    let facts = seen.stores().find(|facts| facts.store.durability == Durability::None)?;
-    Some(format!("{} keeps nothing on disk: every waiting task is gone when it restarts", facts.store.kind))
+    let (name, _) = seen.stores().find(|(_, facts)| facts.store.durability == Durability::None)?;
+    Some(format!("{name} keeps nothing on disk: every waiting task is gone when it restarts"))
 }
 
 fn snapshots(seen: &Seen) -> Option<String> {
-    let facts = seen.stores().find(|facts| facts.store.durability == Durability::Snapshots)?;
-    Some(format!("{} keeps snapshots only: a crash loses the tasks since the last one", facts.store.kind))
+    let (name, _) = seen.stores().find(|(_, facts)| facts.store.durability == Durability::Snapshots)?;
+    Some(format!("{name} keeps snapshots only: a crash loses the tasks since the last one"))
 }
 
 fn orphans(seen: &Seen) -> Option<String> {
@@ -124,6 +122,6 @@ fn dead(seen: &Seen) -> Option<String> {
 }
 
 fn for_ever(seen: &Seen) -> Option<String> {
-    let (looked_at, kept) = seen.stores().map(|facts| facts.results).find(|(_, kept)| *kept > 0)?;
+    let (looked_at, kept) = seen.stores().map(|(_, facts)| facts.results).find(|(_, kept)| *kept > 0)?;
     Some(format!("{kept} of {looked_at} stored results looked at never expire: the store fills up"))
 }

@@ -24,6 +24,16 @@ pub(super) const GROUND: &[Setting] = &[
         kind: Kind::Url,
     },
     Setting {
+        key: "shards",
+        short: None,
+        env: &["APIUM_SHARDS"],
+        default: None,
+        value: "FILE",
+        help: "Further servers and the queues that live there instead of in the broker: in apium.toml a table for each, such as [shards.two] with url = \"redis://…\" and queues = [\"imports\", \"mail.*\"]; or the path of a file with the same in JSON. The same for every program. See docs/SHARDS.md",
+        scope: Scope::All,
+        kind: Kind::Shards,
+    },
+    Setting {
         key: "master_name",
         short: None,
         env: &["APIUM_MASTER_NAME"],

@@ -1,0 +1,245 @@
+//! Queues on two Redis servers: chains go to and fro under kills, stock Celery sends and works on either, and one server
+//! that is down holds up nobody on the other.
+
+use std::time::Duration;
+
+use apium::{App, Backend, BackendSettings, ShardSettings, Signature};
+use apium_core::broker::QueueDepth;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use crate::diary::attempts_of;
+use crate::peer::{Python, our_worker};
+use crate::place::{Place, Program};
+use crate::poll::{SOON, alone, until};
+use crate::running::Running;
+use crate::server::Server;
+use crate::storming::{judge, rage};
+
+/// How many chains, and how long each of their tasks takes, in seconds.
+const CHAINS: usize = 1_500;
+const EACH: f64 = 0.01;
+
+/// Two servers, and the queues `two` and `two.*` on the second.
+struct Pair {
+    home: Server,
+    two: Server,
+}
+
+impl Pair {
+    fn start() -> Self {
+        Self { home: Server::start(), two: Server::start() }
+    }
+
+    /// The second keeps what it is told across a kill.
+    fn durable() -> Self {
+        Self { home: Server::start(), two: Server::with(&["--appendonly", "yes", "--appendfsync", "always"]) }
+    }
+
+    fn place(&self) -> Place {
+        let shards = json!({"second": {"url": self.two.url(), "queues": ["two", "two.*"]}});
+        Place::on(&self.home.url()).with("APIUM_SHARDS", &shards.to_string())
+    }
+
+    async fn open(&self) -> Backend {
+        let queues = vec!["two".to_owned(), "two.*".to_owned()];
+        let shards = vec![ShardSettings { name: "second".to_owned(), url: self.two.url(), queues }];
+        let settings = BackendSettings { shards, ..BackendSettings::default() };
+        apium::open_with(&self.home.url(), None, settings).await.unwrap()
+    }
+
+    /// A stock Celery that sends to, or works on, one of them; its results are where everybody's are.
+    fn python(&self, broker: &Server, arguments: &[&str]) -> std::process::Command {
+        let conf = json!({"result_backend": self.home.url()}).to_string();
+        let mut command = Python::with_celery("5.7").command(&broker.url(), arguments);
+        command.env("APIUM_CONF", conf).env("APIUM_OTHER", self.two.url());
+        command
+    }
+}
+
+fn note(queue: &str, id: &str) -> Signature {
+    Signature::new("probe.note").arg(1).arg(EACH).immutable().queue(queue).task_id(id)
+}
+
+fn left(depth: &QueueDepth) -> u64 {
+    depth.ready + depth.delayed + depth.claimed
+}
+
+#[test]
+fn chains_to_and_fro_lose_nothing_while_workers_are_killed() {
+    let _alone = alone();
+    let pair = Pair::start();
+    let place = pair.place();
+    let runtime = Runtime::new().unwrap();
+    let backend = runtime.block_on(pair.open());
+    let client = App::new("sender").client(&backend);
+    let ids: Vec<[String; 3]> = (0..CHAINS).map(|n| ["a", "b", "c"].map(|step| format!("{step}{n}"))).collect();
+    runtime.block_on(async {
+        for (number, [a, b, c]) in ids.iter().enumerate() {
+            let (near, far) = if number % 2 == 0 { ("celery", "two") } else { ("two", "celery") };
+            client.send(&note(near, a).then(note(far, b)).then(note(near, c))).await.unwrap();
+        }
+    });
+    let is_empty = async || backend.broker.depths(&[]).await.unwrap().iter().all(|depth| left(depth) == 0);
+    let killed = rage(&place, "celery,two", || runtime.block_on(is_empty()));
+    let tasks: Vec<&str> = ids.iter().flatten().map(String::as_str).collect();
+    judge(&place, &tasks, &killed);
+    runtime.block_on(async {
+        for [a, _, c] in [&ids[0], &ids[CHAINS - 1]] {
+            for id in [a, c] {
+                assert_eq!(client.pending(id).get::<i64>(SOON).await.unwrap(), 1, "{id}");
+            }
+        }
+    });
+    for server in [&pair.home, &pair.two] {
+        let mut look = server.look();
+        assert_eq!(look.ask::<u64>(&["HLEN", "unacked"]), 0);
+        // What was carried by one that was killed leaves the key it crossed under, for a day.
+        let keys: Vec<String> = look.ask(&["KEYS", "apium:unique:*"]);
+        assert!(keys.len() < CHAINS / 4, "{} keys are left", keys.len());
+        assert!(keys.iter().all(|key| look.ask::<i64>(&["TTL", key]) > 0), "{keys:?}");
+    }
+}
+
+#[test]
+fn what_is_on_the_other_server_goes_on_while_one_is_down() {
+    let mut pair = Pair::durable();
+    let place = pair.place();
+    let mut worker = our_worker(&place, &["-Q", "celery,two", "--lease", "2"]);
+    let echo = |queue: &str| {
+        let asked = ["call", "probe.echo", "-a", "[7]", "--wait", "--queue", queue];
+        place.run(Program::Probe, &asked)
+    };
+    assert_eq!(echo("two").printed(), "7");
+    assert_eq!(echo("celery").printed(), "7");
+    pair.two.kill();
+    worker.until_says("a shard cannot be used");
+    let sentence = echo("two").sentence();
+    assert!(sentence.contains("shard second: ") && !sentence.contains("home"), "{sentence}");
+    for _ in 0..3 {
+        assert_eq!(echo("celery").printed(), "7");
+    }
+    // One that starts now works as well.
+    let mut late = place.start(Program::Probe, &["worker", "-n", "late@%h", "-Q", "celery,two", "--lease", "2"]);
+    late.until_says("opened while it is out of reach");
+    late.until_says("Ctrl-C stops.");
+    late.until_says("a shard cannot be used");
+    let runtime = Runtime::new().unwrap();
+    let home = runtime.block_on(apium::open(&pair.home.url(), None)).unwrap();
+    let chain = note("celery", "first").then(note("two", "second"));
+    runtime.block_on(async {
+        // Routes know nothing of shards: whoever runs the first step sends the second where it lives.
+        let client = App::new("sender").client(&home);
+        client.send(&chain).await.unwrap();
+        client.pending("first").get::<i64>(SOON).await.unwrap();
+    });
+    let crossing = || runtime.block_on(home.broker.depths(&["apium.to.second".to_owned()])).unwrap()[0].ready;
+    until("the second step to wait for its server", || (crossing() == 1).then_some(()));
+    assert_eq!(worker.stop().code, Some(0), "a stop does not wait for it either");
+    pair.two.start_again();
+    late.until_says("the shard answers again");
+    let second = runtime.block_on(App::new("sender").client(&home).pending("second").get::<i64>(SOON));
+    assert_eq!((second.unwrap(), attempts_of(&place, "second").len()), (1, 1));
+    assert_eq!(crossing(), 0);
+    assert_eq!(echo("two").printed(), "7");
+    assert_eq!(late.stop().code, Some(0));
+}
+
+#[test]
+fn stock_celery_sends_to_each_server_and_works_on_either() {
+    let pair = Pair::start();
+    let place = pair.place();
+    let worker = our_worker(&place, &["-Q", "celery,two"]);
+    let send = "import sys; from app import app; \
+                print(app.send_task('probe.echo', [3], queue=sys.argv[1]).get(timeout=30))";
+    for (server, queue) in [(&pair.home, "celery"), (&pair.two, "two")] {
+        assert_eq!(Running::start(pair.python(server, &["-c", send, queue])).ended().printed(), "3");
+    }
+    // The same from one application: the connection says which server.
+    let both = "import os; from app import app; from kombu import Connection\n\
+                with Connection(os.environ['APIUM_OTHER']) as other:\n    \
+                    sent = [app.send_task('probe.echo', [1]), app.send_task('probe.echo', [2], queue='two', connection=other)]\n\
+                print([result.get(timeout=30) for result in sent])";
+    assert_eq!(Running::start(pair.python(&pair.home, &["-c", both])).ended().printed(), "[1, 2]");
+    let mut python = pair.python(&pair.two, &["-m", "celery", "-A", "app", "worker", "-P", "solo", "-Q", "two.py"]);
+    let mut python = Running::start({
+        python.args(["--without-gossip", "--without-mingle", "-l", "INFO"]);
+        python
+    });
+    python.until_says("ready.");
+    let sum = Runtime::new().unwrap().block_on(async {
+        let first = Signature::new("probe.echo").arg(4);
+        let chain = first.then(Signature::new("app.add").arg(5).queue("two.py"));
+        let sent = App::new("sender").client(&pair.open().await).send(&chain).await.unwrap();
+        sent.get::<i64>(Duration::from_secs(30)).await.unwrap()
+    });
+    assert_eq!(sum, 9);
+    assert_eq!(worker.stop().code, Some(0));
+}
+
+#[test]
+fn commands_look_at_both() {
+    let pair = Pair::start();
+    let place = pair.place();
+    for queue in ["celery", "two", "two.x"] {
+        place.run(Program::Probe, &["call", "probe.echo", "-a", "[1]", "--queue", queue]).printed();
+    }
+    let known = place.run(Program::Apium, &["queues", "--json"]).json();
+    let ready: Vec<(&str, u64)> = known
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|told| (told["queue"].as_str().unwrap(), told["ready"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(ready, [("celery", 1), ("two", 1), ("two.x", 1)]);
+    assert_eq!(pair.two.look().ask::<u64>(&["LLEN", "two.x"]), 1);
+    let purged = place.run(Program::Apium, &["purge", "two.x", "--force", "--json"]).json();
+    assert_eq!(purged, json!({"two.x": 1}));
+    let worker = our_worker(&place, &["-Q", "celery,two"]);
+    place.run(Program::Probe, &["call", "probe.reject", "--queue", "two"]).printed();
+    place.run(Program::Probe, &["call", "probe.reject"]).printed();
+    let letters = || place.run(Program::Apium, &["dead", "list", "--json"]).json().as_array().unwrap().clone();
+    until("two dead letters", || (letters().len() == 2).then_some(()));
+    let of_two = letters().into_iter().find(|letter| letter["queue"] == "two").unwrap();
+    let id = of_two["id"].as_str().unwrap();
+    place.run(Program::Apium, &["dead", "replay", id]).printed();
+    until("it to be given up again", || {
+        letters().iter().any(|letter| letter["id"] != id && letter["queue"] == "two").then_some(())
+    });
+    let told = place.run(Program::Apium, &["limits", "set", "task:probe.echo", "--concurrency", "2"]);
+    assert!(told.stderr.contains("each shard counts for itself"), "{told:?}");
+    assert!(pair.two.look().ask::<u64>(&["HLEN", "apium:limits"]) == 1);
+    let status: Value = place.run(Program::Apium, &["status", "--json"]).json();
+    assert!(status.to_string().contains("ours@"), "{status}");
+    assert_eq!(worker.stop().code, Some(0));
+    pair.two.look().ask::<u64>(&["LPUSH", "celery", "left behind"]);
+    pair.two.look().ask::<u64>(&["SADD", "_kombu.binding.celery", "celery\u{6}\u{16}\u{6}\u{16}celery"]);
+    let findings = place.run(Program::Apium, &["doctor", "--json"]);
+    assert!(findings.stdout.contains("misplaced_messages"), "{findings:?}");
+}
+
+#[test]
+fn a_wrong_table_is_one_sentence_and_shows_no_password() {
+    let place = Place::new();
+    let table = "[shards.two]\nurl = \"redis://:s3cret@h/0\"\nqueues = [\"a\", \"b.*\"]\n";
+    let file = place.file("good.toml", table);
+    let shown = place.run(Program::Apium, &["settings", "--config", file.to_str().unwrap()]).printed();
+    assert!(
+        shown.contains("shards = two: redis://***@h/0 for a, b.* (from") || shown.contains(":***@h/0 for a, b.*"),
+        "{shown}"
+    );
+    assert!(!shown.contains("s3cret"), "{shown}");
+    for (further, told) in [
+        (
+            "[shards.three]\nurl = \"redis://:s3cret@g/0\"\nqueues = [\"a\"]\n",
+            "the queue a is given to the shards twice",
+        ),
+        ("[shards.three]\nurl = \"rdis://:s3cret@g/0\"\nqueues = [\"c\"]\n", "rdis:// is not known to Apium"),
+        ("[shards.three]\nurl = \"redis://:s3cret@g/0\"\nqueue = [\"c\"]\n", "its url and queues"),
+        ("[shards.home]\nurl = \"redis://:s3cret@g/0\"\nqueues = [\"c\"]\n", "two shards are named home"),
+    ] {
+        let file = place.file("bad.toml", format!("{table}{further}"));
+        let sentence = place.run(Program::Apium, &["queues", "--config", file.to_str().unwrap()]).refusal();
+        assert!(sentence.contains(told) && !sentence.contains("s3cret"), "{sentence}");
+    }
+}
