@@ -90,7 +90,10 @@ fn a_wrong_setting_is_one_sentence_that_says_where_it_stands() {
         assert!(sentence.contains(told), "{name}: {sentence}");
     }
     for (file, told) in [
-        ("concurency = 2", "concurency in apium.toml is not a setting; known are broker, result_backend, shards, master_name"),
+        (
+            "concurency = 2",
+            "concurency in apium.toml is not a setting; known are broker, result_backend, shards, master_name",
+        ),
         ("concurrency = 1.5", "concurrency must be a whole number from 1 to 10000, not \"1.5\" (from apium.toml)"),
         ("lease = -1", "lease must be a number of seconds from 1 to 3600, not \"-1\" (from apium.toml)"),
         ("broker = {url = 1}", "broker in apium.toml must be a plain value"),
