@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use super::workloads::Workload;
 
+/// The measure that says what share of the cores went to anything but the bench.
+pub const OTHERS: &str = "others %";
+
 /// What several rounds gave for one measure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spread {
@@ -114,6 +117,13 @@ impl Figures {
     #[must_use]
     pub fn row(&self, workload: Workload, peer: &str) -> Option<&Row> {
         self.rows.get(&workload)?.iter().find(|row| row.peer == peer)
+    }
+
+    /// The greatest share of the cores that others had in a run, in per cent.
+    #[must_use]
+    pub fn disturbed(&self) -> Option<f64> {
+        let rows = self.rows.values().flatten();
+        rows.filter_map(|row| row.spread(OTHERS)).map(|spread| spread.max).max_by(f64::total_cmp)
     }
 
     /// How we stand.

@@ -17,6 +17,7 @@ pub fn json(figures: &Figures, marks: &[Mark], circumstances: &Circumstances) ->
     let whole = [
         ("command", quoted(&circumstances.command)),
         ("circumstances", object(facts)),
+        ("others_percent_worst", number(figures.disturbed())),
         ("peers", object(settings)),
         ("workloads", object(workloads)),
         ("marks", list(marks.iter().map(mark))),

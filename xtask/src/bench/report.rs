@@ -22,6 +22,8 @@ the same run varies from hour to hour. A ratio above 1 means that Apium is the b
 own peak, and `worker µs/task` the time of all of them on the cores from the first task on. `others %` is the share of all
 cores that went to anything but the bench. `tasks` is how many there were: more for a fast peer, so that a drain lasts.
 ";
+/// From what share of the cores on others have spoilt a run, in per cent.
+const QUIET: f64 = 10.0;
 /// What is said above the marks.
 const MARKS: &str = "What was promised, beside what this run found. No run fails by them.";
 /// And below the run's own facts.
@@ -69,7 +71,18 @@ pub fn text(figures: &Figures, marks: &[Mark]) -> String {
         }
     }
     let _ = write!(page, "\nThe marks\n{}", aligned(&compared(marks)));
+    page.extend(warning(figures).map(|warning| format!("\n{warning}\n")));
     page
+}
+
+/// What a reader has to be told where the machine had other work.
+fn warning(figures: &Figures) -> Option<String> {
+    let worst = figures.disturbed().filter(|worst| *worst > QUIET)?;
+    Some(format!(
+        "This machine was busy with other work: it had up to {} % of the cores during a run. Do not quote these figures; \
+         repeat the run on a quiet machine.",
+        figure(worst)
+    ))
 }
 
 /// A table in columns of one width each.
@@ -105,6 +118,7 @@ fn ruled(table: &[Vec<String>], words: usize) -> String {
 #[must_use]
 pub fn page(figures: &Figures, marks: &[Mark], circumstances: &Circumstances) -> String {
     let mut page = String::from(FOREWORD);
+    page.extend(warning(figures).map(|warning| format!("\n**{warning}**\n")));
     let _ = writeln!(page, "\n## The marks\n\n{MARKS}\n\n{}", ruled(&compared(marks), 3));
     let _ = writeln!(page, "## The run\n");
     for (name, value) in &circumstances.facts {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::figures::OTHERS;
 use super::guardian::Guardian;
 use super::install::Program;
 use super::ledger::percentile;
@@ -122,7 +123,7 @@ impl Run<'_> {
         if stage.redis.is_some() {
             measures.extend(asked(done, each));
         }
-        measures.push(("others %", beside.share(&self.groups(stage))));
+        measures.push((OTHERS, beside.share(&self.groups(stage))));
         Ok(measures)
     }
 
@@ -146,7 +147,7 @@ impl Run<'_> {
         let ledger = stage.ledger.read()?;
         let (late, lost) = (ledger.behind(&sent), ledger.lost(tasks + 1));
         let mut measures = percentiles(&late);
-        measures.extend([("lost", real(lost)), ("others %", beside.share(&self.groups(stage)))]);
+        measures.extend([("lost", real(lost)), (OTHERS, beside.share(&self.groups(stage)))]);
         Ok(measures)
     }
 
@@ -172,7 +173,7 @@ impl Run<'_> {
         let (lost, doubled) = (ledger.lost(tasks + 1), ledger.doubled());
         let mut measures = percentiles(&late);
         measures.extend([("early", real(early)), ("lost", real(lost)), ("doubled", real(doubled))]);
-        measures.extend([("peak MiB", mebibytes(memory.peak)), ("others %", beside.share(&self.groups(stage)))]);
+        measures.extend([("peak MiB", mebibytes(memory.peak)), (OTHERS, beside.share(&self.groups(stage)))]);
         Ok(measures)
     }
 
@@ -192,7 +193,7 @@ impl Run<'_> {
             ("ms", took / real(count)),
             ("lost", real(lost)),
             ("doubled", real(doubled)),
-            ("others %", beside.share(&self.groups(stage))),
+            (OTHERS, beside.share(&self.groups(stage))),
         ])
     }
 
@@ -242,7 +243,7 @@ impl Run<'_> {
         if stage.redis.is_some() {
             measures.extend(asked(done, each));
         }
-        measures.push(("others %", beside.share(&self.groups(stage))));
+        measures.push((OTHERS, beside.share(&self.groups(stage))));
         Ok(measures)
     }
 

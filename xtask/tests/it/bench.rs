@@ -195,7 +195,11 @@ fn a_mark_is_told_beside_what_was_found_and_fails_nothing() {
         "{\"workload\": \"noop\", \"peer\": \"apium\", \"one_of\": [{\"what\": \"acked/s ÷ celery\", \
          \"at_least\": 60.0000, \"found\": 60.0000}], \"met\": true}"
     ));
+    let quiet = page(&figures, &marks, &Circumstances::default());
+    figures.add(Workload::Io, "apium", "apium", Ok(vec![("others %", 35.0)]));
     let page = page(&figures, &marks, &Circumstances::default());
+    let busy = "**This machine was busy with other work: it had up to 35.0 %";
+    assert!(page.contains(busy) && !quiet.contains("busy"), "{page}");
     assert!(page.contains("| noop | apium | acked/s ÷ celery ≥ 60.0 | 60.0 | yes |"), "{page}");
     assert!(page.contains("| noop | apium | peak MiB ≤ 40.0 | 41.0 | no |"), "{page}");
 }
