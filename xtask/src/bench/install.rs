@@ -106,8 +106,9 @@ fn locked(lock: &str, name: &str) -> String {
     while let Some(line) = lines.next() {
         let Some(package) = line.strip_prefix("name = \"").and_then(|rest| rest.strip_suffix('"')) else { continue };
         let version = lines.next().and_then(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
-        let ours = package.starts_with(stem) || package == "redis";
-        if let Some(version) = version.filter(|_| ours && !package.starts_with("bench-")) {
+        // Apium's own crates are one version, that of the commit.
+        let ours = (package.starts_with(stem) && !package.starts_with("apium-")) || package == "redis";
+        if let Some(version) = version.filter(|_| ours) {
             told.push(format!("{package} {version}"));
         }
     }
