@@ -8,16 +8,16 @@
 --       one list, for each message of which there is more to tell, its place among all, 1 if it was handed out before,
 --       and whose lease on it ran out; then for each list that had any its place and its messages.
 
--- Whether there is anything from this place on; Lua can hand over some thousand arguments at once.
-local function any(from)
-  for first = from, #KEYS, 4000 do
-    if redis.call('EXISTS', unpack(KEYS, first, math.min(first + 3999, #KEYS))) > 0 then return true end
+-- Whether there is anything in these places; Lua can hand over some thousand arguments at once.
+local function any(from, upto)
+  for first = from, upto, 4000 do
+    if redis.call('EXISTS', unpack(KEYS, first, math.min(first + 3999, upto))) > 0 then return true end
   end
   return false
 end
 
 -- An idle worker asks every few seconds: that costs next to nothing, however many queues there are.
-if not any(5) then return { {}, {} } end
+if not any(5, #KEYS) then return { {}, {} } end
 
 local unacked, index, redelivered, deaths = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 -- What is popped must have somewhere to go: should these be of another type, the script ends here.
@@ -41,7 +41,8 @@ local function failed(place, fault)
   return only_it
 end
 
-for queue = 1, queues do
+-- One look for all: mostly nothing waits for its time, and then a worker of many queues need not ask for each.
+for queue = 1, any(5, 4 + queues) and queues or 0 do
   local first = 4 + queues + queue
   local lists = {
     ['0'] = KEYS[first],
@@ -54,7 +55,7 @@ for queue = 1, queues do
 end
 
 -- Only messages that are not due yet.
-if not any(5 + queues) then return answer end
+if not any(5 + queues, #KEYS) then return answer end
 
 -- What is nearly always empty must cost the hot path one look, not one a message.
 local any_redelivered = redis.call('EXISTS', redelivered) == 1

@@ -72,6 +72,23 @@ async fn an_idle_worker_is_silent() {
 }
 
 #[tokio::test]
+async fn a_claim_from_many_queues_takes_no_more_commands_than_one_from_a_single_queue() {
+    let server = Server::start().await;
+    let (backend, mut peer) = (server.backend().await, server.peer().await);
+    let mut taken = Vec::new();
+    for count in [1, 64] {
+        let queues: Vec<String> = (0..count).map(|n| format!("q{n}")).collect();
+        // The first one tells peers of the queues, and brings the script.
+        backend.claim(&Claim { queues: &queues, max: 2, lease: LONG }).await.unwrap();
+        let _: i64 = peer.run(&["LPUSH", "q0", "x", "y"]).await;
+        let before = commands(&mut peer).await;
+        assert_eq!(backend.claim(&Claim { queues: &queues, max: 2, lease: LONG }).await.unwrap().len(), 2);
+        taken.push(commands(&mut peer).await - before);
+    }
+    assert_eq!(taken[0], taken[1], "commands of one queue and of 64");
+}
+
+#[tokio::test]
 async fn a_due_moment_wakes_by_itself() {
     let server = Server::start().await;
     let backend = server.backend().await;
