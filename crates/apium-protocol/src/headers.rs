@@ -2,7 +2,12 @@
 
 use crate::{
     DecodeError, RawJson, Subject,
-    json::{fields::Wrong, number, object::ObjectWriter, split, split::Part},
+    json::{
+        fields::Wrong,
+        number,
+        object::ObjectWriter,
+        split::{self, Members, Part},
+    },
 };
 
 /// The headers of protocol 2. All but `id` and `task` may be missing and then have their default.
@@ -63,18 +68,14 @@ impl Headers {
 
     /// Reads the object `text`; `task` is empty when it is missing.
     pub(crate) fn read(text: &str) -> Result<Self, DecodeError> {
-        let members = split::members(text).map_err(|error| DecodeError::envelope(&error))?;
-        let find = |name: &str| {
-            let found = members.iter().rev().find(|(key, _)| key == name)?;
-            found.1.string().ok().flatten()
-        };
-        let subject = Subject { id: find("id"), task: find("task") };
+        let broken = |error| DecodeError::envelope(&error);
+        let mut members = Members::of(text).map_err(broken)?;
         let mut headers = Self::default();
-        for (key, part) in members {
+        while let Some((key, part)) = members.next().map_err(broken)? {
             headers.set(&key, &part).map_err(|reason| DecodeError::Field {
                 field: format!("headers.{key}"),
                 reason,
-                subject: subject.clone(),
+                subject: subject(text),
             })?;
         }
         Ok(headers)
@@ -175,6 +176,16 @@ impl Default for Headers {
             other: Vec::new(),
         }
     }
+}
+
+/// Of what headers speak of which one is wrong.
+fn subject(text: &str) -> Subject {
+    let members = split::members(text).unwrap_or_default();
+    let find = |name: &str| {
+        let found = members.iter().rev().find(|(key, _)| key == name)?;
+        found.1.string().ok().flatten()
+    };
+    Subject { id: find("id"), task: find("task") }
 }
 
 fn python() -> String {

@@ -10,7 +10,7 @@ use crate::{
     DecodeError, Headers, Payload, Properties, Subject,
     json::{
         object::ObjectWriter,
-        split::{self, Part},
+        split::{self, Members, Part},
     },
     redelivered,
 };
@@ -76,20 +76,20 @@ impl Message {
             Some(part) => Headers::read(part.text)?,
             None => Headers::default(),
         };
-        let subject = subject(&headers);
+        let subject = || subject(&headers);
         let mut message = Self {
             properties: match envelope.properties {
-                Some(part) => Properties::read(&part, &subject)?,
+                Some(part) => Properties::read(&part, subject)?,
                 None => Properties::default(),
             },
-            body: field("body", envelope.body, &subject)?.unwrap_or_default(),
-            content_type: field("content-type", envelope.content_type, &subject)?.unwrap_or_default(),
-            content_encoding: field("content-encoding", envelope.content_encoding, &subject)?.unwrap_or_default(),
+            body: field("body", envelope.body, subject)?.unwrap_or_default(),
+            content_type: field("content-type", envelope.content_type, subject)?.unwrap_or_default(),
+            content_encoding: field("content-encoding", envelope.content_encoding, subject)?.unwrap_or_default(),
             protocol: 2,
             headers,
         };
         if message.headers.task.is_empty() {
-            message.lift_protocol_1(&subject)?;
+            message.lift_protocol_1()?;
         }
         if message.headers.id.is_empty() {
             return Err(DecodeError::NoId { subject: message.subject() });
@@ -197,14 +197,14 @@ impl Message {
     }
 
     /// Fills the headers from the body, where protocol 1 keeps them.
-    fn lift_protocol_1(&mut self, subject: &Subject) -> Result<(), DecodeError> {
+    fn lift_protocol_1(&mut self) -> Result<(), DecodeError> {
         let text = match self.body_text() {
             Ok(text) => text,
             // Without a task in the headers only protocol 1 is left, and its body is an object of JSON.
             Err(DecodeError::Body { .. }) => String::new(),
             Err(error) => return Err(error),
         };
-        let no_task = || DecodeError::NoTask { subject: subject.clone() };
+        let no_task = || DecodeError::NoTask { subject: self.subject() };
         let members = split::members(&text).map_err(|_| no_task())?;
         let find = |name: &str| {
             let found = members.iter().rev().find(|(key, _)| key == name)?;
@@ -245,9 +245,10 @@ struct Envelope<'a> {
 impl<'a> Envelope<'a> {
     fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let text = std::str::from_utf8(bytes).map_err(|error| DecodeError::Envelope { reason: error.to_string() })?;
-        let members = split::members(text).map_err(|error| DecodeError::envelope(&error))?;
+        let broken = |error| DecodeError::envelope(&error);
+        let mut members = Members::of(text).map_err(broken)?;
         let mut envelope = Self::default();
-        for (key, part) in members {
+        while let Some((key, part)) = members.next().map_err(broken)? {
             match &*key {
                 "body" => envelope.body = Some(part),
                 "content-encoding" => envelope.content_encoding = Some(part),
@@ -267,9 +268,9 @@ fn subject(headers: &Headers) -> Subject {
     Subject { id: known(&headers.id), task: known(&headers.task) }
 }
 
-fn field(name: &str, part: Option<Part<'_>>, subject: &Subject) -> Result<Option<String>, DecodeError> {
+fn field(name: &str, part: Option<Part<'_>>, subject: impl Fn() -> Subject) -> Result<Option<String>, DecodeError> {
     let Some(part) = part else {
         return Ok(None);
     };
-    part.string().map_err(|reason| DecodeError::Field { field: name.to_owned(), reason, subject: subject.clone() })
+    part.string().map_err(|reason| DecodeError::Field { field: name.to_owned(), reason, subject: subject() })
 }

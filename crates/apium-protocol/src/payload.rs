@@ -5,7 +5,7 @@ use crate::{
     json::{
         JsonError,
         object::ObjectWriter,
-        split::{self, Part},
+        split::{self, Members, Part},
     },
 };
 
@@ -108,7 +108,8 @@ impl Embed {
         if object.is_null() {
             return Ok(embed);
         }
-        for (key, part) in split::members(object.text)? {
+        let mut members = Members::of(object.text)?;
+        while let Some((key, part)) = members.next()? {
             if !embed.set(&key, &part) {
                 embed.other.push((key.into_owned(), part.raw()));
             }

@@ -5,7 +5,7 @@ use crate::{
     json::{
         fields::Wrong,
         object::ObjectWriter,
-        split::{self, Part},
+        split::{Members, Part},
     },
 };
 
@@ -48,14 +48,15 @@ pub struct DeliveryInfo {
 
 impl Properties {
     /// Reads the object in `part`.
-    pub(crate) fn read(part: &Part<'_>, subject: &Subject) -> Result<Self, DecodeError> {
-        let field = |field: String, reason| DecodeError::Field { field, reason, subject: subject.clone() };
+    pub(crate) fn read(part: &Part<'_>, subject: impl Fn() -> Subject) -> Result<Self, DecodeError> {
+        let field = |field: String, reason| DecodeError::Field { field, reason, subject: subject() };
         let mut properties = Self::default();
         if part.is_null() {
             return Ok(properties);
         }
-        let members = split::members(part.text).map_err(|_| field("properties".to_owned(), part.wrong("an object")))?;
-        for (key, part) in members {
+        let no_object = |_| field("properties".to_owned(), part.wrong("an object"));
+        let mut members = Members::of(part.text).map_err(no_object)?;
+        while let Some((key, part)) = members.next().map_err(no_object)? {
             properties.set(&key, &part).map_err(|reason| field(format!("properties.{key}"), reason))?;
         }
         Ok(properties)
@@ -120,8 +121,9 @@ impl DeliveryInfo {
         if part.is_null() {
             return Ok(info);
         }
-        let members = split::members(part.text).map_err(|_| part.wrong("an object"))?;
-        for (key, part) in members {
+        let no_object = |_| part.wrong("an object");
+        let mut members = Members::of(part.text).map_err(no_object)?;
+        while let Some((key, part)) = members.next().map_err(no_object)? {
             match &*key {
                 "exchange" => info.exchange = part.string()?.unwrap_or_default(),
                 "routing_key" => info.routing_key = part.string()?.unwrap_or_default(),

@@ -22,14 +22,14 @@ mod retry;
 mod stuck;
 mod unique;
 
-mod control;
-mod events;
-mod narration;
-
 mod alarm;
 mod alerts;
+mod control;
+mod events;
+mod handover;
 mod heart;
 mod leases;
+mod narration;
 mod recovery;
 mod revoked;
 mod settler;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use apium_core::protocol::{ExceptionRecord, Headers, RawJson};
 use apium_core::task::grip::Grip;
 use apium_core::{Call, Context, Task, TaskError, TaskOptions, TaskResult};
-use tokio::task::JoinHandle;
 
+use crate::handover::{Ended, Running};
 use crate::job::{CallOff, Reason};
 use crate::points::point;
 use crate::stuck::Stuck;
@@ -116,10 +116,10 @@ pub(crate) async fn run(
     }
     let context = call.context.clone();
     let grip = Grip::new();
-    let mut running = seat.handle().spawn(grip.clone().on(async move { task.call(call).await }));
+    let mut running = seat.run(grip.clone().on(async move { task.call(call).await }));
     let ending = tokio::select! {
         biased;
-        joined = &mut running => return (returned(joined), None),
+        ended = running.ended() => return (returned(ended), None),
         reason = call_off.called_off() => Ending::CalledOff(reason),
         limit = pass(limits.hard) => Ending::HardLimit(limit),
         () = soft(limits.soft, &context) => Ending::SoftLimit,
@@ -196,22 +196,20 @@ async fn pass(limit: Option<Duration>) -> Duration {
     }
 }
 
-fn returned(joined: Result<TaskResult, tokio::task::JoinError>) -> Ending {
-    match joined {
-        Ok(result) => Ending::Returned(result),
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => Ending::Panicked(panic_text(&*panic)),
-            Err(_) => Ending::CalledOff(Reason::Stopping),
-        },
+fn returned(ended: Option<Ended>) -> Ending {
+    match ended {
+        Some(Ok(result)) => Ending::Returned(result),
+        Some(Err(panic)) => Ending::Panicked(panic_text(&*panic)),
+        None => Ending::CalledOff(Reason::Stopping),
     }
 }
 
 /// Drops the call at its next await, and waits a little for that. One that is stranded cannot be waited for: it is
 /// dropped where it would be gone on with, and never gone on with.
-async fn let_go(mut running: JoinHandle<TaskResult>, grip: Grip, stranded: bool) -> Option<Stuck> {
+async fn let_go(mut running: Running, grip: Grip, stranded: bool) -> Option<Stuck> {
     running.abort();
     let letting_go = async {
-        let _ = (&mut running).await;
+        let _ = running.ended().await;
         grip.unblocked().await;
     };
     if stranded || tokio::time::timeout(LETTING_GO, letting_go).await.is_ok() {

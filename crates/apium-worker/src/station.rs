@@ -101,7 +101,7 @@ impl Station {
             alarm: Alarm::default(),
             alerts,
             foreign_errbacks: errbacks::Foreign::default(),
-            threads: Threads::Shared,
+            threads: Threads::shared(),
             isolated,
             children: Some(Children::new(options.max_tasks_per_child, options.max_memory_per_child)),
             at_once: None,

@@ -5,18 +5,17 @@
 
 use std::fmt;
 
-use apium_core::TaskResult;
 use apium_core::task::grip::Grip;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::alarm::WorkerError;
+use crate::handover::Running;
 use crate::station::Station;
 use crate::threads::Seat;
 
 /// An attempt that has not let go.
 pub(crate) struct Stuck {
-    running: JoinHandle<TaskResult>,
+    running: Running,
     grip: Grip,
     held: Held,
     since: Instant,
@@ -33,7 +32,7 @@ enum Held {
 
 impl Stuck {
     /// Whether an attempt that was dropped still holds something.
-    pub(crate) fn find(running: JoinHandle<TaskResult>, grip: Grip) -> Option<Self> {
+    pub(crate) fn find(running: Running, grip: Grip) -> Option<Self> {
         let held = match () {
             () if grip.computes() => Held::Thread,
             () if grip.blocks() => Held::Pool,
@@ -43,11 +42,9 @@ impl Stuck {
         Some(Self { running, grip, held, since: Instant::now() })
     }
 
-    async fn ended(self) -> Instant {
+    async fn ended(mut self) -> Instant {
         // However it ends, nobody hears it.
-        if !self.running.is_finished() {
-            let _ = self.running.await;
-        }
+        let _ = self.running.ended().await;
         self.grip.unblocked().await;
         self.since
     }

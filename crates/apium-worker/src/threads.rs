@@ -4,19 +4,20 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use apium_core::TaskResult;
 use apium_core::task::grip::Grip;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::sync::CancellationToken;
+
+use crate::handover::{Handover, Running};
 
 /// How long threads have to begin something trivial before they count as all held.
 const ANSWER: Duration = Duration::from_secs(1);
 
 /// Where the tasks of one worker run.
 pub(crate) enum Threads {
-    /// Where the worker's own loops run.
-    Shared,
-    /// On a runtime of the program's.
-    Given(Handle),
+    /// On threads of the program's.
+    Given(Arc<Handover>),
     /// On threads of the worker's own.
     Own { count: usize, team: Mutex<Arc<Team>> },
 }
@@ -25,6 +26,7 @@ pub(crate) enum Threads {
 pub(crate) struct Team {
     /// Taken when it is dropped.
     runtime: Option<Runtime>,
+    way: Arc<Handover>,
     /// All its threads are held: what waits there waits in vain.
     stranded: CancellationToken,
 }
@@ -32,11 +34,21 @@ pub(crate) struct Team {
 /// An attempt's place on threads, which stay as long as it does.
 #[derive(Clone)]
 pub(crate) struct Seat {
-    handle: Handle,
+    way: Arc<Handover>,
     team: Option<Arc<Team>>,
 }
 
 impl Threads {
+    /// Where the worker's own loops run.
+    pub(crate) fn shared() -> Self {
+        Self::Given(Arc::default())
+    }
+
+    /// On a runtime of the program's.
+    pub(crate) fn of(runtime: Handle) -> Self {
+        Self::Given(Handover::to(runtime))
+    }
+
     /// So many threads of the worker's own.
     pub(crate) fn own(count: usize) -> io::Result<Self> {
         Ok(Self::Own { count, team: Mutex::new(Team::new(count)?) })
@@ -45,8 +57,7 @@ impl Threads {
     /// A place for an attempt.
     pub(crate) fn seat(&self) -> Seat {
         match self {
-            Self::Shared => Seat { handle: Handle::current(), team: None },
-            Self::Given(handle) => Seat { handle: handle.clone(), team: None },
+            Self::Given(way) => Seat { way: way.clone(), team: None },
             Self::Own { team, .. } => open(team).seat(),
         }
     }
@@ -73,12 +84,12 @@ impl Team {
     fn new(count: usize) -> io::Result<Arc<Self>> {
         let runtime =
             Builder::new_multi_thread().worker_threads(count.max(1)).thread_name("apium-task").enable_all().build()?;
-        Ok(Arc::new(Self { runtime: Some(runtime), stranded: CancellationToken::new() }))
+        let way = Handover::to(runtime.handle().clone());
+        Ok(Arc::new(Self { runtime: Some(runtime), way, stranded: CancellationToken::new() }))
     }
 
     fn seat(self: &Arc<Self>) -> Seat {
-        let handle = self.runtime.as_ref().map_or_else(Handle::current, |runtime| runtime.handle().clone());
-        Seat { handle, team: Some(self.clone()) }
+        Seat { way: self.way.clone(), team: Some(self.clone()) }
     }
 }
 
@@ -92,9 +103,9 @@ impl Drop for Team {
 }
 
 impl Seat {
-    /// The runtime to spawn on.
-    pub(crate) fn handle(&self) -> &Handle {
-        &self.handle
+    /// Has a call run there.
+    pub(crate) fn run(&self, call: impl Future<Output = TaskResult> + Send + 'static) -> Running {
+        self.way.run(call)
     }
 
     /// Resolves when no thread is left for an attempt that waits for one; never for one that holds a thread itself.
@@ -111,7 +122,8 @@ impl Seat {
     /// Finds out whether all its threads are held, and if so tells what sits there. True when they are.
     pub(crate) async fn sound_out(&self) -> bool {
         let Some(team) = &self.team else { return false };
-        if tokio::time::timeout(ANSWER, self.handle.spawn(async {})).await.is_ok() {
+        let Some(runtime) = &team.runtime else { return false };
+        if tokio::time::timeout(ANSWER, runtime.spawn(async {})).await.is_ok() {
             return false;
         }
         team.stranded.cancel();

@@ -55,7 +55,7 @@ impl Worker {
     /// The same worker, running its tasks on a runtime of their own. Without one, as many tasks that compute without
     /// awaiting as the runtime has threads hold up the worker's own loops, and it loses its leases.
     pub fn with_task_runtime(mut self, runtime: Handle) -> Self {
-        self.station.threads = Threads::Given(runtime);
+        self.station.threads = Threads::of(runtime);
         self
     }
 

@@ -87,7 +87,11 @@ fn start(
     // A worker's child has the worker's own command line, and goes no further than here.
     apium::isolation::child_with(&app, settings.backend()?.bodies);
     let json = own.get_flag("json");
-    let (runtime, senders) = (threads()?, (name != "worker").then(threads).transpose()?);
+    let (runtime, senders) = match name.as_str() {
+        // What it does for a task is little, and waking a second thread for it would cost more; its tasks have their own.
+        "worker" => (one_thread()?, None),
+        _ => (threads()?, Some(threads()?)),
+    };
     let tasks = senders.as_ref().map(|runtime| runtime.handle().clone());
     let invocation = Invocation { app, services, settings, matches: own.clone(), json, tasks };
     let code = runtime.block_on(async {
@@ -132,6 +136,11 @@ fn start(
 
 fn threads() -> Result<Runtime, Failure> {
     let started = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    started.map_err(|error| no_threads(&error))
+}
+
+fn one_thread() -> Result<Runtime, Failure> {
+    let started = tokio::runtime::Builder::new_current_thread().enable_all().build();
     started.map_err(|error| no_threads(&error))
 }
 

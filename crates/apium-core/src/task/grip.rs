@@ -3,12 +3,12 @@
 //! Dropping a future calls an attempt off at its next await, and there is no other way to end a thread's work. Only here
 //! can a worker see whether an attempt that was dropped has let go.
 
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Poll;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 tokio::task_local! {
     static GRIP: Grip;
@@ -18,10 +18,12 @@ tokio::task_local! {
 #[derive(Debug, Clone)]
 pub struct Grip(Arc<Hold>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Hold {
     computes: AtomicBool,
-    blocking: watch::Sender<usize>,
+    blocking: AtomicUsize,
+    /// Told when the last of it has returned.
+    unblocked: Notify,
 }
 
 /// Set while a thread computes for the attempt.
@@ -33,17 +35,17 @@ pub(crate) struct Blocking(Option<Grip>);
 impl Grip {
     /// The grip of an attempt that has yet to begin.
     pub fn new() -> Self {
-        Self(Arc::new(Hold { computes: AtomicBool::new(false), blocking: watch::channel(0).0 }))
+        Self(Arc::default())
     }
 
     /// The attempt, watched. What it spawns itself is not seen.
     pub async fn on<F: Future>(self, attempt: F) -> F::Output {
         let hold = self.0.clone();
-        let mut attempt = Box::pin(GRIP.scope(self, attempt));
+        let mut attempt = pin!(GRIP.scope(self, attempt));
         std::future::poll_fn(move |task| -> Poll<F::Output> {
             hold.computes.store(true, Ordering::Relaxed);
             let _computing = Computing(&hold.computes);
-            Pin::new(&mut attempt).poll(task)
+            attempt.as_mut().poll(task)
         })
         .await
     }
@@ -55,13 +57,19 @@ impl Grip {
 
     /// Whether blocking work it has asked for has not returned.
     pub fn blocks(&self) -> bool {
-        *self.0.blocking.borrow() > 0
+        self.0.blocking.load(Ordering::SeqCst) > 0
     }
 
     /// Resolves once all blocking work it has asked for has returned.
     pub async fn unblocked(&self) {
-        // The sender is held by this very grip.
-        let _ = self.0.blocking.subscribe().wait_for(|count| *count == 0).await;
+        loop {
+            // Made before the look: what returns in between is heard.
+            let told = self.0.unblocked.notified();
+            if !self.blocks() {
+                return;
+            }
+            told.await;
+        }
     }
 }
 
@@ -76,7 +84,7 @@ impl Blocking {
     pub(crate) fn begin() -> Self {
         let grip = GRIP.try_with(Clone::clone).ok();
         if let Some(grip) = &grip {
-            grip.0.blocking.send_modify(|count| *count += 1);
+            grip.0.blocking.fetch_add(1, Ordering::SeqCst);
         }
         Self(grip)
     }
@@ -84,8 +92,10 @@ impl Blocking {
 
 impl Drop for Blocking {
     fn drop(&mut self) {
-        if let Some(grip) = &self.0 {
-            grip.0.blocking.send_modify(|count| *count -= 1);
+        if let Some(grip) = &self.0
+            && grip.0.blocking.fetch_sub(1, Ordering::SeqCst) == 1
+        {
+            grip.0.unblocked.notify_waiters();
         }
     }
 }

@@ -44,7 +44,7 @@ impl Envelope {
         let headers = find("headers").filter(|part| !part.is_null());
         let headers = headers.map_or(Ok(Vec::new()), |part| once(&part.raw()).ok_or_else(|| not_object(&part)))?;
         let mut properties = match find("properties") {
-            Some(part) => Properties::read(&part, &Subject::default())?,
+            Some(part) => Properties::read(&part, Subject::default)?,
             None => Properties::default(),
         };
         if let Some((_, compression)) = headers.iter().find(|(key, value)| key == "compression" && !value.is_null()) {

@@ -55,6 +55,10 @@ impl<'a> Scanner<'a> {
 
     /// Passes over one value, leading white space included.
     pub(crate) fn skip_value(&mut self) -> Result<(), JsonError> {
+        self.skip_space();
+        if !matches!(self.peek(), Some(b'[' | b'{')) {
+            return self.skip_scalar();
+        }
         let mut open = Nesting::new();
         loop {
             self.skip_space();

@@ -1,6 +1,7 @@
 //! Arrays and objects taken apart one level deep, each part a slice of the text it stands in.
 
 use std::borrow::Cow;
+use std::mem;
 
 use super::{JsonError, scan::Scanner, string};
 
@@ -42,24 +43,44 @@ pub(crate) fn elements(text: &str) -> Result<Vec<Part<'_>>, JsonError> {
 
 /// The members of the object that makes up the whole of `text`, in its order; a key given twice appears twice.
 pub(crate) fn members(text: &str) -> Result<Vec<(Cow<'_, str>, Part<'_>)>, JsonError> {
-    let mut scanner = open(text, b'{', "an object")?;
+    let mut members = Members::of(text)?;
     let mut parts = Vec::new();
-    if !scanner.take(b'}') {
-        loop {
-            scanner.skip_space();
-            let key = next_key(text, &mut scanner)?;
-            parts.push((key, next_part(text, &mut scanner)?));
-            scanner.skip_space();
-            if scanner.take(b'}') {
-                break;
-            }
-            if !scanner.take(b',') {
-                return Err(scanner.unexpected("a comma or }"));
-            }
-        }
+    while let Some(member) = members.next()? {
+        parts.push(member);
     }
-    scanner.finish()?;
     Ok(parts)
+}
+
+/// The members of an object one after the other, for who need not have them all at once. What follows the object is
+/// judged with its end: who stops before has not seen that the text is whole.
+pub(crate) struct Members<'a> {
+    text: &'a str,
+    scanner: Scanner<'a>,
+    first: bool,
+}
+
+impl<'a> Members<'a> {
+    /// Those of the object that makes up the whole of `text`.
+    pub(crate) fn of(text: &'a str) -> Result<Self, JsonError> {
+        Ok(Self { text, scanner: open(text, b'{', "an object")?, first: true })
+    }
+
+    /// The next one; `None` at the end, and it is not to be asked again then.
+    pub(crate) fn next(&mut self) -> Result<Option<(Cow<'a, str>, Part<'a>)>, JsonError> {
+        if !self.first {
+            self.scanner.skip_space();
+        }
+        if self.scanner.take(b'}') {
+            self.scanner.finish()?;
+            return Ok(None);
+        }
+        if !mem::take(&mut self.first) && !self.scanner.take(b',') {
+            return Err(self.scanner.unexpected("a comma or }"));
+        }
+        self.scanner.skip_space();
+        let key = next_key(self.text, &mut self.scanner)?;
+        Ok(Some((key, next_part(self.text, &mut self.scanner)?)))
+    }
 }
 
 fn open<'a>(text: &'a str, bracket: u8, wanted: &str) -> Result<Scanner<'a>, JsonError> {

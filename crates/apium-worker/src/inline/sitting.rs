@@ -116,7 +116,7 @@ impl Inline {
             clock: kit.clock.clone(),
             // A limit is for those who wait, and here nobody does.
             rates: Rates::default(),
-            threads: kit.task_runtime.clone().map_or(Threads::Shared, Threads::Given),
+            threads: kit.task_runtime.clone().map_or_else(Threads::shared, Threads::of),
             // Who sends waits in this process: what it runs, runs here.
             children: None,
             at_once: Some(AtOnce::default()),
