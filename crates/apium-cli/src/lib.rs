@@ -28,6 +28,11 @@ mod stderr;
 
 use std::process::ExitCode;
 
+/// A task costs a worker some hundred small allocations, which this does in two thirds of the time of glibc's.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use apium::App;
 
 pub use failure::Failure;

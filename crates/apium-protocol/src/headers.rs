@@ -66,12 +66,11 @@ impl Headers {
         Self { task: task.into(), root_id: Some(id.clone()), id, ..Self::default() }
     }
 
-    /// Reads the object `text`; `task` is empty when it is missing.
-    pub(crate) fn read(text: &str) -> Result<Self, DecodeError> {
-        let broken = |error| DecodeError::envelope(&error);
-        let mut members = Members::of(text).map_err(broken)?;
+    /// Reads the members of the object that `members` has just gone into; `task` is empty when it is missing.
+    pub(crate) fn read(members: &mut Members<'_>) -> Result<Self, DecodeError> {
+        let text = members.rest();
         let mut headers = Self::default();
-        while let Some((key, part)) = members.next().map_err(broken)? {
+        while let Some((key, part)) = members.next().map_err(|error| DecodeError::envelope(&error))? {
             headers.set(&key, &part).map_err(|reason| DecodeError::Field {
                 field: format!("headers.{key}"),
                 reason,
@@ -178,14 +177,18 @@ impl Default for Headers {
     }
 }
 
-/// Of what headers speak of which one is wrong.
+/// What the headers speak of whose members `text` begins with, as far as they can be read.
 fn subject(text: &str) -> Subject {
-    let members = split::members(text).unwrap_or_default();
-    let find = |name: &str| {
-        let found = members.iter().rev().find(|(key, _)| key == name)?;
-        found.1.string().ok().flatten()
-    };
-    Subject { id: find("id"), task: find("task") }
+    let mut subject = Subject::default();
+    let mut members = Members::within(text);
+    while let Ok(Some((key, part))) = members.next() {
+        match &*key {
+            "id" => subject.id = part.string().ok().flatten(),
+            "task" => subject.task = part.string().ok().flatten(),
+            _ => {}
+        }
+    }
+    subject
 }
 
 fn python() -> String {

@@ -72,10 +72,7 @@ impl Message {
     /// When the bytes are no envelope, name no task or no id, or a known field is of the wrong type.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let envelope = Envelope::read(bytes)?;
-        let headers = match envelope.headers {
-            Some(part) => Headers::read(part.text)?,
-            None => Headers::default(),
-        };
+        let headers = envelope.headers;
         let subject = || subject(&headers);
         let mut message = Self {
             properties: match envelope.properties {
@@ -232,13 +229,13 @@ impl Message {
     }
 }
 
-/// The five known parts of an envelope.
+/// The five known parts of an envelope, of which one is read already.
 #[derive(Default)]
 struct Envelope<'a> {
     body: Option<Part<'a>>,
     content_encoding: Option<Part<'a>>,
     content_type: Option<Part<'a>>,
-    headers: Option<Part<'a>>,
+    headers: Headers,
     properties: Option<Part<'a>>,
 }
 
@@ -248,17 +245,25 @@ impl<'a> Envelope<'a> {
         let broken = |error| DecodeError::envelope(&error);
         let mut members = Members::of(text).map_err(broken)?;
         let mut envelope = Self::default();
-        while let Some((key, part)) = members.next().map_err(broken)? {
+        while let Some(key) = members.key().map_err(broken)? {
+            // The largest part but for the body, and nearly all of it is wanted.
+            if key == "headers" && members.enter() {
+                envelope.headers = Headers::read(&mut members)?;
+                continue;
+            }
+            let part = members.value().map_err(broken)?;
             match &*key {
                 "body" => envelope.body = Some(part),
                 "content-encoding" => envelope.content_encoding = Some(part),
                 "content-type" => envelope.content_type = Some(part),
-                "headers" => envelope.headers = Some(part).filter(|part| !part.is_null()),
+                "headers" if part.is_null() => envelope.headers = Headers::default(),
+                "headers" => return Err(DecodeError::Envelope { reason: part.wrong("an object") }),
                 "properties" => envelope.properties = Some(part),
                 // kombu writes nothing else and reads nothing else.
                 _ => {}
             }
         }
+        members.finish().map_err(broken)?;
         Ok(envelope)
     }
 }

@@ -56,8 +56,14 @@ impl Properties {
         }
         let no_object = |_| field("properties".to_owned(), part.wrong("an object"));
         let mut members = Members::of(part.text).map_err(no_object)?;
-        while let Some((key, part)) = members.next().map_err(no_object)? {
-            properties.set(&key, &part).map_err(|reason| field(format!("properties.{key}"), reason))?;
+        while let Some(key) = members.key().map_err(no_object)? {
+            let wrong = |reason| field(format!("properties.{key}"), reason);
+            if key == "delivery_info" && members.enter() {
+                properties.delivery_info = DeliveryInfo::read(&mut members).map_err(wrong)?;
+            } else {
+                let part = members.value().map_err(no_object)?;
+                properties.set(&key, &part).map_err(wrong)?;
+            }
         }
         Ok(properties)
     }
@@ -67,7 +73,8 @@ impl Properties {
             "correlation_id" => self.correlation_id = part.string()?,
             "reply_to" => self.reply_to = part.string()?,
             "delivery_mode" => self.delivery_mode = delivery_mode(part)?,
-            "delivery_info" => self.delivery_info = DeliveryInfo::read(part)?,
+            "delivery_info" if part.is_null() => self.delivery_info = DeliveryInfo::default(),
+            "delivery_info" => return Err(part.wrong("an object")),
             "priority" => self.priority = priority(part)?,
             "body_encoding" => self.body_encoding = part.string()?,
             "delivery_tag" => self.delivery_tag = part.string()?.unwrap_or_default(),
@@ -116,14 +123,10 @@ impl Default for Properties {
 }
 
 impl DeliveryInfo {
-    fn read(part: &Part<'_>) -> Result<Self, Wrong> {
+    /// Reads the members of the object that `members` has just gone into.
+    fn read(members: &mut Members<'_>) -> Result<Self, Wrong> {
         let mut info = Self::default();
-        if part.is_null() {
-            return Ok(info);
-        }
-        let no_object = |_| part.wrong("an object");
-        let mut members = Members::of(part.text).map_err(no_object)?;
-        while let Some((key, part)) = members.next().map_err(no_object)? {
+        while let Some((key, part)) = members.next().map_err(|error| error.to_string())? {
             match &*key {
                 "exchange" => info.exchange = part.string()?.unwrap_or_default(),
                 "routing_key" => info.routing_key = part.string()?.unwrap_or_default(),

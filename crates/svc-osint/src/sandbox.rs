@@ -78,6 +78,9 @@ enum Verdict {
     Crash(String),
 }
 
+/// What keeps mimalloc, should the program have it, from reserving a GiB at its start: that is more than a child may have.
+const LIMITABLE: (&str, &str) = ("MIMALLOC_DISALLOW_ARENA_ALLOC", "1");
+
 impl Default for SandboxLimits {
     fn default() -> Self {
         Self {
@@ -106,6 +109,7 @@ pub async fn parse(bytes: &[u8], limits: &SandboxLimits) -> Result<Parsed, Sandb
         command
             .args([ARGUMENT, &limits.memory.to_string(), &limits.cpu.as_secs().to_string()])
             .env_clear()
+            .env(LIMITABLE.0, LIMITABLE.1)
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

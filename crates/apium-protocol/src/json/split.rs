@@ -48,38 +48,73 @@ pub(crate) fn members(text: &str) -> Result<Vec<(Cow<'_, str>, Part<'_>)>, JsonE
     while let Some(member) = members.next()? {
         parts.push(member);
     }
+    members.finish()?;
     Ok(parts)
 }
 
-/// The members of an object one after the other, for who need not have them all at once. What follows the object is
-/// judged with its end: who stops before has not seen that the text is whole.
+/// The members of an object one after the other, and of objects in it on the way: each byte is looked at once.
 pub(crate) struct Members<'a> {
     text: &'a str,
     scanner: Scanner<'a>,
+    /// No member of the object was met yet.
     first: bool,
 }
 
 impl<'a> Members<'a> {
-    /// Those of the object that makes up the whole of `text`.
+    /// Those of the object that `text` begins with.
     pub(crate) fn of(text: &'a str) -> Result<Self, JsonError> {
         Ok(Self { text, scanner: open(text, b'{', "an object")?, first: true })
     }
 
-    /// The next one; `None` at the end, and it is not to be asked again then.
-    pub(crate) fn next(&mut self) -> Result<Option<(Cow<'a, str>, Part<'a>)>, JsonError> {
-        if !self.first {
-            self.scanner.skip_space();
-        }
+    /// Those of the object behind whose bracket `text` begins.
+    pub(crate) fn within(text: &'a str) -> Self {
+        Self { text, scanner: Scanner::new(text, 0), first: true }
+    }
+
+    /// The key of the next one; `None` at the end of the object.
+    pub(crate) fn key(&mut self) -> Result<Option<Cow<'a, str>>, JsonError> {
+        self.scanner.skip_space();
         if self.scanner.take(b'}') {
-            self.scanner.finish()?;
+            self.first = false;
             return Ok(None);
         }
-        if !mem::take(&mut self.first) && !self.scanner.take(b',') {
-            return Err(self.scanner.unexpected("a comma or }"));
+        if !mem::take(&mut self.first) {
+            if !self.scanner.take(b',') {
+                return Err(self.scanner.unexpected("a comma or }"));
+            }
+            self.scanner.skip_space();
         }
+        next_key(self.text, &mut self.scanner).map(Some)
+    }
+
+    /// Its value, as a whole.
+    pub(crate) fn value(&mut self) -> Result<Part<'a>, JsonError> {
+        next_part(self.text, &mut self.scanner)
+    }
+
+    /// Goes into its value if that is an object: what comes next are the members of that one, up to its end.
+    pub(crate) fn enter(&mut self) -> bool {
         self.scanner.skip_space();
-        let key = next_key(self.text, &mut self.scanner)?;
-        Ok(Some((key, next_part(self.text, &mut self.scanner)?)))
+        self.first = self.scanner.take(b'{');
+        self.first
+    }
+
+    /// The next one, with its value as a whole.
+    pub(crate) fn next(&mut self) -> Result<Option<(Cow<'a, str>, Part<'a>)>, JsonError> {
+        match self.key()? {
+            Some(key) => Ok(Some((key, self.value()?))),
+            None => Ok(None),
+        }
+    }
+
+    /// Refuses a text in which anything follows the object.
+    pub(crate) fn finish(&mut self) -> Result<(), JsonError> {
+        self.scanner.finish()
+    }
+
+    /// The text from here on.
+    pub(crate) fn rest(&self) -> &'a str {
+        self.text.get(self.scanner.at..).unwrap_or_default()
     }
 }
 

@@ -33,6 +33,10 @@ const END: Duration = Duration::from_secs(2);
 const LAST_LINES: usize = 5;
 const LINE: usize = 300;
 
+/// What keeps mimalloc, should the program have it, from taking a GiB of writable memory at its start: `max_memory` would
+/// count that.
+const LIMITABLE: (&str, &str) = ("MIMALLOC_ARENA_EAGER_COMMIT", "0");
+
 /// Frames that wait to be heard.
 const UNHEARD: usize = 16;
 
@@ -75,6 +79,7 @@ impl Child {
         let (reader, writer) = io::pipe()?;
         let mut command = Command::new(&launch.program);
         command.args(&launch.arguments).env(VARIABLE, "1").process_group(0).kill_on_drop(true);
+        command.env(LIMITABLE.0, LIMITABLE.1);
         command.stdin(Stdio::from(OwnedFd::from(theirs)));
         command.stdout(Stdio::from(writer.try_clone()?)).stderr(Stdio::from(writer));
         let process = command.spawn()?;
