@@ -12,9 +12,9 @@ use crate::bench::redis::{Counters, Redis, Reply};
 use crate::bench::watch;
 use crate::shell::{Done, Failure};
 
-/// Tasks that are measured together, and how often.
-const WINDOW: u64 = 40_000;
-const WINDOWS: u64 = 3;
+/// Tasks that are measured together, and how often: many short windows, of which some are not disturbed.
+const WINDOW: u64 = 20_000;
+const WINDOWS: u64 = 8;
 /// Tasks that run before: connections are made, memory is taken, scripts are read.
 const WARM: u64 = 5_000;
 /// Attempts at once in each process.

@@ -16,15 +16,17 @@ local function any(from, upto)
   return false
 end
 
--- An idle worker asks every few seconds: that costs next to nothing, however many queues there are.
-if not any(5, #KEYS) then return { {}, {} } end
-
 local unacked, index, redelivered, deaths = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local queues, left = tonumber(ARGV[2]), tonumber(ARGV[3])
+
+-- An idle worker asks every few seconds: that costs next to nothing, however many queues there are.
+local later, waiting = any(5, 4 + queues), any(5 + queues, #KEYS)
+if not later and not waiting then return { {}, {} } end
+
 -- What is popped must have somewhere to go: should these be of another type, the script ends here.
 redis.call('HEXISTS', unacked, '')
 redis.call('ZCARD', index)
 
-local queues, left = tonumber(ARGV[2]), tonumber(ARGV[3])
 local tag_start, first = ARGV[5], tonumber(ARGV[6])
 local number = first
 local now = server_time(ARGV[1])
@@ -41,8 +43,8 @@ local function failed(place, fault)
   return only_it
 end
 
--- One look for all: mostly nothing waits for its time, and then a worker of many queues need not ask for each.
-for queue = 1, any(5, 4 + queues) and queues or 0 do
+-- Mostly nothing waits for its time, and then a worker of many queues need not ask for each.
+for queue = 1, later and queues or 0 do
   local first = 4 + queues + queue
   local lists = {
     ['0'] = KEYS[first],
@@ -55,7 +57,7 @@ for queue = 1, any(5, 4 + queues) and queues or 0 do
 end
 
 -- Only messages that are not due yet.
-if not any(5 + queues, #KEYS) then return answer end
+if not waiting and not any(5 + queues, #KEYS) then return answer end
 
 -- What is nearly always empty must cost the hot path one look, not one a message.
 local any_redelivered = redis.call('EXISTS', redelivered) == 1
