@@ -1,6 +1,7 @@
 //! The broker port: publishing, claiming and renewing stand here; settling, recovering, dead letters and depths
 //! in the files of their names.
 
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use apium_core::{
     BackendError, Broker, Claim, DeadFilter, DeadLetter, Delivery, Outgoing, Receipt, Settled, Settlement,
 };
 use async_trait::async_trait;
-use redis::{Pipeline, ScriptInvocation, Value};
+use redis::{Cmd, ScriptInvocation, Value};
 
 use crate::backend::RedisBackend;
 use crate::keys::{self, STEPS};
@@ -68,10 +69,18 @@ impl Broker for RedisBackend {
         if messages.iter().any(|message| message.not_before.is_some()) {
             return self.push_delayed(messages).await;
         }
-        let mut pipe = redis::pipe();
-        pipe.atomic();
-        push_waiting(&mut pipe, messages);
-        self.inner.link.pipeline(&pipe).await
+        match &mut pushes(messages)[..] {
+            // One command is one step by itself.
+            [push] => self.inner.link.command::<i64>(push).await.map(drop),
+            pushes => {
+                let mut pipe = redis::pipe();
+                pipe.atomic();
+                for push in pushes {
+                    pipe.add_command(mem::take(push)).ignore();
+                }
+                self.inner.link.pipeline(&pipe).await
+            }
+        }
     }
 
     async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Delivery>, BackendError> {
@@ -323,18 +332,20 @@ fn taken(answer: Vec<Value>, places: &[Place], prefix: &str, first: u64) -> Opti
 }
 
 /// One LPUSH a list, so that a thousand messages to one queue are one command.
-fn push_waiting(pipe: &mut Pipeline, messages: &[Outgoing]) {
-    let mut lists: Vec<(String, Vec<&[u8]>)> = Vec::new();
+/// As few commands as there are lists to push to.
+fn pushes(messages: &[Outgoing]) -> Vec<Cmd> {
+    let mut lists: Vec<(String, Cmd)> = Vec::new();
     for message in messages {
         let name = keys::list(&message.queue, keys::step_of(message.priority.into()));
-        match lists.iter_mut().find(|(list, _)| *list == name) {
-            Some((_, bytes)) => bytes.push(&message.bytes),
-            None => lists.push((name, vec![&message.bytes])),
+        if let Some((_, push)) = lists.iter_mut().find(|(list, _)| *list == name) {
+            push.arg(&message.bytes);
+            continue;
         }
+        let mut push = redis::cmd("LPUSH");
+        push.arg(&name).arg(&message.bytes);
+        lists.push((name, push));
     }
-    for (list, bytes) in lists {
-        pipe.cmd("LPUSH").arg(list).arg(bytes).ignore();
-    }
+    lists.into_iter().map(|(_, push)| push).collect()
 }
 
 /// A message as it lies in `unacked`, spliced as text: its bytes are never written anew.

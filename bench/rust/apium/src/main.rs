@@ -16,7 +16,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 type Mishap = Box<dyn Error + Send + Sync>;
 
-#[tokio::main]
+/// As in the executable.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// One thread for all that is not a task, as in the executable.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let ended = match std::env::args().nth(1).as_deref() {
         Some("worker") => work().await,
