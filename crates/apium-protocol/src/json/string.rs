@@ -37,7 +37,7 @@ pub(crate) fn unescape(quoted: &str) -> Result<Cow<'_, str>, JsonError> {
         .strip_prefix('"')
         .and_then(|rest| rest.strip_suffix('"'))
         .ok_or_else(|| JsonError::new("expected a string"))?;
-    if plain::unescaped(inner.as_bytes()) == inner.len() {
+    if !inner.contains('\\') {
         return Ok(Cow::Borrowed(inner));
     }
     let mut value = String::with_capacity(inner.len());
