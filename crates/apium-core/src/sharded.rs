@@ -6,8 +6,8 @@
 //! other shard owns.
 //!
 //! A settlement stays one step in the shard of its receipt. What it sends to another shard is put, in that step, into a
-//! queue of its own there, the *crossing* ([`crossing`]), and carried over from it: no shard waits for another, and what is
-//! carried twice arrives once.
+//! queue of its own there, the *crossing* (`sharded/crossing.rs`), and carried over from it: no shard waits for another,
+//! and what is carried twice arrives once.
 
 mod crossing;
 mod dealt;
