@@ -332,7 +332,6 @@ fn taken(answer: Vec<Value>, places: &[Place], prefix: &str, first: u64) -> Opti
 }
 
 /// One LPUSH a list, so that a thousand messages to one queue are one command.
-/// As few commands as there are lists to push to.
 fn pushes(messages: &[Outgoing]) -> Vec<Cmd> {
     let mut lists: Vec<(String, Cmd)> = Vec::new();
     for message in messages {

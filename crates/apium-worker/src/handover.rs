@@ -1,8 +1,9 @@
 //! The way onto the threads of tasks: what is to begin there is handed over together, because waking a thread costs more
 //! than a small task does.
 //!
-//! An idle worker hands a task over as soon as it has it; a busy one all those it came to before its loops had their next
-//! turn.
+//! An idle worker hands a task over as soon as it has it; a busy one, whose loops share one thread as the executable's do,
+//! all those it came to before they had their next turn. On a runtime of several threads there is less to wait for, and it
+//! is mostly one at a time.
 
 use std::any::Any;
 use std::mem;

@@ -224,7 +224,7 @@ fn record(station: &Station, subject: Subject<'_>, outcome: Outcome, causes: Cau
         }
         Outcome::Revoked(why) => (Disposition::Ack, told(TaskState::Revoked, revoked(why)), None),
         Outcome::Ignored | Outcome::Replaced(_) => (Disposition::Ack, None, None),
-        Outcome::Requeued if subject.acknowledged => (Disposition::Ack, None, Some(as_it_came(subject))),
+        Outcome::Requeued if subject.acknowledged => (Disposition::Ack, None, Some(anew(subject))),
         Outcome::Requeued => (Disposition::RequeueLast, None, None),
         Outcome::GivenBack => (Disposition::Requeue, None, None),
         Outcome::Died(how) => (Disposition::Died(format!("a child of {} ({how})", station.options.name)), None, None),
@@ -396,6 +396,15 @@ fn again(
     message.properties.delivery_tag = fresh_id();
     message.properties.delivery_info.redelivered = false;
     Some(Outgoing { bytes: message.encode(), not_before: Some(due), ..as_it_came(subject) })
+}
+
+/// The message once more, as another: a settlement without a delivery is known again by what it sends, and a task may put
+/// its message back more than once.
+fn anew(subject: Subject<'_>) -> Outgoing {
+    let came = as_it_came(subject);
+    let Ok(mut message) = Message::decode(&came.bytes) else { return came };
+    message.properties.delivery_tag = fresh_id();
+    Outgoing { bytes: message.encode(), ..came }
 }
 
 fn as_it_came(subject: Subject<'_>) -> Outgoing {

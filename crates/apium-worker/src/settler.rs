@@ -4,7 +4,7 @@
 //! What cannot be written with its batch goes on alone, in its own time: one bad outcome holds up no other.
 
 use std::slice;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use apium_core::{BackendError, Broker, ResultStore, Settled, Settlement};
 use tokio::sync::{mpsc, oneshot};
@@ -75,6 +75,8 @@ struct Pen {
     /// Whether results live in another store than what is settled here.
     apart: bool,
     vitals: Arc<Vitals>,
+    /// When this store last took a write.
+    wrote: Mutex<Option<Instant>>,
 }
 
 impl Settler {
@@ -91,7 +93,8 @@ impl Settler {
         let one = |home: &str| {
             let (sender, orders) = mpsc::channel(BATCH);
             let (apart, vitals) = (home != results.home(), vitals.clone());
-            let pen = Arc::new(Pen { broker: broker.clone(), results: results.clone(), apart, vitals });
+            let (broker, results, wrote) = (broker.clone(), results.clone(), Mutex::default());
+            let pen = Arc::new(Pen { broker, results, apart, vitals, wrote });
             (sender, SettlerLoop { orders, pen, alone: JoinSet::new() })
         };
         let (orders, loops): (Vec<_>, Vec<_>) = homes.into_iter().map(one).unzip();
@@ -214,9 +217,13 @@ impl Pen {
         }
     }
 
-    /// Claims do not count: one that finds nothing is answered by a store whose disk is full.
+    /// Claims do not count: one that finds nothing is answered by a store whose disk is full. Of several stores each
+    /// counts for itself.
     fn wrote_since(&self, moment: Instant) -> bool {
-        self.vitals.last_write_age().is_some_and(|age| age < moment.elapsed())
+        if self.broker.shards().is_empty() {
+            return self.vitals.last_write_age().is_some_and(|age| age < moment.elapsed());
+        }
+        self.wrote.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|wrote| wrote > moment)
     }
 
     async fn try_write(&self, orders: &mut [Order]) -> Result<Vec<Settled>, BackendError> {
@@ -224,6 +231,7 @@ impl Pen {
         match &written {
             Ok(_) => {
                 self.vitals.wrote();
+                *self.wrote.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
                 self.vitals.troubles.well(Errand::Settle);
             }
             Err(error) => {

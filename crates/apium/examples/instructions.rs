@@ -25,6 +25,9 @@ use tokio::sync::Notify;
 
 type Mishap = Box<dyn Error + Send + Sync>;
 
+/// Tasks that have not run by then never will; under valgrind they need some seconds.
+const PATIENCE: Duration = Duration::from_mins(5);
+
 /// Messages to a publication, and attempts at once.
 const AT_ONCE: usize = 100;
 /// The same in memory, where a claim looks at everything that waits.
@@ -139,9 +142,15 @@ async fn run(url: &str, file: &str) -> Result<(), Mishap> {
         stop.request();
         Ok::<(), Mishap>(())
     };
-    let (ran, fed) = tokio::join!(worker.run(stop.clone()), feeding);
-    fed?;
-    Ok(ran?)
+    let mut working = std::pin::pin!(worker.run(stop.clone()));
+    tokio::select! {
+        ended = &mut working => {
+            ended?;
+            return Err("the worker ended before its tasks had run".into());
+        }
+        fed = tokio::time::timeout(PATIENCE, feeding) => fed??,
+    }
+    Ok(working.await?)
 }
 
 /// Waits until so many tasks have run.

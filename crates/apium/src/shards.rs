@@ -75,7 +75,11 @@ impl ShardSettings {
 impl fmt::Debug for ShardSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, url, queues } = self;
-        f.debug_struct("ShardSettings").field("name", name).field("url", &redact(url)).field("queues", queues).finish()
+        f.debug_struct("ShardSettings")
+            .field("name", &redact(name))
+            .field("url", &redact(url))
+            .field("queues", queues)
+            .finish()
     }
 }
 

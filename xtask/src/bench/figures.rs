@@ -131,7 +131,8 @@ impl Figures {
     pub fn standing(&self, workload: Workload) -> Standing {
         let rows = self.rows.get(&workload).map_or(&[][..], Vec::as_slice);
         let median = |row: &Row| row.median(workload.measure());
-        let first = |family: &str| rows.iter().filter(|row| row.family == family).find_map(median);
+        // A family's other settings do not speak for it: they have ratios of their own to be read from the table.
+        let first = |family: &str| rows.iter().find(|row| row.peer == family).and_then(median);
         let best = |allowed: &dyn Fn(&str) -> bool| {
             let of = rows.iter().filter(|row| allowed(&row.family)).filter_map(|row| Some((row, median(row)?)));
             let order = |left: &(&Row, f64), right: &(&Row, f64)| left.1.total_cmp(&right.1);

@@ -104,8 +104,8 @@ impl Mark {
     /// Whether it is met; nothing where what it looks at was not measured.
     #[must_use]
     pub fn met(&self) -> Option<bool> {
-        let known = self.looks.iter().filter_map(|look| Some((look.asked, look.found?)));
-        known.map(|(asked, found)| asked.is_met(found)).reduce(|left, right| left || right)
+        let met: Vec<Option<bool>> = self.looks.iter().map(|look| Some(look.asked.is_met(look.found?))).collect();
+        if met.contains(&Some(true)) { Some(true) } else { met.into_iter().collect::<Option<Vec<_>>>().map(|_| false) }
     }
 }
 

@@ -174,9 +174,9 @@ fn spoken(workload: Workload, standing: &Standing) -> String {
     let best = standing.best_peer.as_deref().unwrap_or_default();
     let parts = [
         against("Celery", standing.ratio_to_celery),
-        against("the best of Celery's settings", standing.ratio_to_best_celery),
+        against("the best Celery in this table", standing.ratio_to_best_celery),
         against("the limit", standing.ratio_to_limit),
-        against(&format!("the best peer ({best})"), standing.ratio_to_best_peer),
+        against(&format!("the best peer in it ({best})"), standing.ratio_to_best_peer),
     ];
     let told: Vec<String> = parts.into_iter().flatten().collect();
     let told = if told.is_empty() { "no comparison".to_owned() } else { told.join(", ") };

@@ -36,7 +36,9 @@ struct Stat {
     pid: u32,
     name: String,
     group: u32,
-    /// On the cores so far, with the children it has waited for.
+    /// On the cores so far.
+    own: Duration,
+    /// The same with the children it has waited for.
     cpu: Duration,
 }
 
@@ -77,7 +79,7 @@ impl Beside {
 impl Neighbours {
     /// Looks at them for the first time.
     pub(crate) fn begin() -> Self {
-        Self { began: Instant::now(), cpu: everybody().map(|stat| (stat.pid, stat.cpu)).collect() }
+        Self { began: Instant::now(), cpu: everybody().map(|stat| (stat.pid, stat.own)).collect() }
     }
 
     /// The busiest of those who are there now, with the share of one core each has had since then; these groups, and we, are
@@ -88,7 +90,7 @@ impl Neighbours {
         let mut busy: Vec<(f64, String)> = others
             .map(|stat| {
                 let before = self.cpu.get(&stat.pid).copied().unwrap_or_default();
-                (100.0 * stat.cpu.saturating_sub(before).as_secs_f64() / seconds, stat.name)
+                (100.0 * stat.own.saturating_sub(before).as_secs_f64() / seconds, stat.name)
             })
             .filter(|(share, _)| *share >= 1.0)
             .collect();
@@ -134,12 +136,14 @@ impl Stat {
         // The name, in parentheses, may hold anything.
         let (before, after) = line.rsplit_once(')')?;
         let fields: Vec<&str> = after.split_whitespace().collect();
-        let ticks = (11..15).filter_map(|place| fields.get(place)?.parse::<u32>().ok()).sum::<u32>();
+        let ticks =
+            |from: usize, to: usize| (from..to).filter_map(|place| fields.get(place)?.parse::<u32>().ok()).sum::<u32>();
         Some(Self {
             pid: before.split_whitespace().next()?.parse().ok()?,
             name: before.split_once('(')?.1.to_owned(),
             group: fields.get(2)?.parse().ok()?,
-            cpu: TICK * ticks,
+            own: TICK * ticks(11, 13),
+            cpu: TICK * ticks(11, 15),
         })
     }
 }

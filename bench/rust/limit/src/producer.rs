@@ -51,11 +51,12 @@ fn push(link: &mut Link, next: &mut u64, count: u64, at_once: u64) -> Outcome<u6
     let mut left = count;
     while left > 0 {
         let part = left.min(at_once);
+        link.command(usize::try_from(part)? + 2).word("LPUSH").word(QUEUE);
         for _ in 0..part {
             let mut envelope = id(*next).into_bytes();
             envelope.resize(ENVELOPE, b'x');
             *next += 1;
-            link.say(&[b"LPUSH", QUEUE, &envelope]);
+            link.word(&envelope);
         }
         link.flush()?;
         left -= part;

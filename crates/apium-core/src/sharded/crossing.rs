@@ -1,8 +1,8 @@
 //! What one shard holds for another: put there in the step that causes it, and carried over.
 //!
 //! The crossing to a shard is a queue like any other, so nothing in it is lost, whoever dies: it is claimed with a lease,
-//! published over there under a key of its own ([`crate::unique`]), acknowledged here, and the key given back. Who dies in
-//! between leaves it to the next, which finds the key and publishes nothing. To a shard that is down nothing is carried
+//! published over there under a key of its own ([`crate::unique`]), acknowledged here, and the key left to run out. Who dies
+//! in between leaves it to the next, which finds the key and publishes nothing; so does who stood still for long. To a shard that is down nothing is carried
 //! until it answers.
 //!
 //! What is carried is the message byte for byte, in an envelope that Celery's peers could read: a Python worker that puts
@@ -11,6 +11,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use apium_protocol::Message;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
@@ -33,6 +34,9 @@ const AT_ONCE: usize = 100;
 /// How long what is being carried is ours, should we die, or as long as the lease of a worker that asks for less. Who
 /// carries for longer does no harm: another finds the key.
 pub(super) const LEASE: Duration = Duration::from_secs(6);
+
+/// How long the key of what has arrived is kept: who claimed it before and stood still meanwhile still finds it.
+const AFTERWARDS: Duration = Duration::from_mins(10);
 
 /// How long whoever has caused something to cross waits for its arrival. It is safe long before.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -151,7 +155,7 @@ impl Sharded {
         let settled = settled.await?;
         let done = passages.iter().zip(&arrived).zip(&settled);
         let done = done.filter(|((_, arrived), settled)| arrived.is_ok() && **settled == Settled::Done);
-        self.give_back(done.filter_map(|((passage, _), _)| passage.as_ref().ok())).await;
+        self.let_go(done.filter_map(|((passage, _), _)| passage.as_ref().ok())).await;
         // What was put back is not to be taken up at once again.
         let later = arrived.into_iter().find_map(|arrived| arrived.err().filter(BackendError::is_transient));
         later.map_or(Ok(taken), Err)
@@ -186,12 +190,12 @@ impl Sharded {
         there.ask(asked).await.map(drop)
     }
 
-    /// Gives back the keys of what has arrived and is acknowledged: nobody will carry it again. Those that cannot be are
+    /// Shortens how long the keys are kept of what has arrived and is acknowledged. Those of which that cannot be done are
     /// free after a day.
-    async fn give_back<'a>(&self, arrived: impl Iterator<Item = &'a Passage>) {
+    async fn let_go<'a>(&self, arrived: impl Iterator<Item = &'a Passage>) {
         let mut ends: Vec<Vec<Settlement>> = self.shards.iter().map(|_| Vec::new()).collect();
         for Passage { key, to, message } in arrived {
-            let end = UniqueEnd { key: key.clone(), task_id: key.clone(), keep: None };
+            let end = UniqueEnd { key: key.clone(), task_id: key.clone(), keep: Some(AFTERWARDS) };
             let queue = Some(message.queue.as_str().into());
             ends[*to].push(Settlement { unique: Some(end), queue, ..Settlement::without_delivery(Disposition::Ack) });
         }
@@ -209,7 +213,10 @@ fn crossing(name: &str) -> String {
 
 /// The same message on its way to another shard.
 fn wrapped(message: &Outgoing, to: &str) -> Result<Outgoing, BackendError> {
-    let (key, queue, priority) = (fresh_id(), crossing(to), message.priority);
+    // The same each time: a settlement that is told again is known by what it sends.
+    let tag = Message::decode(&message.bytes).ok().map(|message| message.properties.delivery_tag);
+    let key = tag.filter(|tag| !tag.is_empty()).unwrap_or_else(fresh_id);
+    let (queue, priority) = (crossing(to), message.priority);
     let envelope = Envelope {
         body: STANDARD.encode(&message.bytes),
         content_type: "application/data".to_owned(),
@@ -217,7 +224,7 @@ fn wrapped(message: &Outgoing, to: &str) -> Result<Outgoing, BackendError> {
         headers: Headers {
             task: queue.clone(),
             apium_to: Address { queue: message.queue.clone(), priority, not_before: message.not_before },
-            id: format!("{CROSSING}{key}"),
+            id: format!("{CROSSING}{}.{key}", message.queue),
         },
         properties: Properties {
             delivery_tag: key,

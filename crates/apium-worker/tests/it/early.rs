@@ -1,5 +1,6 @@
 //! At most once: the message is gone before the attempt begins, and whatever the attempt causes is written all the same.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use apium_core::{Broker, DeadReason, Signature};
@@ -124,6 +125,9 @@ async fn a_requeue_sends_it_anew() {
     let record = rig.outcome(&ending("requeue")).await;
     assert_eq!((record.status.as_str(), record.result.as_str()), ("SUCCESS", "99"));
     assert_eq!(rig.depth().await, (0, 0, 0));
+    // Redis would take the second for the first, told again.
+    let tags: HashSet<String> = rig.stage.notes().into_iter().collect();
+    assert_eq!(tags.len(), 3);
 }
 
 #[tokio::test(start_paused = true)]

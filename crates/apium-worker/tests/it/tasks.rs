@@ -237,7 +237,10 @@ pub(crate) async fn early_end(how: String, context: Context, stage: State<Stage>
     let already = stage.notes().len();
     match how.as_str() {
         // An acknowledged message comes back as a new one, without the mark.
-        "requeue" if already > 0 => Ok(99),
+        "requeue" => {
+            stage.note(context.properties().delivery_tag.clone());
+            if already == 2 { Ok(99) } else { Err(TaskError::requeue()) }
+        }
         _ => ending(&how, &context, &stage),
     }
 }
