@@ -95,10 +95,12 @@ fn chains_to_and_fro_lose_nothing_while_workers_are_killed() {
     for server in [&pair.home, &pair.two] {
         let mut look = server.look();
         assert_eq!(look.ask::<u64>(&["HLEN", "unacked"]), 0);
-        // What was carried by one that was killed leaves the key it crossed under, for a day.
+        // What has crossed leaves its key for ten minutes; what was carried by one that was killed, for a day.
         let keys: Vec<String> = look.ask(&["KEYS", "apium:unique:*"]);
-        assert!(keys.len() < CHAINS / 4, "{} keys are left", keys.len());
-        assert!(keys.iter().all(|key| look.ask::<i64>(&["TTL", key]) > 0), "{keys:?}");
+        let left: Vec<i64> = keys.iter().map(|key| look.ask(&["TTL", key])).collect();
+        assert!(left.iter().all(|seconds| *seconds > 0), "{left:?}");
+        let long = left.iter().filter(|seconds| **seconds > 600).count();
+        assert!(long < CHAINS / 4, "{long} keys are kept for a day");
     }
 }
 
