@@ -237,6 +237,16 @@ impl Settlement {
         Self { receipt: None, disposition, results, send, chords, unique: None, limits: None, queue: None }
     }
 
+    /// The queue whose message this settles, or did before it was acknowledged: where it is written.
+    pub fn came_from(&self) -> Option<&str> {
+        let of_receipt = self.receipt.as_ref().map(|receipt| &*receipt.queue);
+        let of_letter = || match &self.disposition {
+            Disposition::DeadLetter(letter) => Some(&*letter.queue),
+            _ => None,
+        };
+        of_receipt.or(self.queue.as_deref()).or_else(of_letter)
+    }
+
     /// Adds a result to store in the same step.
     pub fn with_result(mut self, result: Option<StoredResult>) -> Self {
         self.results.extend(result);

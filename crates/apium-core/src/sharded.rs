@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use crate::broker::{Broker, Disposition, Outgoing, Settlement};
+use crate::broker::{Broker, Outgoing, Settlement};
 use crate::error::BackendError;
 use crate::routing::Rule;
 
@@ -120,13 +120,6 @@ impl Sharded {
 
     /// Where a settlement is written: where its message is or was, else at home.
     fn place_of(&self, settlement: &Settlement) -> usize {
-        let came_from = settlement.receipt.as_ref().map(|receipt| &receipt.queue).or(settlement.queue.as_ref());
-        if let Some(queue) = came_from {
-            return self.place(queue);
-        }
-        match &settlement.disposition {
-            Disposition::DeadLetter(letter) => self.place(&letter.queue),
-            _ => 0,
-        }
+        settlement.came_from().map_or(0, |queue| self.place(queue))
     }
 }

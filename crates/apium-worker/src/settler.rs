@@ -131,8 +131,7 @@ impl Settler {
 
     /// Which store it is written in; mostly there is one.
     fn store_of(&self, settlement: &Settlement) -> usize {
-        let came_from = settlement.receipt.as_ref().map(|receipt| &receipt.queue).or(settlement.queue.as_ref());
-        match came_from {
+        match settlement.came_from() {
             Some(queue) if self.orders.len() > 1 => self.broker.shard_of(queue),
             _ => 0,
         }

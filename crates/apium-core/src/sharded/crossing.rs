@@ -2,8 +2,8 @@
 //!
 //! The crossing to a shard is a queue like any other, so nothing in it is lost, whoever dies: it is claimed with a lease,
 //! published over there under a key of its own ([`crate::unique`]), acknowledged here, and the key left to run out. Who dies
-//! in between leaves it to the next, which finds the key and publishes nothing; so does who stood still for long. To a shard that is down nothing is carried
-//! until it answers.
+//! in between leaves it to the next, which finds the key and publishes nothing; so does who stood still for long. To a shard
+//! that is down nothing is carried until it answers.
 //!
 //! What is carried is the message byte for byte, in an envelope that Celery's peers could read: a Python worker that puts
 //! back what was left behind must not stumble over it.

@@ -47,10 +47,10 @@ impl Shard {
     pub(super) async fn ask<T>(&self, asked: impl Future<Output = Result<T, BackendError>>) -> Result<T, BackendError> {
         match asked.await {
             Ok(answer) => {
-                self.is_well();
+                self.note_answer();
                 Ok(answer)
             }
-            Err(error) if error.is_transient() => Err(self.is_ill(error)),
+            Err(error) if error.is_transient() => Err(self.note_failure(error)),
             Err(error) => Err(self.named(error)),
         }
     }
@@ -89,7 +89,7 @@ impl Shard {
         }
     }
 
-    fn is_well(&self) {
+    fn note_answer(&self) {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
         if failed.is_some() {
             tracing::info!(shard = self.name, "the shard answers again");
@@ -98,7 +98,7 @@ impl Shard {
     }
 
     /// Notes that it failed; gives the error with its name.
-    pub(super) fn is_ill(&self, error: BackendError) -> BackendError {
+    pub(super) fn note_failure(&self, error: BackendError) -> BackendError {
         let before = self.failed.lock().unwrap_or_else(PoisonError::into_inner).replace(Instant::now());
         if before.is_none() {
             tracing::warn!(shard = self.name, %error, "a shard cannot be used; what is in the others goes on");
