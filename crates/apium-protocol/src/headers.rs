@@ -3,6 +3,7 @@
 use crate::{
     DecodeError, RawJson, Subject,
     json::{
+        JsonError,
         fields::Wrong,
         number,
         object::ObjectWriter,
@@ -66,16 +67,16 @@ impl Headers {
         Self { task: task.into(), root_id: Some(id.clone()), id, ..Self::default() }
     }
 
-    /// Reads the members of the object that `members` has just gone into; `task` is empty when it is missing.
-    pub(crate) fn read(members: &mut Members<'_>) -> Result<Self, DecodeError> {
+    /// Reads the members of the object that `members` has just gone into, to its end also when one is of the wrong type;
+    /// `task` is empty when it is missing.
+    pub(crate) fn read(members: &mut Members<'_>) -> Result<Result<Self, DecodeError>, JsonError> {
         let text = members.rest();
-        let mut headers = Self::default();
-        while let Some((key, part)) = members.next().map_err(|error| DecodeError::envelope(&error))? {
-            headers.set(&key, &part).map_err(|reason| DecodeError::Field {
-                field: format!("headers.{key}"),
-                reason,
-                subject: subject(text),
-            })?;
+        let mut headers = Ok(Self::default());
+        while let Some((key, part)) = members.next()? {
+            let Ok(known) = &mut headers else { continue };
+            if let Err(reason) = known.set(&key, &part) {
+                headers = Err(DecodeError::Field { field: format!("headers.{key}"), reason, subject: subject(text) });
+            }
         }
         Ok(headers)
     }

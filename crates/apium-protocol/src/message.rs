@@ -72,7 +72,7 @@ impl Message {
     /// When the bytes are no envelope, name no task or no id, or a known field is of the wrong type.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let envelope = Envelope::read(bytes)?;
-        let headers = envelope.headers;
+        let headers = envelope.headers?;
         let subject = || subject(&headers);
         let mut message = Self {
             properties: match envelope.properties {
@@ -230,12 +230,11 @@ impl Message {
 }
 
 /// The five known parts of an envelope, of which one is read already.
-#[derive(Default)]
 struct Envelope<'a> {
     body: Option<Part<'a>>,
     content_encoding: Option<Part<'a>>,
     content_type: Option<Part<'a>>,
-    headers: Headers,
+    headers: Result<Headers, DecodeError>,
     properties: Option<Part<'a>>,
 }
 
@@ -244,11 +243,12 @@ impl<'a> Envelope<'a> {
         let text = std::str::from_utf8(bytes).map_err(|error| DecodeError::Envelope { reason: error.to_string() })?;
         let broken = |error| DecodeError::envelope(&error);
         let mut members = Members::of(text).map_err(broken)?;
-        let mut envelope = Self::default();
+        let (body, content_encoding, content_type, properties) = (None, None, None, None);
+        let mut envelope = Self { body, content_encoding, content_type, headers: Ok(Headers::default()), properties };
         while let Some(key) = members.key().map_err(broken)? {
             // The largest part but for the body, and nearly all of it is wanted.
             if key == "headers" && members.enter() {
-                envelope.headers = Headers::read(&mut members)?;
+                envelope.headers = Headers::read(&mut members).map_err(broken)?;
                 continue;
             }
             let part = members.value().map_err(broken)?;
@@ -256,8 +256,9 @@ impl<'a> Envelope<'a> {
                 "body" => envelope.body = Some(part),
                 "content-encoding" => envelope.content_encoding = Some(part),
                 "content-type" => envelope.content_type = Some(part),
-                "headers" if part.is_null() => envelope.headers = Headers::default(),
-                "headers" => return Err(DecodeError::Envelope { reason: part.wrong("an object") }),
+                // Given twice, the last one counts.
+                "headers" if part.is_null() => envelope.headers = Ok(Headers::default()),
+                "headers" => envelope.headers = Err(DecodeError::Envelope { reason: part.wrong("an object") }),
                 "properties" => envelope.properties = Some(part),
                 // kombu writes nothing else and reads nothing else.
                 _ => {}

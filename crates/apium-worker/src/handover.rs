@@ -65,7 +65,10 @@ impl Handover {
         if waiting.len() == 1 {
             let (this, threads) = (self.clone(), threads.clone());
             // Its turn comes after those of all attempts that have theirs now.
-            tokio::spawn(async move { hand_over(&threads, mem::take(&mut *this.open())) });
+            tokio::spawn(async move {
+                let waiting = mem::take(&mut *this.open());
+                hand_over(&threads, waiting);
+            });
         }
     }
 

@@ -73,6 +73,16 @@ fn unknown_headers_and_properties_are_kept_in_order() {
 fn a_key_given_twice_counts_once_as_in_python() {
     let message = decode(r#"{"headers": {"task": "a", "id": "i", "task": "b", "id": "j"}}"#).unwrap();
     assert_eq!((message.headers.task.as_str(), message.headers.id.as_str()), ("b", "j"));
+    for bad in ["[]", r#"{"id": 5, "task": "a"}"#] {
+        let message = decode(&format!(r#"{{"headers": {bad}, "headers": {{"task": "b", "id": "j"}}}}"#)).unwrap();
+        assert_eq!((message.headers.task.as_str(), message.headers.id.as_str()), ("b", "j"), "{bad}");
+    }
+}
+
+#[test]
+fn a_text_that_breaks_off_is_no_envelope_whatever_its_headers_say() {
+    let error = refused(r#"{"headers": {"id": 5, "task": "a"}, "body""#);
+    assert!(matches!(error, DecodeError::Envelope { .. }), "{error}");
 }
 
 #[test]
