@@ -14,6 +14,8 @@ use apium_protocol::canvas::{
 };
 use apium_protocol::{DeliveryInfo, Embed, Headers, Properties, RawJson};
 use jiff::Timestamp;
+use jiff::fmt::temporal::{DateTimePrinter, Pieces};
+use jiff::tz::Offset;
 
 use crate::bodies::{Asked, Bodies, PlainBodies};
 use crate::broker::{Broker, Outgoing};
@@ -300,15 +302,16 @@ impl Client {
 
 /// A moment as Python writes it: RFC 3339 with microseconds and `+00:00`.
 pub fn iso(moment: Timestamp) -> String {
-    moment.strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00").to_string()
+    const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
+    PRINTER.timestamp_with_offset_to_string(&moment, Offset::UTC)
 }
 
 /// Reads a moment as Python writes it; one without an offset is UTC (Celery's default `timezone`). What lies beyond a
 /// timestamp (the last day of the year 9999, Python's `datetime.max`) is the last moment there is.
 pub fn parse_iso(text: &str) -> Option<Timestamp> {
     text.parse::<Timestamp>().ok().or_else(|| {
-        let pieces = jiff::fmt::temporal::Pieces::parse(text).ok()?;
-        let offset = pieces.to_numeric_offset().unwrap_or(jiff::tz::Offset::UTC);
+        let pieces = Pieces::parse(text).ok()?;
+        let offset = pieces.to_numeric_offset().unwrap_or(Offset::UTC);
         let moment = pieces.date().to_datetime(pieces.time().unwrap_or_default());
         let beyond = if moment.year() > 0 { Timestamp::MAX } else { Timestamp::MIN };
         Some(offset.to_timestamp(moment).unwrap_or(beyond))

@@ -33,10 +33,13 @@ pub(crate) struct Job {
 
 /// Calls an attempt off from outside, once, with the first reason given.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct CallOff {
-    token: CancellationToken,
-    reason: Arc<OnceLock<Reason>>,
-    signal: Arc<OnceLock<i64>>,
+pub(crate) struct CallOff(Arc<Called>);
+
+#[derive(Debug, Default)]
+struct Called {
+    off: CancellationToken,
+    reason: OnceLock<Reason>,
+    signal: OnceLock<i64>,
 }
 
 /// Why an attempt was called off.
@@ -82,34 +85,34 @@ impl CallOff {
     /// Calls it off, unless that was done already.
     pub(crate) fn because(&self, reason: Reason) {
         // A second reason comes too late: the first one is being acted on.
-        let _ = self.reason.set(reason);
-        self.token.cancel();
+        let _ = self.0.reason.set(reason);
+        self.0.off.cancel();
     }
 
     /// Calls a revoked task off in the name of a signal, which only events tell of.
     pub(crate) fn by_signal(&self, signal: i64) {
-        let _ = self.signal.set(signal);
+        let _ = self.0.signal.set(signal);
         self.because(Reason::Revoked);
     }
 
     /// The signal in whose name it was called off.
     pub(crate) fn signal(&self) -> Option<i64> {
-        self.signal.get().copied()
+        self.0.signal.get().copied()
     }
 
     /// The reason, once called off.
     pub(crate) fn reason(&self) -> Option<Reason> {
-        self.reason.get().copied()
+        self.0.reason.get().copied()
     }
 
     /// Resolves with the reason once called off.
     pub(crate) async fn called_off(&self) -> Reason {
-        self.token.cancelled().await;
-        *self.reason.get_or_init(|| Reason::Stopping)
+        self.0.off.cancelled().await;
+        *self.0.reason.get_or_init(|| Reason::Stopping)
     }
 
     /// The token a task may watch.
     pub(crate) fn token(&self) -> &CancellationToken {
-        &self.token
+        &self.0.off
     }
 }

@@ -205,7 +205,9 @@ fn record(station: &Station, subject: Subject<'_>, outcome: Outcome, causes: Cau
     }
     let unique = unique::end(subject.headers, &outcome, station.now());
     let limits = admission::end(subject, &outcome);
-    let told = |state: TaskState, value| Some(record_of(station, subject, &state, value));
+    // Nothing is stored where the sender or the task wants no result, or where no id could be read.
+    let wanted = !subject.ignores_result() && !subject.headers.id.is_empty();
+    let told = |state: TaskState, value| wanted.then(|| record_of(station, subject, &state, value));
     let (disposition, record, send) = match outcome {
         Outcome::Success(value) => (Disposition::Ack, told(TaskState::Success, value), None),
         Outcome::Failure(error) => (Disposition::Ack, Some(failed(station, subject, &error)), None),
@@ -238,7 +240,12 @@ fn record(station: &Station, subject: Subject<'_>, outcome: Outcome, causes: Cau
     let settlement = Settlement {
         receipt: (!subject.acknowledged).then(|| subject.delivery.receipt.clone()),
         disposition,
-        results: stored(station, subject, record).into_iter().chain(causes.results).collect(),
+        results: record
+            .filter(|_| wanted)
+            .map(|record| stored(station, subject, &record))
+            .into_iter()
+            .chain(causes.results)
+            .collect(),
         send: send.into_iter().chain(causes.send).collect(),
         chords: causes.chords,
         unique,
@@ -320,14 +327,12 @@ impl Subject<'_> {
     }
 }
 
-/// Nothing is stored where the sender or the task wants no result, or where no id could be read.
-fn stored(station: &Station, subject: Subject<'_>, record: Option<ResultRecord>) -> Option<StoredResult> {
-    let headers = subject.headers;
-    let record = record.filter(|_| !subject.ignores_result() && !headers.id.is_empty())?;
-    let remember =
-        headers.other.iter().find(|(name, _)| name == REMEMBER_HEADER).and_then(|(_, value)| value.to::<u64>().ok());
+/// How long it is kept: as the sender says, or the task, or the worker.
+fn stored(station: &Station, subject: Subject<'_>, record: &ResultRecord) -> StoredResult {
+    let other = &subject.headers.other;
+    let remember = other.iter().find(|(name, _)| name == REMEMBER_HEADER).and_then(|(_, value)| value.to::<u64>().ok());
     let expires = subject.options.result_expires.or(station.options.result_expires);
-    Some(StoredResult { remember: remember.map(Duration::from_secs), ..StoredResult::of(&record, expires) })
+    StoredResult { remember: remember.map(Duration::from_secs), ..StoredResult::of(record, expires) }
 }
 
 fn record_of(station: &Station, subject: Subject<'_>, state: &TaskState, value: RawJson) -> ResultRecord {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use apium_core::client::value_of;
+use apium_core::client::{iso, parse_iso, value_of};
 use apium_core::context::{Attempt, States, Workflow};
 use apium_core::memory::Memory;
 use apium_core::protocol::{ExceptionRecord, Headers, Message, Properties, RawJson, ResultRecord};
@@ -133,4 +133,16 @@ async fn a_task_sent_from_a_task_is_its_child() {
         (message.headers.root_id.as_deref(), message.headers.parent_id.as_deref()),
         (Some("root"), Some("parent"))
     );
+}
+
+#[test]
+fn moments_are_written_as_python_writes_them() {
+    for (sent, written) in [
+        ("2026-11-23T16:22:02Z", "2026-11-23T16:22:02.000000+00:00"),
+        ("2026-11-23T16:22:02.123456789Z", "2026-11-23T16:22:02.123456+00:00"),
+        ("1969-12-31T23:59:59.999999999Z", "1969-12-31T23:59:59.999999+00:00"),
+        ("0987-01-01T00:00:00Z", "0987-01-01T00:00:00.000000+00:00"),
+    ] {
+        assert_eq!(iso(parse_iso(sent).unwrap()), written);
+    }
 }
