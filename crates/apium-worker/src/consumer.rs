@@ -56,9 +56,7 @@ pub(crate) async fn run(station: &Arc<Station>, attempts: &TaskTracker, stop: &S
             }
             Ok(deliveries) => {
                 trouble.over();
-                for (delivery, slot) in deliveries.into_iter().zip(free) {
-                    hand_on(station, attempts, delivery, slot);
-                }
+                hand_on(station, attempts, deliveries.into_iter().zip(free));
             }
             Err(error) => {
                 drop(free);
@@ -106,16 +104,24 @@ async fn claim(station: &Station, queues: &[String], max: usize, stop: &Stop) ->
     Ok(claimed)
 }
 
-fn hand_on(station: &Arc<Station>, attempts: &TaskTracker, delivery: Delivery, slot: Slot) {
-    let station = station.clone();
+/// In a turn of their own, which comes before that of the next claim's connection, and theirs after it: the broker is
+/// asked for more while these are looked at.
+fn hand_on(
+    station: &Arc<Station>,
+    attempts: &TaskTracker,
+    deliveries: impl Iterator<Item = (Delivery, Slot)> + Send + 'static,
+) {
+    let (station, each) = (station.clone(), attempts.clone());
     attempts.spawn(async move {
-        handle(&station, delivery).await;
-        drop(slot);
+        for (delivery, slot) in deliveries {
+            let station = station.clone();
+            each.spawn(async move { handle(&station, delivery, Some(slot)).await });
+        }
     });
 }
 
-/// Judges a delivery, and sees it to its settlement.
-pub(crate) async fn handle(station: &Station, delivery: Delivery) {
+/// Judges a delivery, and sees it to its settlement. Whoever claims has a slot for it.
+pub(crate) async fn handle(station: &Station, delivery: Delivery, slot: Option<Slot>) {
     let handling = async {
         let found = station.looks.found();
         point!(HandedOn);
@@ -125,7 +131,7 @@ pub(crate) async fn handle(station: &Station, delivery: Delivery) {
                 let Some(job) = admission::pass(station, job).await else { return };
                 narration::taken(station, &job);
                 drop(found);
-                executor::attempt(station, job).await;
+                executor::attempt(station, job, slot).await;
                 point!(Attempted);
             }
             Judgement::Settle(verdict) => {
@@ -134,6 +140,7 @@ pub(crate) async fn handle(station: &Station, delivery: Delivery) {
                 point!(NotToRun);
                 // Its room need not be in every attempt.
                 Box::pin(outcome::without_attempt(station, *verdict)).await;
+                drop(slot);
                 point!(NotRun);
                 if let Some(kind) = told {
                     station.say(kind);

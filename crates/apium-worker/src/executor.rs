@@ -22,15 +22,16 @@ use crate::outcome::{self, Outcome, conclude};
 use crate::points::point;
 use crate::retry;
 use crate::settler::Answer;
+use crate::slots::Slot;
 use crate::station::Station;
 use crate::stuck;
 use crate::trouble::Errand;
 use crate::unique;
 
 /// Runs one delivery once and settles it with all it causes.
-pub(crate) async fn attempt(station: &Station, mut job: Box<Job>) {
+pub(crate) async fn attempt(station: &Station, mut job: Box<Job>, mut slot: Option<Slot>) {
     let _hold = hold(station, &job);
-    let _active = station.vitals.began();
+    let active = station.vitals.began();
     point!(Begun);
     job.suspicion_settles().await;
     point!(Unsuspected);
@@ -48,6 +49,10 @@ pub(crate) async fn attempt(station: &Station, mut job: Box<Job>) {
     let began = Instant::now();
     let ending = perform(station, &job, call, limits).await;
     let took = began.elapsed();
+    drop(active);
+    if let Some(slot) = &mut slot {
+        slot.ended();
+    }
     point!(Performed);
     job.children = context.children();
     let outcome = classify(station, &job, ending);

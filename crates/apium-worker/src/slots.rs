@@ -1,4 +1,8 @@
 //! The slots attempts run in: as many as the worker runs at once, more or fewer at the word of remote control.
+//!
+//! A task that has ended needs its slot no more while its outcome is written, and so the next one can be claimed meanwhile.
+//! But no more outcomes are written beside running tasks than the worker began with slots: where the store takes no
+//! writes, what has ended must not pile up.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,6 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[derive(Clone)]
 pub(crate) struct Slots {
     free: Arc<Semaphore>,
+    /// Places for outcomes that are written while their slots are others'.
+    writing: Arc<Semaphore>,
     size: Arc<Mutex<Size>>,
 }
 
@@ -21,25 +27,32 @@ struct Size {
 /// One slot, taken; free again when dropped.
 pub(crate) struct Slot {
     permit: Option<OwnedSemaphorePermit>,
-    size: Arc<Mutex<Size>>,
+    slots: Slots,
+    /// Held once the slot itself is free.
+    writing: Option<OwnedSemaphorePermit>,
 }
 
 impl Slots {
     pub(crate) fn new(count: usize) -> Self {
         let size = Size { wanted: count, surplus: 0 };
-        Self { free: Arc::new(Semaphore::new(count)), size: Arc::new(Mutex::new(size)) }
+        let semaphore = || Arc::new(Semaphore::new(count));
+        Self { free: semaphore(), writing: semaphore(), size: Arc::new(Mutex::new(size)) }
     }
 
     /// Waits for a free slot and takes it.
     pub(crate) async fn take(&self) -> Option<Slot> {
         let permit = self.free.clone().acquire_owned().await.ok()?;
-        Some(Slot { permit: Some(permit), size: self.size.clone() })
+        Some(self.taken(permit))
     }
 
     /// Takes a slot if one is free.
     pub(crate) fn take_now(&self) -> Option<Slot> {
         let permit = self.free.clone().try_acquire_owned().ok()?;
-        Some(Slot { permit: Some(permit), size: self.size.clone() })
+        Some(self.taken(permit))
+    }
+
+    fn taken(&self, permit: OwnedSemaphorePermit) -> Slot {
+        Slot { permit: Some(permit), slots: self.clone(), writing: None }
     }
 
     /// How many there are; more may be taken for as long as attempts run that began when there were more.
@@ -69,9 +82,17 @@ impl Slots {
     }
 }
 
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let mut size = open(&self.size);
+impl Slot {
+    /// The task has ended: the slot is free, if there is a place to have the outcome written from.
+    pub(crate) fn ended(&mut self) {
+        if let Ok(place) = self.slots.writing.clone().try_acquire_owned() {
+            self.writing = Some(place);
+            self.free();
+        }
+    }
+
+    fn free(&mut self) {
+        let mut size = open(&self.slots.size);
         if size.surplus > 0
             && let Some(permit) = self.permit.take()
         {
@@ -80,6 +101,12 @@ impl Drop for Slot {
         }
         // Still under the lock, or a shrink in between would miss it.
         self.permit = None;
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.free();
     }
 }
 

@@ -137,7 +137,7 @@ async fn work_off(station: &Arc<Station>, line: &Memory) -> Result<(), BackendEr
             return Ok(());
         }
         for delivery in deliveries {
-            consumer::handle(station, delivery).await;
+            consumer::handle(station, delivery, None).await;
         }
     }
 }

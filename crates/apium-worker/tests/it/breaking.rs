@@ -70,7 +70,7 @@ async fn a_claiming_loop_that_panics_gives_back_what_runs() {
     broken_off(&mut rig, "claim fell over").await;
 }
 
-/// The one whose settlement broke the loop comes back when its lease runs out; the other is given back at once.
+/// Those whose settlement broke the loop come back when their leases run out; what still ran is given back at once.
 #[tokio::test(start_paused = true)]
 async fn a_settling_loop_that_panics_claims_nothing_more_and_writes_what_is_given_back() {
     for alone in [false, true] {
@@ -89,10 +89,11 @@ async fn a_settling_loop_that_panics_claims_nothing_more_and_writes_what_is_give
         broken_off(&mut rig, "the settling loop panicked: settle fell over").await;
         let (ready, delayed, claimed) = rig.depth().await;
         let settled = u64::try_from(rig.probe.seen().written.len()).unwrap();
-        assert_eq!((delayed, claimed), (0, 1), "alone: {alone}");
+        assert_eq!(delayed, 0, "alone: {alone}");
+        assert!((1..=rig.options.concurrency as u64).contains(&claimed), "alone: {alone}, {claimed}");
         assert!(ready + claimed + settled >= 12, "{ready} {settled}");
         tokio::time::advance(rig.options.lease * 2).await;
-        assert_eq!(rig.memory.recover().await.unwrap(), 1);
+        assert_eq!(rig.memory.recover().await.unwrap() as u64, claimed);
     }
 }
 
