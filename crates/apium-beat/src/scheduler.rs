@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use apium_core::client::fresh_id;
 use apium_core::schedules::Schedules;
+use apium_core::sharded::while_carrying;
 use apium_core::{Client, Clock, SystemClock};
 
 use crate::agenda::Agenda;
@@ -59,8 +60,13 @@ impl Scheduler {
         Self { declared: entries, ..self }
     }
 
-    /// Schedules until asked to stop. Errors of the store are told in the log, and it is tried again.
+    /// Schedules until asked to stop, with the crossing loop beside it. Errors of the store are told in the log, and it is
+    /// tried again.
     pub async fn run(self, stop: impl Future<Output = ()>) {
+        while_carrying(&**self.client.broker(), self.schedule(stop)).await;
+    }
+
+    async fn schedule(&self, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
         loop {
             let term = tokio::select! {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use crate::broadcast::Broadcast;
 use crate::chords::ChordEnd;
@@ -196,6 +197,10 @@ pub trait Broker: Fleet {
     /// Puts back what dead workers left (leases run out), a bounded batch a call; returns how many. Sees to it as well
     /// that nobody waits for a limit who has a turn.
     async fn recover(&self) -> Result<usize, BackendError>;
+
+    /// Carries what one of its stores holds for another, until `end`: the crossing loop, which every program runs that
+    /// lives longer than one command. A broker that is one store has nothing to carry, and returns at once.
+    async fn carry(&self, _end: &CancellationToken) {}
 
     /// How the named queues stand; without names, every queue known.
     async fn depths(&self, queues: &[String]) -> Result<Vec<QueueDepth>, BackendError>;

@@ -6,9 +6,10 @@
 //! other shard owns.
 //!
 //! A settlement stays one step in the shard of its receipt. What it sends to another shard is put, in that step, into a
-//! queue of its own there, the *crossing* (`sharded/crossing.rs`), and carried over from it: no shard waits for another,
-//! and what is carried twice arrives once.
+//! queue of its own there, the *crossing* (`sharded/crossing.rs`), and carried over from it by a loop
+//! (`sharded/carrying.rs`): no shard waits for another, and what is carried twice arrives once.
 
+mod carrying;
 mod crossing;
 mod dealt;
 mod looking;
@@ -24,6 +25,7 @@ use crate::broker::{Broker, Outgoing, Settlement};
 use crate::error::BackendError;
 use crate::routing::Rule;
 
+pub use carrying::while_carrying;
 pub use crossing::CROSSING;
 pub use shard::Shard;
 

@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use apium_core::outbox::OutboxRow;
+use apium_core::sharded::while_carrying;
 use apium_core::{Client, SendError};
 use sqlx::postgres::PgListener;
 
@@ -44,8 +45,12 @@ impl Relay {
         Self { outbox, client, poll }
     }
 
-    /// Sends until asked to stop. What goes wrong is logged, and tried again.
+    /// Sends until asked to stop, with the crossing loop beside it. What goes wrong is logged, and tried again.
     pub async fn run(self, stop: impl Future<Output = ()>) {
+        while_carrying(&**self.client.broker(), self.relay(stop)).await;
+    }
+
+    async fn relay(&self, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
         let mut news = None;
         let mut troubled = false;

@@ -119,6 +119,8 @@ fn beside(station: &Arc<Station>, known: &Known, started: String, stop: &Stop, e
     start("the limit loop", shared_limits::run(station.clone(), known.limits, end.clone()).boxed());
     start("the sorting loop", shares::run(station.clone(), stop.clone()).boxed());
     start("the recovery loop", recovery::run(station.clone(), end.clone()).boxed());
+    let (carrier, ended) = (station.clone(), end.clone());
+    start("the crossing loop", async move { carrier.broker().carry(&ended).await }.boxed());
     start("the alert loop", alerts::run(station.clone(), end.clone()).boxed());
     start("the event loop", events::run(station.clone(), end.clone()).boxed());
     start("the control loop", control::run(station.clone(), stop.clone(), end.clone()).boxed());

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use apium::{Backend, Stop, Vitals, Worker};
+use apium_core::sharded::while_carrying;
 use axum::Router;
 use axum::response::Redirect;
 use axum::routing::get;
@@ -45,7 +46,8 @@ pub(crate) async fn serve(invocation: Invocation) -> Result<ExitCode, Failure> {
     let backend = invocation.open().await?;
     let router = invocation.router(&backend, None)?;
     invocation.greet(Some(&listener), &[Scope::All, Scope::Listen, Scope::Services], false);
-    http::serve(listener, router, stop, invocation.settings.stop_timeout()).await;
+    let serving = http::serve(listener, router, stop, invocation.settings.stop_timeout());
+    while_carrying(&*backend.broker, serving).await;
     Ok(goodbye())
 }
 

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use apium::{App, Backend, BackendSettings, ShardSettings, Signature};
 use apium_core::broker::QueueDepth;
+use apium_core::client::fresh_id;
+use apium_core::sharded::while_carrying;
+use apium_core::{DeadFilter, Disposition, Outgoing, Settlement};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -146,6 +149,104 @@ fn what_is_on_the_other_server_goes_on_while_one_is_down() {
     assert_eq!(crossing(), 0);
     assert_eq!(echo("two").printed(), "7");
     assert_eq!(late.stop().code, Some(0));
+}
+
+#[test]
+fn every_program_that_lives_carries_what_others_have_left() {
+    let pair = Pair::start();
+    let place = pair.place();
+    let outbox = format!("sqlite:{}", place.file("outbox.db", "").display());
+    assert_eq!(place.run(Program::Apium, &["outbox", "init", "--outbox", &outbox]).code, Some(0));
+    let runtime = Runtime::new().unwrap();
+    let home = runtime.block_on(apium::open(&pair.home.url(), None)).unwrap().broker;
+    let leave = |count: usize| {
+        let left: Vec<_> = (0..count).map(|_| crossing(&fresh_id())).collect();
+        runtime.block_on(home.publish(&left)).unwrap();
+    };
+    let (mut here, mut there) = (pair.home.look(), pair.two.look());
+    let mut arrived = || there.ask::<usize>(&["LLEN", "two"]);
+    let relay = ["outbox", "relay", "--outbox", &outbox];
+    let programs: [&[&str]; 4] =
+        [&relay, &["beat"], &["worker", "-Q", "celery"], &["serve", "--listen", "127.0.0.1:0"]];
+    for (number, program) in programs.into_iter().enumerate() {
+        leave(1);
+        let running = place.start(Program::Probe, program);
+        until("it to be carried", || (arrived() == number + 1).then_some(()));
+        assert_eq!(running.stop().code, Some(0));
+    }
+    // One that is stopped on the way leaves nothing in its hands.
+    leave(3_000);
+    let running = place.start(Program::Probe, &["beat"]);
+    until("the first to arrive", || (arrived() > 4).then_some(()));
+    assert_eq!(running.stop().code, Some(0));
+    let left = runtime.block_on(home.depths(&["apium.to.second".to_owned()])).unwrap()[0].ready;
+    assert_eq!((here.ask::<u64>(&["HLEN", "unacked"]), usize::try_from(left).unwrap() + arrived()), (0, 3_004));
+}
+
+#[test]
+fn what_a_server_refuses_waits_and_is_no_dead_letter() {
+    let pair = Pair::start();
+    let mut there = pair.two.look();
+    there.ask::<String>(&["ACL", "SETUSER", "poor", "on", ">pw", "~*", "&*", "+@all", "-@scripting"]);
+    let url = pair.two.url().replace("redis://", "redis://poor:pw@");
+    let queues = vec!["two".to_owned()];
+    let shards = vec![ShardSettings { name: "second".to_owned(), url, queues }];
+    let open = async || {
+        let settings = BackendSettings { shards: shards.clone(), ..BackendSettings::default() };
+        apium::open_with(&pair.home.url(), None, settings).await.unwrap().broker
+    };
+    let message =
+        |queue: &str| Outgoing { queue: queue.to_owned(), priority: 0, bytes: b"{}".to_vec(), not_before: None };
+    Runtime::new().unwrap().block_on(async {
+        open().await.publish(&[message("celery"), message("two")]).await.unwrap();
+        let home = apium::open(&pair.home.url(), None).await.unwrap().broker;
+        assert_eq!(home.depths(&["apium.to.second".to_owned()]).await.unwrap()[0].ready, 1);
+        assert!(home.dead_letters(&DeadFilter::default()).await.unwrap().is_empty());
+        there.ask::<String>(&["ACL", "SETUSER", "poor", "+@scripting"]);
+        while_carrying(&*open().await, std::future::ready(())).await;
+    });
+    assert_eq!(there.ask::<u64>(&["LLEN", "two"]), 1);
+}
+
+/// What an early acknowledged task sends is settled without a receipt, and told again when the answer is lost.
+#[test]
+fn what_is_told_twice_crosses_once() {
+    let pair = Pair::start();
+    let message = json!({
+        "body": "W1tdLCB7fSwge31d",
+        "content-type": "application/json",
+        "content-encoding": "utf-8",
+        "headers": {"task": "probe.echo", "id": "7"},
+        "properties": {"delivery_tag": "1", "body_encoding": "base64"},
+    });
+    let bytes = message.to_string().into_bytes();
+    let next = Outgoing { queue: "two".to_owned(), priority: 0, bytes, not_before: None };
+    let queue = Some("celery".into());
+    let told = Settlement { queue, ..Settlement::without_delivery(Disposition::Ack) }.sending(next);
+    Runtime::new().unwrap().block_on(async {
+        let broker = pair.open().await.broker;
+        for _ in 0..2 {
+            broker.settle(vec![told.clone()]).await.unwrap();
+        }
+    });
+    assert_eq!(pair.two.look().ask::<u64>(&["LLEN", "two"]), 1);
+}
+
+/// A message for `two`, as it waits to be carried.
+fn crossing(key: &str) -> Outgoing {
+    // Base64 of what is in an empty message.
+    let (queue, body) = ("apium.to.second".to_owned(), "e30=");
+    let envelope = json!({
+        "body": body,
+        "content-type": "application/data",
+        "content-encoding": "binary",
+        "headers": {"id": key, "task": queue, "apium_to": {"queue": "two", "priority": 0, "not_before": null}},
+        "properties": {
+            "delivery_tag": key, "delivery_mode": 2, "body_encoding": "base64", "priority": 0,
+            "delivery_info": {"exchange": "", "routing_key": queue},
+        },
+    });
+    Outgoing { queue, priority: 0, bytes: envelope.to_string().into_bytes(), not_before: None }
 }
 
 #[test]

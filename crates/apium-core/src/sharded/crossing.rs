@@ -1,4 +1,4 @@
-//! What one shard holds for another: put there in the step that causes it, and carried over.
+//! What one shard holds for another: put there in the step that causes it, and carried over (`sharded/carrying.rs`).
 //!
 //! The crossing to a shard is a queue like any other, so nothing in it is lost, whoever dies: it is claimed with a lease,
 //! published over there under a key of its own ([`crate::unique`]), acknowledged here, and the key left to run out. Who dies
@@ -18,7 +18,8 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Shard, Sharded};
+use super::Sharded;
+use super::shard::Shard;
 use crate::broker::{Claim, Delivery, Disposition, Outgoing, Settled, Settlement};
 use crate::client::fresh_id;
 use crate::dead::{DeadLetter, DeadReason};
@@ -29,7 +30,7 @@ use crate::unique::{KEEP, UniqueClaim, UniqueEnd};
 pub const CROSSING: &str = "apium.to.";
 
 /// Messages carried at once.
-const AT_ONCE: usize = 100;
+pub(super) const AT_ONCE: usize = 100;
 
 /// How long what is being carried is ours, should we die, or as long as the lease of a worker that asks for less. Who
 /// carries for longer does no harm: another finds the key.
@@ -37,9 +38,6 @@ pub(super) const LEASE: Duration = Duration::from_secs(6);
 
 /// How long the key of what has arrived is kept: who claimed it before and stood still meanwhile still finds it.
 const AFTERWARDS: Duration = Duration::from_mins(10);
-
-/// How long whoever has caused something to cross waits for its arrival. It is safe long before.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What waits in a crossing, as a Celery message without a task.
 #[derive(Serialize, Deserialize)]
@@ -92,6 +90,14 @@ struct Passage {
     message: Outgoing,
 }
 
+/// What became of one.
+enum Arrival {
+    There,
+    /// The other shard did not take it now: that is no fault of the message.
+    Waits(BackendError),
+    Unreadable(String),
+}
+
 impl Sharded {
     /// Whether any of these goes to another shard than this; those that do are put into the crossings to theirs.
     pub(super) fn divert(&self, from: usize, messages: &mut [Outgoing]) -> Result<bool, BackendError> {
@@ -106,59 +112,56 @@ impl Sharded {
         Ok(diverted)
     }
 
-    /// Carries what has just been put into the crossings of a shard. Whatever comes of it, it is kept.
-    pub(super) async fn carry_now(&self, from: usize) {
-        if tokio::time::timeout(PATIENCE, self.carry_from(from)).await.is_err() {
-            tracing::debug!(shard = self.shards[from].name(), "what crosses is still on its way");
-        }
-    }
-
-    /// Carries all that waits in any crossing, for as long as one of them has something.
-    pub(super) async fn carry(&self) {
-        join_all((0..self.shards.len()).map(|from| self.carry_from(from))).await;
-    }
-
-    async fn carry_from(&self, from: usize) {
-        let shard = &self.shards[from];
-        if shard.is_away() {
-            return;
-        }
-        loop {
-            match self.carry_some(from).await {
-                Ok(carried) if carried == AT_ONCE => {}
-                Ok(_) => return,
-                Err(error) => {
-                    return tracing::debug!(shard = shard.name(), %error, "what crosses waits to be carried");
-                }
-            }
-        }
-    }
-
     /// Carries a batch over; returns how many were taken up.
-    async fn carry_some(&self, from: usize) -> Result<usize, BackendError> {
-        let there = |(at, shard): &(usize, &Shard)| *at != from && !shard.is_away();
+    pub(super) async fn carry_some(&self, from: usize) -> Result<usize, BackendError> {
+        let there = |(at, shard): &(usize, &Shard)| *at != from && shard.takes_in();
         let ways = self.shards.iter().enumerate().filter(there).map(|(_, shard)| crossing(shard.name()));
         let queues: Vec<_> = ways.collect();
         if queues.is_empty() {
             return Ok(0);
         }
-        let broker = &self.shards[from].broker;
-        let found = broker.claim(&Claim { queues: &queues, max: AT_ONCE, lease: self.lease() }).await?;
+        let here = &self.shards[from];
+        let claim = Claim { queues: &queues, max: AT_ONCE, lease: self.lease() };
+        let found = here.ask(here.broker.claim(&claim)).await?;
         let taken = found.len();
         if taken == 0 {
             return Ok(0);
         }
         let passages: Vec<_> = found.iter().map(|delivery| self.passage(delivery)).collect();
-        let arrived = join_all(passages.iter().map(|passage| self.hand_over(from, passage.as_ref()))).await;
-        let settled =
-            broker.settle(found.iter().zip(&arrived).map(|(found, arrived)| conclude(found, arrived)).collect());
-        let settled = settled.await?;
+        let arrived = join_all(passages.iter().map(|passage| self.bring(from, passage.as_ref()))).await;
+        self.note_arrivals(&passages, &arrived);
+        let ends = found.iter().zip(&arrived).map(|(found, arrived)| conclude(found, arrived)).collect();
+        let settled = here.ask(here.broker.settle(ends)).await?;
         let done = passages.iter().zip(&arrived).zip(&settled);
-        let done = done.filter(|((_, arrived), settled)| arrived.is_ok() && **settled == Settled::Done);
+        let done =
+            done.filter(|((_, arrived), settled)| matches!(arrived, Arrival::There) && **settled == Settled::Done);
         self.let_go(done.filter_map(|((passage, _), _)| passage.as_ref().ok())).await;
         // What was put back is not to be taken up at once again.
-        let later = arrived.into_iter().find_map(|arrived| arrived.err().filter(BackendError::is_transient));
-        later.map_or(Ok(taken), Err)
+        let waits = |arrived| if let Arrival::Waits(error) = arrived { Some(error) } else { None };
+        arrived.into_iter().find_map(waits).map_or(Ok(taken), Err)
+    }
+
+    /// Of each shard that was asked, whether it takes what is brought. One message may be refused for its own sake, or
+    /// for that of its queue; a shard that takes none of them is left alone for some time.
+    fn note_arrivals(&self, passages: &[Result<Passage, String>], arrived: &[Arrival]) {
+        for (at, shard) in self.shards.iter().enumerate() {
+            let brought =
+                passages.iter().zip(arrived).filter(|(passage, _)| matches!(passage, Ok(one) if one.to == at));
+            let mut refusal = None;
+            let mut took = false;
+            for (_, arrived) in brought {
+                match arrived {
+                    Arrival::There => took = true,
+                    Arrival::Waits(error) => refusal = Some(error),
+                    Arrival::Unreadable(_) => {}
+                }
+            }
+            match refusal {
+                _ if took => shard.note_taken(),
+                Some(error) => shard.note_refusal(error),
+                None => {}
+            }
+        }
     }
 
     fn lease(&self) -> Duration {
@@ -171,23 +174,26 @@ impl Sharded {
         self.lease_millis.store(millis, Ordering::Relaxed);
     }
 
-    fn passage(&self, delivery: &Delivery) -> Result<Passage, BackendError> {
-        let (key, message) = unwrapped(&delivery.bytes).map_err(BackendError::Broken)?;
+    fn passage(&self, delivery: &Delivery) -> Result<Passage, String> {
+        let (key, message) = unwrapped(&delivery.bytes)?;
         Ok(Passage { to: self.place(&message.queue), key, message })
     }
 
     /// Publishes it where it goes, once however often this is tried. A queue that was given to this shard meanwhile gets
     /// it likewise.
-    async fn hand_over(&self, from: usize, passage: Result<&Passage, &BackendError>) -> Result<(), BackendError> {
-        let Passage { key, to, message } = passage.map_err(Clone::clone)?;
+    async fn bring(&self, from: usize, passage: Result<&Passage, &String>) -> Arrival {
+        let Passage { key, to, message } = match passage {
+            Ok(passage) => passage,
+            Err(why) => return Arrival::Unreadable(why.clone()),
+        };
         let there = &self.shards[*to];
-        if *to != from && there.is_away() {
-            return Err(BackendError::Unavailable("it was given to a shard that does not answer".to_owned()));
+        if *to != from && !there.takes_in() {
+            return Arrival::Waits(BackendError::Unavailable("it was given to a shard that takes nothing".to_owned()));
         }
         let (task_id, keep) = (key.clone(), KEEP);
         let claim = UniqueClaim { key: key.clone(), task_id, keep, replace: false, over: None };
         let asked = there.broker.uniques().publish_unique(std::slice::from_ref(message), &claim);
-        there.ask(asked).await.map(drop)
+        there.ask_within(self.lease() / 2, asked).await.map_or_else(Arrival::Waits, |_| Arrival::There)
     }
 
     /// Shortens how long the keys are kept of what has arrived and is acknowledged. Those of which that cannot be done are
@@ -248,23 +254,26 @@ fn unwrapped(bytes: &[u8]) -> Result<(String, Outgoing), String> {
     Ok((headers.id, Outgoing { queue, priority, bytes, not_before }))
 }
 
-/// What becomes of it here. What cannot be read, or the other shard will not have, is kept: a replay sends it on its way
-/// again.
-fn conclude(found: &Delivery, arrived: &Result<(), BackendError>) -> Settlement {
+/// What becomes of it here. What the other shard did not take waits, at the end of its line if that was for its own sake;
+/// what cannot be read is kept.
+fn conclude(found: &Delivery, arrived: &Arrival) -> Settlement {
     let receipt = found.receipt.clone();
-    let Err(error) = arrived else { return Settlement::ack(receipt) };
-    if error.is_transient() {
-        return Settlement::of(receipt, Disposition::Requeue);
-    }
-    tracing::error!(queue = %receipt.queue, %error, "a message for another shard is kept as a dead letter");
+    let error = match arrived {
+        Arrival::There => return Settlement::ack(receipt),
+        Arrival::Waits(error) if error.is_transient() => return Settlement::of(receipt, Disposition::Requeue),
+        Arrival::Waits(_) => return Settlement::of(receipt, Disposition::RequeueLast),
+        Arrival::Unreadable(why) => why,
+    };
+    let (task, task_id) = within(&found.bytes).unzip();
+    tracing::error!(queue = %receipt.queue, task, task_id, error, "a message for another shard is kept as a dead letter");
     let letter = DeadLetter {
         id: fresh_id(),
         queue: receipt.queue.to_string(),
         priority: found.priority,
-        reason: DeadReason::Rejected,
-        error: error.to_string(),
-        task: None,
-        task_id: None,
+        reason: DeadReason::Undecodable,
+        error: error.clone(),
+        task,
+        task_id,
         attempts: 1,
         worker: "(between shards)".to_owned(),
         died_with: found.deaths.clone(),
@@ -272,4 +281,11 @@ fn conclude(found: &Delivery, arrived: &Result<(), BackendError>) -> Settlement 
         message: found.bytes.to_vec(),
     };
     Settlement::of(receipt, Disposition::DeadLetter(Box::new(letter)))
+}
+
+/// The task and the id of what is in an envelope that cannot be read otherwise.
+fn within(envelope: &[u8]) -> Option<(String, String)> {
+    let envelope: serde_json::Value = serde_json::from_slice(envelope).ok()?;
+    let message = Message::decode(&STANDARD.decode(envelope.get("body")?.as_str()?).ok()?).ok()?;
+    Some((message.headers.task.clone(), message.headers.id.clone()))
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::{join_all, try_join_all};
 
+use super::Sharded;
 use super::dealt::{Answers, Dealt, in_order};
 use super::looking::Line;
-use super::{Shard, Sharded};
+use super::shard::{PATIENCE, Shard};
 use crate::broker::{Claim, Delivery, Outgoing, Settled};
 use crate::error::BackendError;
 use crate::fleet::{Fleet, Revocations, WorkerCard};
@@ -18,9 +19,6 @@ use crate::limits::{Admission, Admitted, BreakerState, Definition, Definitions, 
 use crate::schedules::{Change, Decided, Kept, Leader, Line as HistoryLine, Put, Recorded, Schedules};
 use crate::shares::{Shares, Sorted};
 use crate::unique::{AtStart, Claimed, Holder, UniqueClaim, Uniques};
-
-/// A further shard is not waited for longer than this by what the home has answered.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Unique within the shard of the queue it is sent to: nobody is asked elsewhere.
 #[async_trait]
@@ -162,11 +160,8 @@ impl Schedules for Sharded {
         self.home().schedules().lead(name, seen).await
     }
 
-    /// Who leads carries over as well what could not be at first: there may be no worker to.
     async fn renew_lead(&self, term: u64) -> Result<bool, BackendError> {
-        let leads = self.home().schedules().renew_lead(term).await?;
-        self.carry_now(0).await;
-        Ok(leads)
+        self.home().schedules().renew_lead(term).await
     }
 
     async fn resign(&self, term: u64) -> Result<(), BackendError> {
@@ -188,7 +183,7 @@ impl Fleet for Sharded {
         join_all(self.further().iter().map(|shard| shard.ask_within(PATIENCE, shard.broker.beat(card, ttl)))).await;
         if away.iter().any(|shard| !shard.is_away()) {
             self.bring_limits().await;
-            self.carry_now(0).await;
+            self.shards.iter().for_each(|shard| shard.put.notify_one());
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::{join_all, try_join_all};
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use super::crossing::CROSSING;
 use super::dealt::{Answers, Dealt, in_order};
@@ -114,7 +115,6 @@ impl Broker for Sharded {
     /// Of all shards, also of one that was left alone: this finds out that it answers again.
     async fn recover(&self) -> Result<usize, BackendError> {
         let recovered = join_all(self.shards.iter().map(|shard| shard.ask(shard.broker.recover()))).await;
-        self.carry().await;
         let (mut messages, mut failed) = (0, None);
         for recovered in recovered {
             match recovered {
@@ -123,6 +123,10 @@ impl Broker for Sharded {
             }
         }
         failed.filter(|_| messages == 0).map_or(Ok(messages), Err)
+    }
+
+    async fn carry(&self, end: &CancellationToken) {
+        self.carry_on(end).await;
     }
 
     async fn depths(&self, queues: &[String]) -> Result<Vec<QueueDepth>, BackendError> {

@@ -1,6 +1,7 @@
 //! One of the stores, and whether it can be used: a shard that is down must not hold up the others.
 
 use std::fmt::Display;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use crate::error::BackendError;
 /// So long after its last failure a shard is left alone, unless it has answered meanwhile: every heartbeat asks it.
 const REST: Duration = Duration::from_secs(5);
 
+/// What others have answered waits for a shard no longer than this.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+
 /// One of the stores that queues are sharded over.
 pub struct Shard {
     name: String,
@@ -20,12 +24,20 @@ pub struct Shard {
     /// When it failed last, if it has not answered since.
     failed: Mutex<Option<Instant>>,
     answered: Notify,
+    /// When it last took nothing of what others brought, if it has taken nothing since.
+    refused: Mutex<Option<Instant>>,
+    /// Told when something was put here that is for another shard.
+    pub(super) put: Notify,
+    /// Loops of this program that carry it (`sharded/carrying.rs`).
+    pub(super) carriers: AtomicUsize,
 }
 
 impl Shard {
     /// A store under the name that errors and the log call it by.
     pub fn new(name: impl Into<String>, broker: Arc<dyn Broker>) -> Self {
-        Self { name: name.into(), broker, failed: Mutex::default(), answered: Notify::new() }
+        let (answered, put) = (Notify::new(), Notify::new());
+        let (failed, refused, carriers) = (Mutex::default(), Mutex::default(), AtomicUsize::default());
+        Self { name: name.into(), broker, failed, answered, refused, put, carriers }
     }
 
     /// Its name.
@@ -40,7 +52,31 @@ impl Shard {
 
     /// Whether it is to be left alone for now.
     pub(super) fn is_away(&self) -> bool {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|failed| failed.elapsed() < REST)
+        is_recent(&self.failed)
+    }
+
+    /// Whether what crosses is to be brought to it now.
+    pub(super) fn takes_in(&self) -> bool {
+        !self.is_away() && !is_recent(&self.refused)
+    }
+
+    /// Notes that it has taken what was brought.
+    pub(super) fn note_taken(&self) {
+        if self.refused.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+            tracing::info!(shard = self.name, "the shard takes again what crosses to it");
+        }
+    }
+
+    /// Notes that it has taken nothing of what was brought. One that is away is told of already, and one that was not
+    /// asked has refused nothing.
+    pub(super) fn note_refusal(&self, error: &BackendError) {
+        if !self.takes_in() {
+            return;
+        }
+        let before = self.refused.lock().unwrap_or_else(PoisonError::into_inner).replace(Instant::now());
+        if before.is_none() {
+            tracing::error!(shard = self.name, %error, "a shard refuses what crosses to it, which waits");
+        }
     }
 
     /// What it answers, with its name in an error; its answer tells whether it can be used.
@@ -105,4 +141,8 @@ impl Shard {
         }
         self.named(error)
     }
+}
+
+fn is_recent(moment: &Mutex<Option<Instant>>) -> bool {
+    moment.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|moment| moment.elapsed() < REST)
 }

@@ -12,6 +12,7 @@ use apium_core::unique::{UniqueClaim, Uniques};
 use apium_core::{Broker, Claim, Clock, Delivery, Outgoing, Settlement, SystemClock, TestClock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use tokio_util::sync::CancellationToken;
 
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -107,6 +108,29 @@ fn message(queue: &str, text: &str) -> Outgoing {
     Outgoing { queue: queue.to_owned(), priority: 0, bytes: text.as_bytes().to_vec(), not_before: None }
 }
 
+/// For `r`, as it waits in a crossing: what another process has put there.
+fn crossing(to: &str, key: &str, body: impl AsRef<[u8]>) -> Outgoing {
+    let queue = format!("apium.to.{to}");
+    let envelope = serde_json::json!({
+        "body": STANDARD.encode(body),
+        "content-type": "application/data",
+        "content-encoding": "binary",
+        "headers": {"id": key, "task": queue, "apium_to": {"queue": "r", "priority": 3, "not_before": null}},
+        "properties": {
+            "delivery_tag": key, "delivery_mode": 2, "body_encoding": "base64", "priority": 3,
+            "delivery_info": {"exchange": "", "routing_key": queue},
+        },
+    });
+    message(&queue, &envelope.to_string())
+}
+
+/// Carries what waits, as a program does last.
+async fn carried(broker: &dyn Broker) {
+    let end = CancellationToken::new();
+    end.cancel();
+    broker.carry(&end).await;
+}
+
 async fn claim(broker: &dyn Broker, queues: &[&str], max: usize) -> Vec<Delivery> {
     let queues: Vec<String> = queues.iter().map(ToString::to_string).collect();
     broker.claim(&Claim { queues: &queues, max, lease: LEASE }).await.unwrap()
@@ -162,41 +186,68 @@ async fn a_message_crosses_with_its_settlement_and_leaves_nothing_behind() {
 #[tokio::test]
 async fn who_dies_between_two_stores_doubles_nothing() {
     let pair = Pair::new(&["r"]);
-    // As it waits in a crossing: what another process has put there.
     let key = "apium.to.8c1d";
-    let envelope = serde_json::json!({
-        "body": STANDARD.encode("b"),
-        "content-type": "application/data",
-        "content-encoding": "binary",
-        "headers": {"id": key, "task": "apium.to.two", "apium_to": {"queue": "r", "priority": 3, "not_before": null}},
-        "properties": {
-            "delivery_tag": "8c1d", "delivery_mode": 2, "body_encoding": "base64", "priority": 3,
-            "delivery_info": {"exchange": "", "routing_key": "apium.to.two"},
-        },
-    });
-    pair.home.publish(&[message("apium.to.two", &envelope.to_string())]).await.unwrap();
+    pair.home.publish(&[crossing("two", key, "b")]).await.unwrap();
     assert_eq!(claim(&pair.home, &["apium.to.two"], 1).await.len(), 1, "somebody carries it");
     let (task_id, keep) = (key.to_owned(), LEASE * 100);
     let crossing = UniqueClaim { key: key.to_owned(), task_id, keep, replace: false, over: None };
     pair.two.publish_unique(&[message("r", "b")], &crossing).await.unwrap();
     let broker = pair.open();
-    broker.recover().await.unwrap();
+    carried(&*broker).await;
     pair.clock.advance(LEASE + LEASE / 2);
     broker.recover().await.unwrap();
+    carried(&*broker).await;
     assert_eq!(waiting(&pair.home).await, []);
     assert_eq!(waiting(&pair.two).await, [("r".to_owned(), 1)]);
     assert!(pair.two.holder(key).await.unwrap().is_some(), "and its key is kept for who stood still meanwhile");
 }
 
 #[tokio::test]
+async fn a_backlog_is_carried_by_the_loop_and_holds_up_nobody_else() {
+    let pair = Pair::new(&["r"]);
+    let backlog: Vec<_> = (0..450).map(|n| crossing("two", &format!("apium.to.{n}"), "b")).collect();
+    pair.home.publish(&backlog).await.unwrap();
+    let broker = pair.open();
+    assert_eq!(broker.recover().await.unwrap(), 0);
+    assert_eq!(waiting(&pair.two).await, [], "recovery carries nothing");
+    let end = CancellationToken::new();
+    let arrived = async {
+        // The loop sleeps for seconds once it has found nothing.
+        while waiting(&pair.two).await != [("r".to_owned(), 450)] {
+            tokio::task::yield_now().await;
+        }
+        broker.publish(&[message("q", "here"), message("r", "there")]).await.unwrap();
+        while waiting(&pair.two).await != [("r".to_owned(), 451)] {
+            tokio::task::yield_now().await;
+        }
+        end.cancel();
+    };
+    tokio::join!(broker.carry(&end), arrived);
+    assert_eq!(waiting(&pair.home).await, [("q".to_owned(), 1)]);
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_on_its_way_is_kept() {
     let pair = Pair::new(&["r"]);
-    pair.home.publish(&[message("apium.to.two", "nonsense")]).await.unwrap();
+    let within = serde_json::json!({
+        "body": "W1tdLCB7fSwge31d",
+        "content-type": "application/json",
+        "content-encoding": "utf-8",
+        "headers": {"task": "t.add", "id": "7"},
+        "properties": {"delivery_tag": "1", "body_encoding": "base64"},
+    });
+    let without_address = serde_json::json!({"body": STANDARD.encode(within.to_string())});
+    for text in ["nonsense".to_owned(), without_address.to_string()] {
+        pair.home.publish(&[message("apium.to.two", &text)]).await.unwrap();
+    }
     let broker = pair.open();
-    broker.recover().await.unwrap();
+    carried(&*broker).await;
     assert_eq!(waiting(&pair.home).await, []);
     let letters = broker.dead_letters(&apium_core::DeadFilter::default()).await.unwrap();
-    assert_eq!(letters[0].message, b"nonsense");
+    let whose = |letter: &apium_core::DeadLetter| (letter.task.clone(), letter.task_id.clone());
+    let plain = letters.iter().find(|letter| letter.message == b"nonsense").unwrap();
+    let named = letters.iter().find(|letter| letter.message != b"nonsense").unwrap();
+    assert_eq!((whose(plain), whose(named)), ((None, None), (Some("t.add".to_owned()), Some("7".to_owned()))));
 }
 
 #[tokio::test]
