@@ -1,9 +1,11 @@
 //! The lease loop: what this worker holds is renewed every third of the lease; what was lost is called off.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use apium_core::{Delivery, Receipt};
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -98,8 +100,11 @@ impl Leases {
         book.held.values().for_each(|held| held.call_off.because(reason));
     }
 
-    fn receipts(&self) -> Vec<Receipt> {
-        self.open().held.iter().filter(|(_, held)| held.leased).map(|(receipt, _)| receipt.clone()).collect()
+    /// What is to be renewed of these queues.
+    fn receipts(&self, of: impl Fn(&str) -> bool) -> Vec<Receipt> {
+        let book = self.open();
+        let leased = book.held.iter().filter(|(receipt, held)| held.leased && of(&receipt.queue));
+        leased.map(|(receipt, _)| receipt.clone()).collect()
     }
 
     fn lost(&self, receipt: &Receipt) {
@@ -121,21 +126,33 @@ impl Drop for Hold {
     }
 }
 
-/// Renews until told to end; runs on through a drain, because what drains still holds its leases.
+/// Renews until told to end; runs on through a drain, because what drains still holds its leases. Each store is asked by
+/// itself: one that does not answer must not cost the leases in another.
 pub(crate) async fn run(station: Arc<Station>, end: CancellationToken) {
+    let stores: Vec<_> = (0..station.broker().shards().len().max(1)).map(|_| AtomicBool::new(true)).collect();
+    join_all((0..stores.len()).map(|store| renew_in(store, &stores, &station, &end))).await;
+}
+
+/// `stores`: which of them have answered.
+async fn renew_in(store: usize, stores: &[AtomicBool], station: &Station, end: &CancellationToken) {
+    let lives_here = |queue: &str| stores.len() == 1 || station.broker().shard_of(queue) == store;
     let mut every = tokio::time::interval(station.options.lease / 3);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while end.run_until_cancelled(every.tick()).await.is_some() {
-        let receipts = station.leases.receipts();
+        let receipts = station.leases.receipts(lives_here);
         if receipts.is_empty() {
+            stores[store].store(true, Ordering::Relaxed);
             continue;
         }
         point!(RenewAsked);
         let renewed = station.broker().renew(&receipts, station.options.lease).await;
         point!(Renewed);
+        stores[store].store(renewed.is_ok(), Ordering::Relaxed);
         match renewed {
             Ok(lost) => {
-                station.vitals.troubles.well(Errand::Renew);
+                if stores.iter().all(|answers| answers.load(Ordering::Relaxed)) {
+                    station.vitals.troubles.well(Errand::Renew);
+                }
                 for receipt in &lost {
                     station.leases.lost(receipt);
                 }

@@ -24,6 +24,7 @@ mod results;
 mod retries;
 mod revoking;
 mod running;
+mod sharded;
 mod shared_limits;
 mod shares;
 mod steering;
