@@ -103,7 +103,7 @@ impl Broker for RedisBackend {
         let delayed = misfits.without(queues.iter().map(|queue| keys::delayed(queue)).collect());
         let watched = lists.iter().chain(&delayed).cloned().collect();
         let (lists, delayed) = (&lists, &delayed);
-        self.inner.wake.until(watched, at_most, || self.look(lists, delayed)).await.map(|_| ())
+        self.inner.wake.until_change(watched, at_most, || self.look(lists, delayed)).await
     }
 
     async fn renew(&self, receipts: &[Receipt], lease: Duration) -> Result<Vec<Receipt>, BackendError> {

@@ -36,6 +36,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A connection that is opened when first needed and again whenever it broke.
+#[derive(Clone)]
 pub(crate) struct Link {
     home: Arc<str>,
     line: Arc<Line>,
@@ -162,6 +163,11 @@ impl Link {
     /// this has changed, because the Redis behind may be another or an empty one.
     pub(crate) fn serial(&self) -> u64 {
         self.line.live().map_or(0, |held| held.serial)
+    }
+
+    /// Where the connection is driven.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
     }
 
     /// What Redis answers, unless the connection is given up first.

@@ -20,6 +20,7 @@ mod fleet;
 mod keys;
 mod limits;
 mod misfit;
+mod reads;
 mod recover;
 mod results;
 mod schedules;

@@ -70,9 +70,7 @@ impl ResultStore for RedisBackend {
 
 impl RedisBackend {
     async fn ready(&self, task_id: &str) -> Result<Look<ResultRecord>, BackendError> {
-        let mut get = redis::cmd("GET");
-        let record: Option<Vec<u8>> = self.inner.wake.link.command(get.arg(keys::meta(task_id))).await?;
-        let Some(record) = record else { return Ok(Look::Nothing) };
+        let Some(record) = self.inner.wake.get(keys::meta(task_id)).await? else { return Ok(Look::Nothing) };
         let record = self.read(task_id, &record)?;
         let ready = TaskState::from_name(&record.status).is_ready();
         Ok(if ready { Look::Found(record) } else { Look::Nothing })

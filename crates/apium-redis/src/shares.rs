@@ -89,7 +89,7 @@ impl Shares for RedisBackend {
             let found: u64 = self.inner.wake.link.command(redis::cmd("EXISTS").arg(&sorted)).await?;
             Ok(if found > 0 { Look::Found(()) } else { Look::Nothing })
         };
-        self.inner.wake.until(sorted.clone(), at_most, look).await.map(|_| ())
+        self.inner.wake.until_change(sorted.clone(), at_most, look).await
     }
 
     async fn unsort(&self, queue: &str) -> Result<u64, BackendError> {

@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::address::Address;
 use crate::connection::{Link, Pushes};
+use crate::reads::Reads;
 
 /// How long a waiter trusts a silent connection: a half-open one pushes nothing.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -35,6 +36,7 @@ const FOR_EVER: Duration = Duration::from_hours(365 * 24);
 pub(crate) struct Wake {
     /// Everything a waiter looks at is read through this, or it is not tracked.
     pub(crate) link: Link,
+    reads: Reads,
     home: String,
     watchers: Arc<Watchers>,
 }
@@ -73,19 +75,51 @@ impl Wake {
     /// A waiting room that connects when the first waiter comes.
     pub(crate) fn new(address: &Address) -> Self {
         let watchers = Arc::new(Watchers::default());
-        Self { link: Link::new(address, Pushes::Changed(watchers.clone())), home: address.home.clone(), watchers }
+        let link = Link::new(address, Pushes::Changed(watchers.clone()));
+        Self { link, reads: Reads::default(), home: address.home.clone(), watchers }
+    }
+
+    /// A string to wait for.
+    pub(crate) async fn get(&self, key: String) -> Result<Option<Vec<u8>>, BackendError> {
+        self.reads.get(&self.link, key).await
     }
 
     /// Looks at once, and again whenever one of `keys` changes, until there is something or `at_most` has passed.
-    ///
-    /// While Redis is away it keeps trying; the error is told only if it is still away at the end. `None` means
-    /// that nothing was there when Redis was last asked: a Redis that never answered is an error, because silence
-    /// must not be taken for nothing.
     pub(crate) async fn until<T, F>(
         &self,
         keys: Vec<String>,
         at_most: Duration,
         look: impl Fn() -> F,
+    ) -> Result<Option<T>, BackendError>
+    where
+        F: Future<Output = Result<Look<T>, BackendError>>,
+    {
+        self.look_until(keys, at_most, look, || None).await
+    }
+
+    /// Looks at once, and then until one of `keys` changes, whatever that brought: for who looks there itself, and is
+    /// spared a round trip.
+    pub(crate) async fn until_change<F>(
+        &self,
+        keys: Vec<String>,
+        at_most: Duration,
+        look: impl Fn() -> F,
+    ) -> Result<(), BackendError>
+    where
+        F: Future<Output = Result<Look<()>, BackendError>>,
+    {
+        self.look_until(keys, at_most, look, || Some(())).await.map(|_| ())
+    }
+
+    /// While Redis is away it keeps trying; the error is told only if it is still away at the end. `None` means
+    /// that nothing was there when Redis was last asked: a Redis that never answered is an error, because silence
+    /// must not be taken for nothing.
+    async fn look_until<T, F>(
+        &self,
+        keys: Vec<String>,
+        at_most: Duration,
+        look: impl Fn() -> F,
+        changed: impl Fn() -> Option<T>,
     ) -> Result<Option<T>, BackendError>
     where
         F: Future<Output = Result<Look<T>, BackendError>>,
@@ -109,8 +143,11 @@ impl Wake {
                 Err(_) => return unseen.map_or(Ok(None), Err),
             }
             patience = deadline;
+            let told = timeout_at(deadline.min(Instant::now() + pause), watch.told.notified()).await.is_ok();
+            if told && let Some(found) = changed() {
+                return Ok(Some(found));
+            }
             // Whether told or out of patience, the next look decides.
-            drop(timeout_at(deadline.min(Instant::now() + pause), watch.told.notified()).await);
             if Instant::now() >= deadline {
                 return failure.map_or(Ok(None), Err);
             }

@@ -127,3 +127,31 @@ async fn thousands_wait_for_results_on_one_connection() {
         assert_eq!(waiter.await.unwrap().unwrap().result.as_str(), n.to_string());
     }
 }
+
+#[tokio::test]
+async fn results_that_are_waited_for_together_are_read_together() {
+    let server = Server::start().await;
+    let (backend, mut peer) = (server.backend().await, server.peer().await);
+    let ids: Vec<String> = (0..200).map(|n| format!("id-{n}")).collect();
+    // Connected, and nothing is there.
+    assert!(ResultStore::wait(&backend, "other", Duration::from_millis(1)).await.unwrap().is_none());
+    let before = commands(&mut peer).await;
+    let wait = async |id: &String| ResultStore::wait(&backend, id, LONG).await.unwrap().unwrap();
+    let waiting = futures_util::future::join_all(ids.iter().map(wait));
+    let stored = async {
+        let deadline = Instant::now() + LONG;
+        while number(&mut server.peer().await, "tracking_total_keys").await < 200 {
+            assert!(Instant::now() < deadline, "the waiters never looked");
+        }
+        let looked = commands(&mut peer).await - before;
+        for id in &ids {
+            let result = StoredResult::of(&ResultRecord::new(id, "SUCCESS", RawJson::null()), None);
+            backend.store(&result).await.unwrap();
+        }
+        looked
+    };
+    let (found, looked) = tokio::join!(waiting, stored);
+    assert!(found.iter().zip(&ids).all(|(record, id)| record.task_id == *id));
+    println!("{looked} commands until all had looked");
+    assert!(looked < 100, "{looked} commands for the first look of 200");
+}
