@@ -99,8 +99,9 @@ async fn acknowledge_early(station: &Station, job: &mut Job) -> bool {
     point!(EarlyAckAsked);
     let answer = station.settler.settle(job.id(), settlement).await;
     point!(EarlyAcked);
-    job.acknowledged = matches!(answer, Answer::Written | Answer::Unclear);
-    if answer == Answer::Unclear {
+    let unclear = matches!(answer, Answer::Unclear | Answer::Overdue);
+    job.acknowledged = unclear || answer == Answer::Written;
+    if unclear {
         // Should another worker have it after all, its result takes the place of this one.
         let outcome = Outcome::Failure(limits::acknowledgement_unanswered());
         let (task, id, error) = (&job.headers.task, job.id(), outcome.error());

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use apium_core::{Delivery, Receipt};
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::job::{CallOff, Job, Reason};
@@ -32,6 +33,8 @@ struct Held {
     call_off: CallOff,
     /// False once it is to be acknowledged early: it can still be called off, but there is nothing to renew.
     leased: bool,
+    /// When the store was last asked for the lease it has given.
+    renewed: Instant,
 }
 
 /// A delivery in an attempt, for whoever asks what this worker does.
@@ -53,7 +56,8 @@ impl Leases {
     /// Keeps a delivery's lease alive until the hold is dropped.
     pub(crate) fn hold(&self, job: &Job, since: Timestamp) -> Hold {
         let (delivery, receipt) = (job.delivery.clone(), job.delivery.receipt.clone());
-        let held = Held { task_id: job.id().to_owned(), delivery, since, call_off: job.call_off.clone(), leased: true };
+        let (task_id, call_off, renewed) = (job.id().to_owned(), job.call_off.clone(), Instant::now());
+        let held = Held { task_id, delivery, since, call_off, leased: true, renewed };
         let mut book = self.open();
         if let Some(reason) = book.closed {
             held.call_off.because(reason);
@@ -107,6 +111,20 @@ impl Leases {
         leased.map(|(receipt, _)| receipt.clone()).collect()
     }
 
+    /// When its lease was last given, if it is renewed.
+    pub(crate) fn renewed(&self, receipt: &Receipt) -> Option<Instant> {
+        self.open().held.get(receipt).map(|held| held.renewed)
+    }
+
+    fn note_renewal(&self, receipts: &[Receipt], asked: Instant) {
+        let mut book = self.open();
+        for receipt in receipts {
+            if let Some(held) = book.held.get_mut(receipt) {
+                held.renewed = asked;
+            }
+        }
+    }
+
     fn lost(&self, receipt: &Receipt) {
         // One that was settled while the renewal was under way is not lost: it is no longer here, or its attempt is
         // over and hears nothing any more.
@@ -144,12 +162,14 @@ async fn renew_in(store: usize, stores: &[AtomicBool], station: &Station, end: &
             stores[store].store(true, Ordering::Relaxed);
             continue;
         }
+        let asked = Instant::now();
         point!(RenewAsked);
         let renewed = station.broker().renew(&receipts, station.options.lease).await;
         point!(Renewed);
         stores[store].store(renewed.is_ok(), Ordering::Relaxed);
         match renewed {
             Ok(lost) => {
+                station.leases.note_renewal(&receipts, asked);
                 if stores.iter().all(|answers| answers.load(Ordering::Relaxed)) {
                     station.vitals.troubles.well(Errand::Renew);
                 }

@@ -164,7 +164,7 @@ pub(crate) async fn conclude(station: &Station, subject: Subject<'_>, outcome: O
     let answer = station.settler.settle(&subject.headers.id, settlement).await;
     point!(Settled);
     match answer {
-        Answer::Written | Answer::Unclear => {
+        Answer::Written | Answer::Unclear | Answer::Overdue => {
             station.alerts.tell(alert);
             if !aside.revoked.is_empty() {
                 Box::pin(workflow::call_off(station, &aside.revoked)).await;
@@ -305,7 +305,7 @@ async fn give_up(station: &Station, subject: Subject<'_>, reason: DeadReason, er
         point!(RefusedAgain);
         answer = station.settler.settle(id, without_result).await;
     }
-    if !matches!(answer, Answer::Written | Answer::Unclear) {
+    if !matches!(answer, Answer::Written | Answer::Unclear | Answer::Overdue) {
         return LOST;
     }
     station.alerts.tell(alert);

@@ -3,8 +3,10 @@
 //!
 //! What cannot be written with its batch goes on alone, in its own time: one bad outcome holds up no other.
 
+use std::pin::Pin;
 use std::slice;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use apium_core::{BackendError, Broker, ResultStore, Settled, Settlement};
 use tokio::sync::{mpsc, oneshot};
@@ -12,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::alarm::Alarm;
+use crate::leases::Leases;
 use crate::outcome::NO_LONGER_KNOWN;
 use crate::points::point;
 use crate::retry::Backoff;
@@ -34,6 +37,8 @@ pub(crate) struct Settler {
     orders: Arc<[mpsc::Sender<Order>]>,
     broker: Arc<dyn Broker>,
     vitals: Arc<Vitals>,
+    lease: Duration,
+    pub(crate) leases: Leases,
 }
 
 /// One loop's own end.
@@ -55,6 +60,8 @@ pub(crate) enum Answer {
     Unclear,
     /// The backend will not have it, for this reason.
     Refused(String),
+    /// Its store, one of several, has not answered for as long as the lease: it is still tried, but nobody waits for it.
+    Overdue,
     /// The worker left before it could be written.
     Abandoned,
 }
@@ -80,11 +87,12 @@ struct Pen {
 }
 
 impl Settler {
-    /// A settler and its loops.
+    /// A settler and its loops, for deliveries with such leases.
     pub(crate) fn new(
         broker: Arc<dyn Broker>,
         results: &Arc<dyn ResultStore>,
         vitals: Arc<Vitals>,
+        lease: Duration,
     ) -> (Self, Vec<SettlerLoop>) {
         let homes: Vec<_> = match broker.shards() {
             [] => vec![broker.home()],
@@ -98,7 +106,7 @@ impl Settler {
             (sender, SettlerLoop { orders, pen, alone: JoinSet::new() })
         };
         let (orders, loops): (Vec<_>, Vec<_>) = homes.into_iter().map(one).unzip();
-        (Self { orders: orders.into(), broker, vitals }, loops)
+        (Self { orders: orders.into(), broker, vitals, lease, leases: Leases::default() }, loops)
     }
 
     /// Settles for the task `id`; returns when it is written, or when it no longer can be.
@@ -108,8 +116,16 @@ impl Settler {
         // First a place, then the order: it need not be carried through the wait for one.
         let answer = match self.orders[self.store_of(&settlement)].reserve().await {
             Ok(place) => {
+                let overdue = self.overdue(&settlement);
                 place.send(Order { settlement, answer, tried: false, ended: Vec::new() });
-                written.await.unwrap_or(Answer::Abandoned)
+                match overdue {
+                    None => written.await.unwrap_or(Answer::Abandoned),
+                    Some(overdue) => tokio::select! {
+                        biased;
+                        written = written => written.unwrap_or(Answer::Abandoned),
+                        () = overdue => Answer::Overdue,
+                    },
+                }
             }
             Err(_) => Answer::Abandoned,
         };
@@ -123,10 +139,35 @@ impl Settler {
             Answer::Unclear => {
                 tracing::warn!(id, "written or lost: the broker did not answer at first, and knows no such lease now");
             }
+            Answer::Overdue => {
+                tracing::warn!(
+                    id,
+                    "not written yet: its shard has not answered for a whole lease, and may deliver the message again"
+                );
+            }
             Answer::Refused(error) => tracing::error!(id, error, "not written: the outcome is refused"),
             Answer::Abandoned => tracing::error!(id, "not written: the message will be delivered again"),
         }
         answer
+    }
+
+    /// Returns once the lease must have run out: while one of several stores is down, what was claimed there must not keep
+    /// its slots from the others. With one store nobody has anything else to do.
+    fn overdue(&self, settlement: &Settlement) -> Option<Pin<Box<impl Future<Output = ()> + use<>>>> {
+        if self.orders.len() == 1 {
+            return None;
+        }
+        let (leases, lease, receipt) = (self.leases.clone(), self.lease, settlement.receipt.clone());
+        Some(Box::pin(async move {
+            let mut given = Instant::now();
+            loop {
+                tokio::time::sleep_until(given + lease).await;
+                match receipt.as_ref().and_then(|receipt| leases.renewed(receipt)) {
+                    Some(renewed) if renewed > given => given = renewed,
+                    _ => return,
+                }
+            }
+        }))
     }
 
     /// Which store it is written in; mostly there is one.

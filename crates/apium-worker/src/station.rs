@@ -84,7 +84,7 @@ impl Station {
             queues: Queues::new(&options.queues),
             events: Events::new(&options.name, options.task_events),
             looks: Looks::default(),
-            leases: Leases::default(),
+            leases: settler.leases.clone(),
             put_off: PutOff::default(),
             suspects: Suspects::default(),
             rates,

@@ -39,8 +39,9 @@ impl Worker {
     /// A worker for these tasks on the client's broker and result store.
     pub fn new(options: WorkerOptions, registry: Registry, states: States, client: Client) -> Self {
         let vitals = Arc::new(Vitals::default());
-        let (settler, settling) = Settler::new(client.broker().clone(), client.results(), vitals.clone());
         let options = options.within_bounds();
+        let broker = client.broker().clone();
+        let (settler, settling) = Settler::new(broker, client.results(), vitals.clone(), options.lease);
         let registry = builtins::beside(registry);
         let station = Station::new(options, registry, states, client, settler, vitals);
         Self { station, settling }

@@ -110,7 +110,8 @@ impl Inline {
     /// sitting of its own.
     fn station(&self, line: &Memory) -> (Station, Vec<SettlerLoop>) {
         let kit = &*self.0;
-        let (settler, settling) = Settler::new(Arc::new(line.clone()), &kit.results, kit.vitals.clone());
+        let (broker, vitals) = (Arc::new(line.clone()), kit.vitals.clone());
+        let (settler, settling) = Settler::new(broker, &kit.results, vitals, kit.options.lease);
         let (options, registry, states) = (kit.options.clone(), kit.registry.clone(), kit.states.clone());
         let station = Station {
             clock: kit.clock.clone(),

@@ -64,3 +64,25 @@ async fn what_one_store_cannot_write_for_long_is_not_refused_because_the_other_w
     assert!(memory.dead_letters(&DeadFilter::default()).await.unwrap().is_empty());
     assert_eq!(rig.record(pending.id()).await.status, "SUCCESS");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_store_that_is_down_keeps_no_slot_for_longer_than_its_lease() {
+    let (mut rig, memory, two) = over_two();
+    rig.start();
+    // As many as run at once, and as many as are written beside those.
+    let mut sent = Vec::new();
+    for name in ["a", "b", "c", "d"] {
+        sent.push(rig.send(&tasks::hold::s(name.to_owned()).queue("two")).await);
+        (0..5).for_each(|_| two.plan("settle", Fault::Before));
+    }
+    rig.stage.reached("b begun").await;
+    rig.stage.cue();
+    rig.stage.reached("d ended").await;
+    two.set_down(true);
+    rig.outcome(&tasks::nothing::s()).await;
+    two.set_down(false);
+    emptied(&memory).await;
+    for pending in sent {
+        assert_eq!(rig.record(pending.id()).await.status, "SUCCESS");
+    }
+}
