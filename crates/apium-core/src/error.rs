@@ -14,9 +14,12 @@ use crate::signature::Signature;
 /// A broker or result store could not do what it was asked; the sentence names it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum BackendError {
-    /// It cannot be reached or is overloaded now; the same call may succeed later.
+    /// It cannot be reached or cannot serve now; the same call may succeed later.
     #[error("{0}")]
     Unavailable(String),
+    /// It answers, but takes nothing now, because its memory or its disk is full; the same call may succeed later.
+    #[error("{0}")]
+    Full(String),
     /// It holds something that cannot be right, or refuses the call for good.
     #[error("{0}")]
     Broken(String),
@@ -28,7 +31,7 @@ pub enum BackendError {
 impl BackendError {
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::Full(_))
     }
 }
 

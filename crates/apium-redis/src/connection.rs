@@ -219,12 +219,11 @@ impl Link {
             ErrorKind::Server(ServerErrorKind::TryAgain | ServerErrorKind::ClusterDown) => {
                 BackendError::Unavailable(format!("Redis at {home} cannot serve now: {error}"))
             }
-            _ if code == "OOM" => BackendError::Unavailable(format!(
+            _ if code == "OOM" => BackendError::Full(format!(
                 "Redis at {home} has reached its maxmemory and takes nothing more until memory is freed"
             )),
-            _ if code == "BUSY" || code == "MISCONF" => {
-                BackendError::Unavailable(format!("Redis at {home} refuses to write now: {error}"))
-            }
+            _ if code == "MISCONF" => BackendError::Full(format!("Redis at {home} refuses to write now: {error}")),
+            _ if code == "BUSY" => BackendError::Unavailable(format!("Redis at {home} refuses to write now: {error}")),
             _ if code == "NOPERM" => BackendError::Broken(forbidden(home, &error.to_string())),
             _ if error.is_timeout() => {
                 if self.line.lost(serial) {

@@ -7,7 +7,7 @@ use apium::{App, Backend, BackendSettings, ShardSettings, Signature};
 use apium_core::broker::QueueDepth;
 use apium_core::client::fresh_id;
 use apium_core::sharded::while_carrying;
-use apium_core::{DeadFilter, Disposition, Outgoing, Settlement};
+use apium_core::{Claim, DeadFilter, Disposition, Outgoing, Settlement};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -230,6 +230,24 @@ fn what_is_told_twice_crosses_once() {
         }
     });
     assert_eq!(pair.two.look().ask::<u64>(&["LLEN", "two"]), 1);
+}
+
+#[test]
+fn what_a_full_server_holds_can_be_worked_off() {
+    let pair = Pair::start();
+    let message =
+        |queue: &str| Outgoing { queue: queue.to_owned(), priority: 0, bytes: b"{}".to_vec(), not_before: None };
+    Runtime::new().unwrap().block_on(async {
+        let broker = pair.open().await.broker;
+        broker.publish(&[message("two")]).await.unwrap();
+        pair.two.look().ask::<String>(&["CONFIG", "SET", "maxmemory", "1"]);
+        broker.publish(&[message("celery"), message("two")]).await.unwrap();
+        let (queues, lease) = (["celery", "two"].map(ToOwned::to_owned), Duration::from_secs(30));
+        let claimed = broker.claim(&Claim { queues: &queues, max: 10, lease }).await.unwrap();
+        assert_eq!(claimed.len(), 2);
+        let carried = broker.depths(&["apium.to.second".to_owned()]).await.unwrap();
+        assert_eq!(carried[0].ready, 1, "what it has no room for waits");
+    });
 }
 
 /// A message for `two`, as it waits to be carried.

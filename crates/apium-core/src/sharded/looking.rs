@@ -82,7 +82,7 @@ impl Sharded {
         } else {
             // That a wait ends in time tells nothing of the shard.
             match line.wait(shard, &queues, at_most).await {
-                Err(error) if error.is_transient() => shard.note_failure(error),
+                Err(error @ BackendError::Unavailable(_)) => shard.note_failure(error),
                 waited => return waited.map_err(|error| shard.named(error)),
             }
         };

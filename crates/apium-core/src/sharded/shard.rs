@@ -86,7 +86,12 @@ impl Shard {
                 self.note_answer();
                 Ok(answer)
             }
-            Err(error) if error.is_transient() => Err(self.note_failure(error)),
+            Err(error @ BackendError::Unavailable(_)) => Err(self.note_failure(error)),
+            Err(error @ BackendError::Full(_)) => {
+                // What it holds can still be worked off.
+                self.note_answer();
+                Err(self.named(error))
+            }
             Err(error) => Err(self.named(error)),
         }
     }
@@ -120,6 +125,7 @@ impl Shard {
         let told = |sentence: &dyn Display| format!("shard {}: {sentence}", self.name);
         match error {
             BackendError::Unavailable(sentence) => BackendError::Unavailable(told(&sentence)),
+            BackendError::Full(sentence) => BackendError::Full(told(&sentence)),
             BackendError::Broken(sentence) => BackendError::Broken(told(&sentence)),
             task @ BackendError::TaskFailed(_) => task,
         }
