@@ -67,6 +67,8 @@ impl Limits for RedisBackend {
     }
 
     async fn admit(&self, ask: &Admission) -> Result<Admitted, BackendError> {
+        // Where limits are set from another server's, nobody may have asked here which there are.
+        self.inner.limited.store(true, Ordering::Relaxed);
         let queue = &ask.receipt.queue;
         let step = Tag::read(&ask.receipt.tag).map_or(0, |tag| tag.step);
         let mut script = scripts::ADMIT.key(keys::UNACKED);

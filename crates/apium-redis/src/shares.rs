@@ -21,6 +21,7 @@ const UNSORT_AT_ONCE: usize = 1_000;
 impl Shares for RedisBackend {
     async fn sort(&self, sorted: &[Sorted]) -> Result<Vec<Settled>, BackendError> {
         let mut settled = Vec::with_capacity(sorted.len());
+        self.inner.limited.store(true, Ordering::Relaxed);
         for part in sorted.chunk_by(|one, next| one.receipt.queue == next.receipt.queue) {
             let Some(queue) = part.first().map(|sorted| &sorted.receipt.queue) else { continue };
             let mut script = scripts::SORT.key(keys::UNACKED);

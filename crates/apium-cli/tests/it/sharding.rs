@@ -335,9 +335,13 @@ fn commands_look_at_both() {
     assert!(status.to_string().contains("ours@"), "{status}");
     assert_eq!(worker.stop().code, Some(0));
     pair.two.look().ask::<u64>(&["LPUSH", "celery", "left behind"]);
+    pair.home.look().ask::<u64>(&["LPUSH", "apium.to.third", "left behind"]);
+    pair.home.look().ask::<u64>(&["SADD", "_kombu.binding.third", "third\u{6}\u{16}\u{6}\u{16}apium.to.third"]);
     pair.two.look().ask::<u64>(&["SADD", "_kombu.binding.celery", "celery\u{6}\u{16}\u{6}\u{16}celery"]);
     let findings = place.run(Program::Apium, &["doctor", "--json"]);
     assert!(findings.stdout.contains("misplaced_messages"), "{findings:?}");
+    assert!(findings.stdout.contains("stranded_crossings"), "{findings:?}");
+    assert!(!findings.stdout.contains("wait in apium.to.third, which no worker"), "{findings:?}");
 }
 
 #[test]

@@ -19,7 +19,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Sharded;
-use super::shard::Shard;
 use crate::broker::{Claim, Delivery, Disposition, Outgoing, Settled, Settlement};
 use crate::client::fresh_id;
 use crate::dead::{DeadLetter, DeadReason};
@@ -114,9 +113,9 @@ impl Sharded {
 
     /// Carries a batch over; returns how many were taken up.
     pub(super) async fn carry_some(&self, from: usize) -> Result<usize, BackendError> {
-        let there = |(at, shard): &(usize, &Shard)| *at != from && shard.takes_in();
-        let ways = self.shards.iter().enumerate().filter(there).map(|(_, shard)| crossing(shard.name()));
-        let queues: Vec<_> = ways.collect();
+        // Also to this shard itself: the servers may have been named otherwise before.
+        let open = self.shards.iter().filter(|shard| shard.takes_in());
+        let queues: Vec<_> = open.map(|shard| crossing(shard.name())).collect();
         if queues.is_empty() {
             return Ok(0);
         }

@@ -2,6 +2,7 @@
 //! schedules in the home.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -181,8 +182,8 @@ impl Fleet for Sharded {
         self.home().beat(card, ttl).await?;
         let away: Vec<_> = self.further().iter().filter(|shard| shard.is_away()).collect();
         join_all(self.further().iter().map(|shard| shard.ask_within(PATIENCE, shard.broker.beat(card, ttl)))).await;
+        self.bring_limits().await;
         if away.iter().any(|shard| !shard.is_away()) {
-            self.bring_limits().await;
             self.shards.iter().for_each(|shard| shard.put.notify_one());
         }
         Ok(())
@@ -257,8 +258,8 @@ impl Sharded {
         join_all(self.further().iter().map(named)).await.into_iter().collect()
     }
 
-    /// Brings the limits that are set in the home to the other shards, those that are down left out: they get them when
-    /// they answer again.
+    /// Brings the limits that are set in the home to the other shards, where either has changed since it was looked at.
+    /// Those that are down are left out: they get them with the first heartbeat they answer.
     async fn bring_limits(&self) {
         for shard in self.further().iter().filter(|shard| !shard.is_away()) {
             if let Err(error) = self.bring_limits_to(shard).await {
@@ -268,9 +269,39 @@ impl Sharded {
     }
 
     async fn bring_limits_to(&self, shard: &Shard) -> Result<(), BackendError> {
-        let home = self.home().limits().limits_set(None, Duration::ZERO).await?.all;
+        let known = *shard.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        let (home, theirs) = self.limits_beside(shard, known).await?;
+        if known == Some((home.version, theirs.version)) {
+            return Ok(());
+        }
+        // What has not changed since the one is not told with the other.
+        let (home, theirs) = if known.is_some() { self.limits_beside(shard, None).await? } else { (home, theirs) };
+        // As it was before anything is changed here: that it is all there is looked at once more.
+        let seen = (home.version, theirs.version);
+        self.match_limits(shard, home.all, &theirs.all).await?;
+        *shard.limits.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+        Ok(())
+    }
+
+    /// What is set in the home and in a shard, unless it is as it was known.
+    async fn limits_beside(
+        &self,
+        shard: &Shard,
+        known: Option<(u64, u64)>,
+    ) -> Result<(Definitions, Definitions), BackendError> {
+        let (home, theirs) = known.unzip();
+        let home = self.home().limits().limits_set(home, Duration::ZERO).await?;
+        let theirs = shard.ask_within(PATIENCE, shard.broker.limits().limits_set(theirs, Duration::ZERO)).await?;
+        Ok((home, theirs))
+    }
+
+    async fn match_limits(
+        &self,
+        shard: &Shard,
+        home: Vec<Definition>,
+        theirs: &[Definition],
+    ) -> Result<(), BackendError> {
         let there = shard.broker.limits();
-        let theirs = shard.ask_within(PATIENCE, there.limits_set(None, Duration::ZERO)).await?.all;
         let declared = |definition: &Definition| definition.origin == Origin::Code;
         for gone in theirs.iter().filter(|one| !home.iter().any(|kept| kept.name == one.name)) {
             there.drop_limit(&gone.name).await?;

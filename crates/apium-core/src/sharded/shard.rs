@@ -26,6 +26,8 @@ pub struct Shard {
     answered: Notify,
     /// When it last took nothing of what others brought, if it has taken nothing since.
     refused: Mutex<Option<Instant>>,
+    /// The versions of the limits set in the home and here when they were last seen beside each other.
+    pub(super) limits: Mutex<Option<(u64, u64)>>,
     /// Told when something was put here that is for another shard.
     pub(super) put: Notify,
     /// Loops of this program that carry it (`sharded/carrying.rs`).
@@ -37,7 +39,8 @@ impl Shard {
     pub fn new(name: impl Into<String>, broker: Arc<dyn Broker>) -> Self {
         let (answered, put) = (Notify::new(), Notify::new());
         let (failed, refused, carriers) = (Mutex::default(), Mutex::default(), AtomicUsize::default());
-        Self { name: name.into(), broker, failed, answered, refused, put, carriers }
+        let limits = Mutex::default();
+        Self { name: name.into(), broker, failed, answered, refused, limits, put, carriers }
     }
 
     /// Its name.

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apium_core::conformance::Subject;
+use apium_core::fleet::{Fleet, WorkerCard};
+use apium_core::limits::{Limit, Limits};
 use apium_core::memory::Memory;
 use apium_core::routing::{QueueCycle, QueueOrder};
 use apium_core::sharded::{Shard, Sharded};
 use apium_core::unique::{UniqueClaim, Uniques};
-use apium_core::{Broker, Claim, Clock, Delivery, Outgoing, Settlement, SystemClock, TestClock};
+use apium_core::{
+    Broker, Claim, Clock, DeadFilter, DeadLetter, Delivery, Outgoing, Settlement, SystemClock, TestClock,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio_util::sync::CancellationToken;
@@ -243,11 +247,49 @@ async fn what_cannot_be_read_on_its_way_is_kept() {
     let broker = pair.open();
     carried(&*broker).await;
     assert_eq!(waiting(&pair.home).await, []);
-    let letters = broker.dead_letters(&apium_core::DeadFilter::default()).await.unwrap();
-    let whose = |letter: &apium_core::DeadLetter| (letter.task.clone(), letter.task_id.clone());
+    let letters = broker.dead_letters(&DeadFilter::default()).await.unwrap();
+    let whose = |letter: &DeadLetter| (letter.task.clone(), letter.task_id.clone());
     let plain = letters.iter().find(|letter| letter.message == b"nonsense").unwrap();
     let named = letters.iter().find(|letter| letter.message != b"nonsense").unwrap();
     assert_eq!((whose(plain), whose(named)), ((None, None), (Some("t.add".to_owned()), Some("7".to_owned()))));
+}
+
+#[tokio::test]
+async fn what_waits_for_a_shard_under_its_own_name_is_carried_and_for_an_unknown_one_kept() {
+    let pair = Pair::new(&["r"]);
+    pair.two.publish(&[crossing("two", "apium.to.1", "b")]).await.unwrap();
+    pair.home.publish(&[crossing("home", "apium.to.2", "b"), crossing("gone", "apium.to.3", "b")]).await.unwrap();
+    carried(&*pair.open()).await;
+    assert_eq!(waiting(&pair.two).await, [("r".to_owned(), 2)]);
+    assert_eq!(waiting(&pair.home).await, [("apium.to.gone".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn a_limit_that_one_store_has_lost_is_back_with_the_next_heartbeat() {
+    let pair = Pair::new(&["r"]);
+    let (broker, card) = (pair.open(), card());
+    broker.set_limit("task:t.a", &Limit { concurrency: Some(2), ..Limit::default() }).await.unwrap();
+    broker.beat(&card, LEASE).await.unwrap();
+    // As when it is started again with its memory lost, or when somebody has brought what was set before.
+    pair.two.drop_limit("task:t.a").await.unwrap();
+    pair.two.set_limit("task:t.b", &Limit { concurrency: Some(1), ..Limit::default() }).await.unwrap();
+    broker.beat(&card, LEASE).await.unwrap();
+    let there = pair.two.limits_set(None, Duration::ZERO).await.unwrap().all;
+    let names: Vec<_> = there.iter().map(|definition| definition.name.as_str()).collect();
+    assert_eq!(names, ["task:t.a"]);
+}
+
+fn card() -> WorkerCard {
+    WorkerCard {
+        name: "w@h".to_owned(),
+        queues: Vec::new(),
+        tasks: Vec::new(),
+        concurrency: 1,
+        active: 0,
+        processed: 0,
+        pid: 1,
+        started: String::new(),
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use apium_core::inspection::Held;
+use apium_core::sharded::CROSSING;
 use serde_json::Value;
 
 use super::Check;
@@ -38,6 +39,13 @@ pub(super) const CHECKS: &[Check] = &[
         see: ROUTING,
     },
     Check {
+        name: "stranded_crossings",
+        severity: Error,
+        look: stranded,
+        fix: "name that shard in the settings again, with its server, until its apium.to.NAME is empty",
+        see: SHARDS,
+    },
+    Check {
         name: "unconsumed_binding",
         severity: Warning,
         look: unconsumed,
@@ -70,12 +78,27 @@ pub(super) const CHECKS: &[Check] = &[
 
 fn backlog(seen: &Seen) -> Option<String> {
     let consumed = seen.consumed();
-    let found: Vec<_> =
-        seen.broker.queues.iter().filter(|(queue, ready)| *ready > 0 && !consumed.contains(queue.as_str())).collect();
+    // What crosses is carried, not consumed.
+    let alone = |queue: &str| !consumed.contains(queue) && !queue.starts_with(CROSSING);
+    let found: Vec<_> = seen.broker.queues.iter().filter(|(queue, ready)| *ready > 0 && alone(queue)).collect();
     let messages: u64 = found.iter().map(|(_, ready)| ready).sum();
     let queues: Vec<&str> = found.iter().map(|(queue, _)| queue.as_str()).collect();
     (messages > 0)
         .then(|| format!("{messages} messages wait in {}, which no worker that answers consumes", names(&queues)))
+}
+
+fn stranded(seen: &Seen) -> Option<String> {
+    let known = |name: &str| seen.shards.iter().any(|(shard, _)| shard == name);
+    let lost = |queue: &str| queue.strip_prefix(CROSSING).is_some_and(|name| !known(name));
+    let found: Vec<_> = seen.broker.queues.iter().filter(|(queue, ready)| *ready > 0 && lost(queue)).collect();
+    let messages: u64 = found.iter().map(|(_, ready)| ready).sum();
+    let queues: Vec<&str> = found.iter().map(|(queue, _)| queue.as_str()).collect();
+    (messages > 0).then(|| {
+        format!(
+            "{messages} messages wait in {}, to be carried to a shard that the settings do not name",
+            names(&queues)
+        )
+    })
 }
 
 /// A queue of its own exchange is only reached by its name, and then its backlog tells.
