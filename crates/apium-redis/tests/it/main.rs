@@ -16,5 +16,6 @@ mod refusals;
 mod runtimes;
 mod server;
 mod settling;
+mod sharded;
 mod shares;
 mod waking;
