@@ -24,8 +24,7 @@ for at = 9, #ARGV do
   if limit and not limits.holds(name, tag) then
     if not refused then
       local when = limits.turn(name, limit, called and 0 or limits.called(name))
-      -- A millionth is lost where a moment is written as text.
-      if not when or when > now + 0.000002 then refused = name end
+      if not when or when > now + limits.lost then refused = name end
     end
     set[name] = limit
   end

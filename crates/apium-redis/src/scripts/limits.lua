@@ -2,6 +2,9 @@
 -- `apium-core/src/limits/office.rs`.) What lies where is told in `keys.rs`.
 local limits = { grace = 10, most_called = 250 }
 
+-- What a moment may gain or lose when it is written as text, in seconds.
+limits.lost = 0.000002
+
 -- The names of the keys begin with `root`; `now` is the moment of this step, in seconds.
 function limits.open(root, unacked, index, now)
   limits.root, limits.unacked, limits.index, limits.now = root, unacked, index, now
@@ -62,14 +65,14 @@ function limits.turn(name, limit, called)
     if before >= 0 then
       local start = redis.call('LINDEX', starts, before)
       if not start then return nil end
-      if tonumber(start) <= limits.now then when = math.max(when, tonumber(start) + limit.rate.within) end
+      if tonumber(start) <= limits.now + limits.lost then when = math.max(when, tonumber(start) + limit.rate.within) end
     end
   end
   if limit.breaker then
     local open, probe = unpack(redis.call('HMGET', limits.at('breaker', name), 'until', 'probe'))
     if open then
       if called > 0 or (probe and limits.holds(name, probe)) then return nil end
-      if tonumber(open) <= limits.now + limit.breaker.open then when = math.max(when, tonumber(open)) end
+      if tonumber(open) <= limits.now + limits.lost + limit.breaker.open then when = math.max(when, tonumber(open)) end
     end
   end
   return when
