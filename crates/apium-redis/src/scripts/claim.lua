@@ -90,8 +90,8 @@ local function write()
   end
 end
 
-for place = 1, 4 * queues do
-  if left <= 0 then break end
+-- Nothing, or the error that the script is to end with.
+local function take(place)
   local popped = redis.pcall('RPOP', KEYS[4 + queues + place], left)
   if popped and popped.err then
     -- Once something was popped, the script must go on to register it.
@@ -111,6 +111,18 @@ for place = 1, 4 * queues do
       scores[size + 1], scores[size + 2] = score, tag
       if size >= 2000 then write() end
     end
+  end
+end
+
+for step = 0, 3 do
+  local first, last = step * queues + 1, (step + 1) * queues
+  for place = first, last do
+    if left <= 0 then break end
+    local before, fault = left, take(place)
+    if fault then return fault end
+    -- Most queues use one step: the others cost two looks, not one each.
+    local none = place == first and left == before and queues > 2
+    if none and not any(4 + queues + place + 1, 4 + queues + last) then break end
   end
 end
 write()
