@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -262,8 +263,12 @@ impl Sharded {
     /// Those that are down are left out: they get them with the first heartbeat they answer.
     async fn bring_limits(&self) {
         for shard in self.further().iter().filter(|shard| !shard.is_away()) {
-            if let Err(error) = self.bring_limits_to(shard).await {
-                tracing::warn!(shard = shard.name(), %error, "the limits that are set were not brought to a shard");
+            let brought = self.bring_limits_to(shard).await;
+            let told = shard.lacks_limits.swap(brought.is_err(), Ordering::Relaxed);
+            if let Err(error) = brought
+                && !told
+            {
+                tracing::warn!(shard = shard.name(), %error, "the limits that are set were not brought to a shard; trying again");
             }
         }
     }

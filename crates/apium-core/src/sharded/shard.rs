@@ -1,7 +1,7 @@
 //! One of the stores, and whether it can be used: a shard that is down must not hold up the others.
 
 use std::fmt::Display;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub struct Shard {
     refused: Mutex<Option<Instant>>,
     /// The versions of the limits set in the home and here when they were last seen beside each other.
     pub(super) limits: Mutex<Option<(u64, u64)>>,
+    /// Whether they could not be brought here the last time.
+    pub(super) lacks_limits: AtomicBool,
     /// Told when something was put here that is for another shard.
     pub(super) put: Notify,
     /// Loops of this program that carry it (`sharded/carrying.rs`).
@@ -39,8 +41,8 @@ impl Shard {
     pub fn new(name: impl Into<String>, broker: Arc<dyn Broker>) -> Self {
         let (answered, put) = (Notify::new(), Notify::new());
         let (failed, refused, carriers) = (Mutex::default(), Mutex::default(), AtomicUsize::default());
-        let limits = Mutex::default();
-        Self { name: name.into(), broker, failed, answered, refused, limits, put, carriers }
+        let (limits, lacks_limits) = (Mutex::default(), AtomicBool::default());
+        Self { name: name.into(), broker, failed, answered, refused, limits, lacks_limits, put, carriers }
     }
 
     /// Its name.
