@@ -63,6 +63,7 @@ async fn what_one_store_cannot_write_for_long_is_not_refused_because_the_other_w
     emptied(&memory).await;
     assert!(memory.dead_letters(&DeadFilter::default()).await.unwrap().is_empty());
     assert_eq!(rig.record(pending.id()).await.status, "SUCCESS");
+    assert_eq!(rig.stage.notes(), ["b begun", "b ended"]);
 }
 
 #[tokio::test(start_paused = true)]
