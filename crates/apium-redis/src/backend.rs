@@ -11,6 +11,7 @@ use apium_core::clock::Drift;
 use apium_core::{BackendError, Clock, SystemClock};
 
 use crate::address::Address;
+use crate::claims::Plenty;
 use crate::connection::{Link, Pushes};
 use crate::ears::Ears;
 use crate::keys;
@@ -69,6 +70,8 @@ pub(crate) struct Inner {
     pub(crate) limited: AtomicBool,
     /// Whether the server's clock was set.
     pub(crate) drift: Mutex<Drift>,
+    /// Whether there is more than claims take.
+    pub(crate) plenty: Plenty,
     /// Claims that may have taken something which nobody knows of.
     pub(crate) unanswered: UnansweredClaims,
     bound: Mutex<(u64, HashSet<String>)>,
@@ -102,6 +105,7 @@ impl RedisBackend {
                 misfits: Misfits::default(),
                 limited: AtomicBool::new(false),
                 drift: Mutex::default(),
+                plenty: Plenty::default(),
                 unanswered: UnansweredClaims::default(),
                 bound: Mutex::default(),
                 bindings: Mutex::default(),

@@ -10,6 +10,7 @@ mod backend;
 mod broadcast;
 mod broker;
 mod chords;
+mod claims;
 mod clock;
 mod connection;
 mod dead;

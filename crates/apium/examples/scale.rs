@@ -32,7 +32,8 @@ async fn limited(number: u64, key: u64) -> Result<u64, TaskError> {
     Ok(number.wrapping_add(key))
 }
 
-#[tokio::main]
+/// One thread for all that is not a task, as in the executable.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -1,7 +1,7 @@
 -- Takes waiting messages and registers each in `unacked` and `unacked_index`, in one step: a worker that dies
 -- in between loses nothing. The score of a claim is the moment its lease ends.
 -- KEYS: unacked, unacked_index, redelivered, deaths, the delayed sets of n queues, then the queues' lists: all at step
---       0, all at 3, all at 6, all at 9.
+--       0, all at 3, all at 6, all at 9; or after the first four only the lists at step 0.
 -- ARGV: clock offset, n, at most so many, lease in seconds, how the tags begin, the first tag's number, then
 --       the endings of the n queues' values in `unacked`, then how the tags of each list end.
 -- Answer: for each key that is of another type than it should be, its place in KEYS and the error, in one list; then in
@@ -18,9 +18,12 @@ end
 
 local unacked, index, redelivered, deaths = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local queues, left = tonumber(ARGV[2]), tonumber(ARGV[3])
+local whole = #KEYS > 4 + queues
+-- The keys before those of the lists.
+local lists = whole and 4 + queues or 4
 
 -- An idle worker asks every few seconds: that costs next to nothing, however many queues there are.
-local later, waiting = any(5, 4 + queues), any(5 + queues, #KEYS)
+local later, waiting = whole and any(5, lists), any(lists + 1, #KEYS)
 if not later and not waiting then return { {}, {} } end
 
 -- What is popped must have somewhere to go: should these be of another type, the script ends here.
@@ -45,19 +48,19 @@ end
 
 -- Mostly nothing waits for its time, and then a worker of many queues need not ask for each.
 for queue = 1, later and queues or 0 do
-  local first = 4 + queues + queue
-  local lists = {
+  local first = lists + queue
+  local steps = {
     ['0'] = KEYS[first],
     ['3'] = KEYS[first + queues],
     ['6'] = KEYS[first + 2 * queues],
     ['9'] = KEYS[first + 3 * queues],
   }
-  local ok, fault = pcall(promote, unacked, index, KEYS[4 + queue], lists, ARGV[6 + queue], now, left)
+  local ok, fault = pcall(promote, unacked, index, KEYS[4 + queue], steps, ARGV[6 + queue], now, left)
   if not ok and not failed(4 + queue, fault) then error(fault) end
 end
 
 -- Only messages that are not due yet.
-if not waiting and not any(5 + queues, #KEYS) then return answer end
+if not waiting and not any(lists + 1, #KEYS) then return answer end
 
 -- What is nearly always empty must cost the hot path one look, not one a message.
 local any_redelivered = redis.call('EXISTS', redelivered) == 1
@@ -92,10 +95,10 @@ end
 
 -- Nothing, or the error that the script is to end with.
 local function take(place)
-  local popped = redis.pcall('RPOP', KEYS[4 + queues + place], left)
+  local popped = redis.pcall('RPOP', KEYS[lists + place], left)
   if popped and popped.err then
     -- Once something was popped, the script must go on to register it.
-    if not failed(4 + queues + place, popped) and #answer == 2 then return popped end
+    if not failed(lists + place, popped) and #answer == 2 then return popped end
   elseif popped then
     answer[#answer + 1] = place
     answer[#answer + 1] = popped
@@ -114,7 +117,7 @@ local function take(place)
   end
 end
 
-for step = 0, 3 do
+for step = 0, whole and 3 or 0 do
   local first, last = step * queues + 1, (step + 1) * queues
   for place = first, last do
     if left <= 0 then break end
@@ -122,7 +125,7 @@ for step = 0, 3 do
     if fault then return fault end
     -- Most queues use one step: the others cost two looks, not one each.
     local none = place == first and left == before and queues > 2
-    if none and not any(4 + queues + place + 1, 4 + queues + last) then break end
+    if none and not any(lists + place + 1, lists + last) then break end
   end
 end
 write()

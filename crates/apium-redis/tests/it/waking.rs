@@ -155,3 +155,30 @@ async fn results_that_are_waited_for_together_are_read_together() {
     println!("{looked} commands until all had looked");
     assert!(looked < 100, "{looked} commands for the first look of 200");
 }
+
+/// Where the lists of the first step fill every claim, only they are asked for; what becomes due meanwhile is found soon
+/// all the same, and what waits in later steps has its turn.
+#[tokio::test]
+async fn what_is_due_is_found_while_many_full_queues_fill_every_claim() {
+    let server = Server::start().await;
+    let (backend, mut peer) = (server.backend().await, server.peer().await);
+    let queues: Vec<String> = (0..16).map(|n| format!("q{n}")).collect();
+    let claim = Claim { queues: &queues, max: 1, lease: LONG };
+    let due = jiff::Timestamp::now().saturating_add(jiff::SignedDuration::from_millis(100)).unwrap();
+    let later =
+        apium_core::Outgoing { queue: "q9".to_owned(), priority: 0, bytes: b"due".to_vec(), not_before: Some(due) };
+    backend.publish(&[later]).await.unwrap();
+    let _: i64 = peer.run(&["LPUSH", "q15\u{6}\u{16}3", "low"]).await;
+    let deadline = Instant::now() + LONG;
+    while peer.run::<i64>(&["LLEN", "q9"]).await == 0 {
+        assert!(Instant::now() < deadline, "never found");
+        let _: i64 = peer.run(&["LPUSH", "q0", "x"]).await;
+        assert_eq!(backend.claim(&claim).await.unwrap()[0].bytes.to_vec(), b"x");
+    }
+    let mut rest = Vec::new();
+    for _ in 0..2 {
+        let claimed = backend.claim(&Claim { max: 10, ..claim }).await.unwrap();
+        rest.extend(claimed.iter().map(|delivery| delivery.bytes.to_vec()));
+    }
+    assert_eq!(rest, [b"due".to_vec(), b"low".to_vec()]);
+}
