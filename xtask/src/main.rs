@@ -18,7 +18,9 @@ fn main() -> ExitCode {
     if words.first().is_some_and(|word| word == "--") {
         words.remove(0);
     }
-    match perform(&chore, &words, &root()) {
+    // Whoever asks for help of a chore is shown the page that tells of all.
+    let lost = words.iter().any(|word| word == "--help" || word == "-h");
+    match perform(if lost { "help" } else { &chore }, if lost { &[] } else { &words }, &root()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("xtask: {failure}");

@@ -145,6 +145,11 @@ impl<'a> Stage<'a> {
                 let failure = Failure::new(format!("its worker has ended ({ended}) after {seen} of {expected} tasks."));
                 return Err(self.with_log(failure));
             } else if last.elapsed() > self.patience(patience.max(PATIENCE)) {
+                // What a peer loses is told; what it had no time for is not.
+                if self.until.is_some_and(|until| Instant::now() >= until) {
+                    let told = format!("the bench was over after {seen} of {expected} tasks.");
+                    return Err(Failure::new(told));
+                }
                 break;
             }
         }

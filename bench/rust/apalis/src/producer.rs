@@ -5,12 +5,12 @@ use std::time::{Duration, UNIX_EPOCH};
 use apalis::prelude::*;
 use apalis_redis::RedisStorage;
 use futures_util::stream::{self, StreamExt as _};
-use tokio::io::{AsyncBufReadExt as _, BufReader, stdin};
 use tokio::time::{Instant, sleep_until};
 use ulid::Ulid;
 
 use crate::ledger::Ledger;
-use crate::{Mishap, open};
+use crate::open;
+use crate::roles::{self, Mishap, Order};
 
 /// Tasks to a call.
 const AT_ONCE: usize = 500;
@@ -18,45 +18,38 @@ const AT_ONCE: usize = 500;
 const WAITED: usize = 100;
 const WAITING: usize = 8;
 
-/// Numbers its tasks from 0 on, whatever they are.
-struct Producer {
+/// The client.
+pub(crate) struct Producer {
     storage: RedisStorage<u64>,
     next: u64,
     /// What is to be fetched.
     sent: Vec<TaskId>,
 }
 
-/// Reads an order a line, and answers each with `done` and a count, until there are no more.
-pub(crate) async fn obey() -> Result<(), Mishap> {
-    let mut producer = Producer { storage: open().await?, next: 0, sent: Vec::new() };
-    println!("ready");
-    let mut orders = BufReader::new(stdin()).lines();
-    while let Some(order) = orders.next_line().await? {
-        let words: Vec<&str> = order.split_whitespace().collect();
-        let done = producer.obey(&words).await.map_err(|error| format!("`{order}`: {error}"))?;
-        println!("done {done}");
+impl roles::Producer for Producer {
+    async fn open() -> Result<Self, Mishap> {
+        Ok(Self { storage: open().await?, next: 0, sent: Vec::new() })
     }
-    Ok(())
+
+    async fn obey(&mut self, order: &Order<'_>) -> Result<u64, Mishap> {
+        let count = usize::try_from(order.number(1).unwrap_or_default())?;
+        let done = match order.verb() {
+            "single" => self.single(count).await,
+            "send" | "stored" | "pause" => self.bulk(count).await,
+            "results" => self.built(count, |task| task).await,
+            "fetch" => self.fetch().await,
+            "paced" => self.paced(count, Duration::from_micros(order.number(2)?)).await,
+            "delayed" => {
+                let due = UNIX_EPOCH + Duration::from_nanos(order.number(2)?);
+                self.built(count, |task| task.run_at_time(due)).await
+            }
+            _ => order.unknown(),
+        }?;
+        Ok(u64::try_from(done)?)
+    }
 }
 
 impl Producer {
-    async fn obey(&mut self, words: &[&str]) -> Result<usize, Mishap> {
-        let number = |at: usize| words.get(at).and_then(|word| word.parse::<u64>().ok()).ok_or("a number is missing");
-        let count = usize::try_from(number(1).unwrap_or_default())?;
-        match words.first().copied() {
-            Some("single") => self.single(count).await,
-            Some("send" | "stored" | "pause") => self.bulk(count).await,
-            Some("results") => self.built(count, |task| task).await,
-            Some("fetch") => self.fetch().await,
-            Some("paced") => self.paced(count, Duration::from_micros(number(2)?)).await,
-            Some("delayed") => {
-                let due = UNIX_EPOCH + Duration::from_nanos(number(2)?);
-                self.built(count, |task| task.run_at_time(due)).await
-            }
-            _ => Err("this order is not known".into()),
-        }
-    }
-
     fn take(&mut self, count: usize) -> Vec<u64> {
         let first = self.next;
         self.next += u64::try_from(count).unwrap_or_default();

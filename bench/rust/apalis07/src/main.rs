@@ -3,9 +3,10 @@
 #[path = "../../ledger.rs"]
 mod ledger;
 mod producer;
+#[path = "../../roles.rs"]
+mod roles;
 
 use std::env::var;
-use std::error::Error as StdError;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +15,8 @@ use apalis::prelude::*;
 use apalis_redis::{Config, RedisStorage, connect};
 
 use ledger::Ledger;
-
-type Mishap = Box<dyn StdError + Send + Sync>;
+use producer::Producer;
+use roles::{Mishap, play};
 
 /// What a task needs.
 struct Desk {
@@ -26,18 +27,7 @@ struct Desk {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let ended = match std::env::args().nth(1).as_deref() {
-        Some("worker") => work().await,
-        Some("producer") => producer::obey().await,
-        _ => Err("say `worker` or `producer`".into()),
-    };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench-apalis07: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    play::<Producer>(work()).await
 }
 
 /// The queue under measurement, with a buffer and a pace of polling as the list of peers says: as it comes, it takes ten

@@ -3,10 +3,11 @@
 #[path = "../../ledger.rs"]
 mod ledger;
 mod producer;
+#[path = "../../roles.rs"]
+mod roles;
 mod store;
 mod tasks;
 
-use std::error::Error;
 use std::num::NonZero;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
@@ -14,7 +15,8 @@ use std::thread::available_parallelism;
 use apium::prelude::*;
 use tokio::signal::unix::{SignalKind, signal};
 
-type Mishap = Box<dyn Error + Send + Sync>;
+use producer::Producer;
+use roles::{Mishap, play};
 
 /// As in the executable.
 #[global_allocator]
@@ -23,18 +25,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// One thread for all that is not a task, as in the executable.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let ended = match std::env::args().nth(1).as_deref() {
-        Some("worker") => work().await,
-        Some("producer") => producer::obey().await,
-        _ => Err("say `worker` or `producer`".into()),
-    };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench-apium: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    play::<Producer>(work()).await
 }
 
 /// A worker as `apium worker` starts it: with threads for tasks as many as cores, and nothing changed but what the list

@@ -8,12 +8,12 @@ use apium::core::signature::{chain, chord};
 use apium::prelude::*;
 use futures_util::stream::{StreamExt as _, TryStreamExt as _, iter};
 use jiff::Timestamp;
-use tokio::io::{AsyncBufReadExt as _, BufReader, stdin};
 use tokio::time::{Instant, sleep_until};
 
 use crate::ledger::Ledger;
+use crate::roles::{self, Mishap, Order};
+use crate::store;
 use crate::tasks::{app, noop, pause, step};
-use crate::{Mishap, store};
 
 /// Messages to a publication.
 const AT_ONCE: u64 = 500;
@@ -22,65 +22,57 @@ const WAITING: usize = 1_000;
 /// A result that has not come by then is lost.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Numbers its tasks from 0 on, whatever they are.
-struct Producer {
+/// The client.
+pub(crate) struct Producer {
     client: Client,
     next: u64,
     /// What is to be fetched.
     sent: Vec<Pending>,
 }
 
-/// Reads an order a line, and answers each with `done` and a count, until there are no more.
-pub(crate) async fn obey() -> Result<(), Mishap> {
-    let client = app().client(&store::open().await?);
-    let mut producer = Producer { client, next: 0, sent: Vec::new() };
-    println!("ready");
-    let mut orders = BufReader::new(stdin()).lines();
-    while let Some(order) = orders.next_line().await? {
-        let words: Vec<&str> = order.split_whitespace().collect();
-        let done = producer.obey(&words).await.map_err(|error| format!("`{order}`: {error}"))?;
-        println!("done {done}");
+impl roles::Producer for Producer {
+    async fn open() -> Result<Self, Mishap> {
+        let client = app().client(&store::open().await?);
+        Ok(Self { client, next: 0, sent: Vec::new() })
     }
-    Ok(())
+
+    async fn obey(&mut self, order: &Order<'_>) -> Result<u64, Mishap> {
+        match order.verb() {
+            "single" => self.single(order.number(1)?).await,
+            "send" => self.bulk(order.number(1)?, |index| noop::s(index).ignore_result(true)).await,
+            "stored" => self.bulk(order.number(1)?, noop::s).await,
+            "results" => self.results(order.number(1)?).await,
+            "fetch" => self.fetch().await,
+            "pause" => self.bulk(order.number(1)?, |index| pause::s(index).ignore_result(true)).await,
+            "paced" => self.paced(order.number(1)?, Duration::from_micros(order.number(2)?)).await,
+            "delayed" => {
+                let due = Timestamp::from_nanosecond(order.number(2)?.into())?;
+                self.bulk(order.number(1)?, |index| noop::s(index).ignore_result(true).eta(due)).await
+            }
+            "chains" => self.chains(order.number(1)?, order.number(2)?).await,
+            "chords" => self.chords(order.number(1)?, order.number(2)?).await,
+            _ => order.unknown(),
+        }
+    }
 }
 
 impl Producer {
-    async fn obey(&mut self, words: &[&str]) -> Result<usize, Mishap> {
-        let number = |at: usize| words.get(at).and_then(|word| word.parse::<u64>().ok()).ok_or("a number is missing");
-        match words.first().copied() {
-            Some("single") => self.single(number(1)?).await,
-            Some("send") => self.bulk(number(1)?, |index| noop::s(index).ignore_result(true)).await,
-            Some("stored") => self.bulk(number(1)?, noop::s).await,
-            Some("results") => self.results(number(1)?).await,
-            Some("fetch") => self.fetch().await,
-            Some("pause") => self.bulk(number(1)?, |index| pause::s(index).ignore_result(true)).await,
-            Some("paced") => self.paced(number(1)?, Duration::from_micros(number(2)?)).await,
-            Some("delayed") => {
-                let due = Timestamp::from_nanosecond(number(2)?.into())?;
-                self.bulk(number(1)?, |index| noop::s(index).ignore_result(true).eta(due)).await
-            }
-            Some("chains") => self.chains(number(1)?, number(2)?).await,
-            Some("chords") => self.chords(number(1)?, number(2)?).await,
-            _ => Err("this order is not known".into()),
-        }
-    }
-
     fn index(&mut self) -> u64 {
         self.next += 1;
         self.next - 1
     }
 
     /// One message a round trip.
-    async fn single(&mut self, count: u64) -> Result<usize, Mishap> {
+    async fn single(&mut self, count: u64) -> Result<u64, Mishap> {
         for _ in 0..count {
             let signature = noop::s(self.index()).ignore_result(true);
             self.client.send(&signature).await?;
         }
-        Ok(usize::try_from(count)?)
+        Ok(count)
     }
 
     /// Many messages a round trip.
-    async fn bulk(&mut self, count: u64, signature: impl Fn(u64) -> Signature) -> Result<usize, Mishap> {
+    async fn bulk(&mut self, count: u64, signature: impl Fn(u64) -> Signature) -> Result<u64, Mishap> {
         let mut left = count;
         while left > 0 {
             let part = left.min(AT_ONCE);
@@ -92,11 +84,11 @@ impl Producer {
             self.client.broker().publish(&messages).await?;
             left -= part;
         }
-        Ok(usize::try_from(count)?)
+        Ok(count)
     }
 
     /// The same, and keeps the way to each result.
-    async fn results(&mut self, count: u64) -> Result<usize, Mishap> {
+    async fn results(&mut self, count: u64) -> Result<u64, Mishap> {
         let ids: Vec<String> = (0..count).map(|_| fresh_id()).collect();
         let first = self.next;
         let named = |index: u64| {
@@ -109,14 +101,14 @@ impl Producer {
     }
 
     /// Waits for every result, many at once.
-    async fn fetch(&mut self) -> Result<usize, Mishap> {
+    async fn fetch(&mut self) -> Result<u64, Mishap> {
         let sent = std::mem::take(&mut self.sent);
         let got = iter(&sent).map(|pending| pending.get::<u64>(PATIENCE)).buffer_unordered(WAITING);
-        Ok(got.try_collect::<Vec<u64>>().await?.len())
+        Ok(u64::try_from(got.try_collect::<Vec<u64>>().await?.len())?)
     }
 
     /// One message each so often, with the time noted before it is sent.
-    async fn paced(&mut self, count: u64, every: Duration) -> Result<usize, Mishap> {
+    async fn paced(&mut self, count: u64, every: Duration) -> Result<u64, Mishap> {
         let sent = Ledger::open("BENCH_SENT")?;
         let mut at = Instant::now();
         for _ in 0..count {
@@ -126,30 +118,30 @@ impl Producer {
             sent.note(index)?;
             self.client.send(&noop::s(index).ignore_result(true)).await?;
         }
-        Ok(usize::try_from(count)?)
+        Ok(count)
     }
 
     /// Chains of so many steps, one after the other, each until its result is there.
-    async fn chains(&mut self, count: u64, steps: u64) -> Result<usize, Mishap> {
+    async fn chains(&mut self, count: u64, steps: u64) -> Result<u64, Mishap> {
         let mut right = 0;
         for _ in 0..count {
             let first = step::s(0, self.index());
             let rest =
                 (1..steps).map(|_| Signature::new("bench.step").kwarg("index", self.index())).collect::<Vec<_>>();
             let last: u64 = self.client.send(&chain(std::iter::once(first).chain(rest))).await?.get(PATIENCE).await?;
-            right += usize::from(last == steps);
+            right += u64::from(last == steps);
         }
         Ok(right)
     }
 
     /// Chords of so many parts, likewise.
-    async fn chords(&mut self, count: u64, parts: u64) -> Result<usize, Mishap> {
+    async fn chords(&mut self, count: u64, parts: u64) -> Result<u64, Mishap> {
         let mut right = 0;
         for _ in 0..count {
             let header = (0..parts).map(|_| noop::s(self.index())).collect::<Vec<_>>();
             let body = Signature::new("bench.tally").kwarg("index", self.index());
             let tallied: u64 = self.client.send(&chord(header, body)).await?.get(PATIENCE).await?;
-            right += usize::from(tallied == parts);
+            right += u64::from(tallied == parts);
         }
         Ok(right)
     }

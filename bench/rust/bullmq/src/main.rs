@@ -3,8 +3,9 @@
 #[path = "../../ledger.rs"]
 mod ledger;
 mod producer;
+#[path = "../../roles.rs"]
+mod roles;
 
-use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,26 +15,15 @@ use bullmq::{Job, Worker, WorkerOptions};
 use serde_json::Value;
 
 use ledger::Ledger;
-
-type Mishap = Box<dyn Error + Send + Sync>;
+use producer::Producer;
+use roles::{Mishap, play};
 
 /// The queue.
 const QUEUE: &str = "bench";
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let ended = match std::env::args().nth(1).as_deref() {
-        Some("worker") => work().await,
-        Some("producer") => producer::obey().await,
-        _ => Err("say `worker` or `producer`".into()),
-    };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench-bullmq: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    play::<Producer>(work()).await
 }
 
 /// A worker with so many jobs at once as the list of peers says, and else as it comes.

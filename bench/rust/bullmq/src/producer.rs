@@ -6,19 +6,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bullmq::options::RedisConnectionOptions;
 use bullmq::types::RemoveOnFinish;
 use bullmq::{BulkJob, JobOptions, Queue, QueueEvent, QueueEvents, QueueEventsOptions, QueueOptions};
-use tokio::io::{AsyncBufReadExt as _, BufReader, stdin};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::QUEUE;
 use crate::ledger::Ledger;
-use crate::{Mishap, QUEUE};
+use crate::roles::{self, Mishap, Order};
 
 /// Jobs to a call.
 const AT_ONCE: u64 = 1_000;
 /// Without an event for so long, what is missing is looked up: the stream of events is cut at ten thousand.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// Numbers its jobs from 0 on, whatever they are.
-struct Producer {
+/// The client.
+pub(crate) struct Producer {
     queue: Queue,
     events: QueueEvents,
     next: u64,
@@ -26,46 +26,38 @@ struct Producer {
     sent: HashSet<String>,
 }
 
-/// Reads an order a line, and answers each with `done` and a count, until there are no more.
-pub(crate) async fn obey() -> Result<(), Mishap> {
-    let mut connection = RedisConnectionOptions::default();
-    connection.url = std::env::var("BENCH_URL")?;
-    let options = QueueOptions { connection: connection.clone(), ..QueueOptions::default() };
-    let queue = Queue::with_options(QUEUE, options).await?;
-    // Listens only where results are waited for.
-    let autorun = std::env::var("BENCH_WORKLOAD").is_ok_and(|workload| workload == "results");
-    let listening = QueueEventsOptions { connection, autorun, ..QueueEventsOptions::default() };
-    let events = QueueEvents::with_options(QUEUE, listening).await?;
-    let mut producer = Producer { queue, events, next: 0, sent: HashSet::new() };
-    println!("ready");
-    let mut orders = BufReader::new(stdin()).lines();
-    while let Some(order) = orders.next_line().await? {
-        let words: Vec<&str> = order.split_whitespace().collect();
-        let done = producer.obey(&words).await.map_err(|error| format!("`{order}`: {error}"))?;
-        println!("done {done}");
+impl roles::Producer for Producer {
+    async fn open() -> Result<Self, Mishap> {
+        let mut connection = RedisConnectionOptions::default();
+        connection.url = std::env::var("BENCH_URL")?;
+        let options = QueueOptions { connection: connection.clone(), ..QueueOptions::default() };
+        let queue = Queue::with_options(QUEUE, options).await?;
+        // Listens only where results are waited for.
+        let autorun = std::env::var("BENCH_WORKLOAD").is_ok_and(|workload| workload == "results");
+        let listening = QueueEventsOptions { connection, autorun, ..QueueEventsOptions::default() };
+        let events = QueueEvents::with_options(QUEUE, listening).await?;
+        Ok(Self { queue, events, next: 0, sent: HashSet::new() })
     }
-    Ok(())
+
+    async fn obey(&mut self, order: &Order<'_>) -> Result<u64, Mishap> {
+        match order.verb() {
+            "single" => self.single(order.number(1)?).await,
+            "send" => self.bulk("noop", order.number(1)?, &forgotten()).await,
+            "stored" => self.bulk("noop", order.number(1)?, &JobOptions::default()).await,
+            "results" => self.bulk("noop", order.number(1)?, &JobOptions::default()).await,
+            "fetch" => self.fetch().await,
+            "pause" => self.bulk("pause", order.number(1)?, &forgotten()).await,
+            "paced" => self.paced(order.number(1)?, Duration::from_micros(order.number(2)?)).await,
+            "delayed" => {
+                let due = UNIX_EPOCH + Duration::from_nanos(order.number(2)?);
+                self.delayed(order.number(1)?, due).await
+            }
+            _ => order.unknown(),
+        }
+    }
 }
 
 impl Producer {
-    async fn obey(&mut self, words: &[&str]) -> Result<u64, Mishap> {
-        let number = |at: usize| words.get(at).and_then(|word| word.parse::<u64>().ok()).ok_or("a number is missing");
-        match words.first().copied() {
-            Some("single") => self.single(number(1)?).await,
-            Some("send") => self.bulk("noop", number(1)?, &forgotten()).await,
-            Some("stored") => self.bulk("noop", number(1)?, &JobOptions::default()).await,
-            Some("results") => self.bulk("noop", number(1)?, &JobOptions::default()).await,
-            Some("fetch") => self.fetch().await,
-            Some("pause") => self.bulk("pause", number(1)?, &forgotten()).await,
-            Some("paced") => self.paced(number(1)?, Duration::from_micros(number(2)?)).await,
-            Some("delayed") => {
-                let due = UNIX_EPOCH + Duration::from_nanos(number(2)?);
-                self.delayed(number(1)?, due).await
-            }
-            _ => Err("this order is not known".into()),
-        }
-    }
-
     fn index(&mut self) -> u64 {
         self.next += 1;
         self.next - 1
