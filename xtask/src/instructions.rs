@@ -2,7 +2,8 @@
 //!
 //! Seconds depend on the machine and on who else is on it; instructions, counted by callgrind, hardly. Each path is gone with
 //! few tasks and with more, and the difference is divided by theirs, so that start and end do not count. What does the work
-//! is `crates/apium/examples/instructions.rs`, built as users get it.
+//! is `crates/apium/examples/instructions.rs`, built for release; it has one thread and the system's allocator, where the
+//! executable has threads of their own for tasks, and mimalloc.
 
 pub mod bounds;
 
