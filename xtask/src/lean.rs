@@ -1,4 +1,4 @@
-//! The examples that are measured, built as users get the engine: for release, without what no path of theirs touches.
+//! The examples that are measured, built for release, without what no path of theirs touches.
 
 use std::path::{Path, PathBuf};
 
