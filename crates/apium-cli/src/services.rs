@@ -38,8 +38,9 @@ const OSINT: Service = Service {
     settings: SETTINGS,
     register: |app, setting| Ok(app.tasks(svc_osint::register).state(svc_osint::Osint::new(osint_settings(setting)?))),
     router: |client, setting| {
-        let api = svc_osint::OsintApi::new(client).with_upload_room(osint_settings(setting)?.upload_room);
-        Ok(svc_osint::router(api))
+        let settings = osint_settings(setting)?;
+        let api = svc_osint::OsintApi::new(client).with_upload_room(settings.upload_room);
+        Ok(svc_osint::router(api.with_providers(settings.providers)))
     },
     inline: |_| false,
     metrics: svc_osint::metrics::register,

@@ -2,11 +2,11 @@
 //!
 //! Only what really works stands here; the API lists this table and nothing else.
 
-use crate::connector::Connector;
 use crate::contract::CollectorCard;
 use crate::dns;
+use crate::enquiry::Enquiry;
 use crate::metadata::{self, Input};
-use crate::model::Gathering;
+use crate::providers::{Provider, ProviderSettings};
 use crate::scan::Subject;
 use crate::settings::OsintSettings;
 use crate::target::{Target, TargetKind};
@@ -22,8 +22,8 @@ pub struct Collector {
     pub description: &'static str,
     /// The kinds of target it takes; [`TargetKind::File`] stands for an upload.
     pub accepts: &'static [TargetKind],
-    /// Whether it needs a provider's key.
-    pub needs_key: bool,
+    /// The provider it asks, where it is one above all.
+    pub provider: Option<&'static Provider>,
     work: Work,
 }
 
@@ -41,7 +41,7 @@ pub static COLLECTORS: [Collector; 2] = [
         description: "Registros DNS de un dominio o una dirección IP: direcciones, correo (SPF, DKIM, DMARC), \
                       servidores de nombres, DNSSEC, comodines, transferencia de zona y nombres inversos.",
         accepts: &dns::ACCEPTS,
-        needs_key: false,
+        provider: None,
         work: Work::Dns,
     },
     Collector {
@@ -50,7 +50,7 @@ pub static COLLECTORS: [Collector; 2] = [
         description: "Metadatos de documentos e imágenes (autor, programa, fechas, posición GPS): los que publica \
                       un dominio, el de una URL o un fichero subido.",
         accepts: &[TargetKind::Domain, TargetKind::Url, TargetKind::File],
-        needs_key: false,
+        provider: None,
         work: Work::Metadata,
     },
 ];
@@ -77,35 +77,28 @@ impl Collector {
     }
 
     /// How the API shows it.
-    pub fn card(&self) -> CollectorCard {
+    pub fn card(&self, providers: &ProviderSettings) -> CollectorCard {
         CollectorCard {
             collector_type: self.name,
             class: self.class,
             description: self.description,
             accepts: self.accepts.iter().map(|kind| kind.as_str()).collect(),
-            needs_key: self.needs_key,
-            // A collector that needs no key has all it needs; those that do are not in the table yet.
-            configured: !self.needs_key,
+            needs_key: self.provider.is_some_and(|provider| provider.key_env.is_some()),
+            configured: self.provider.is_none_or(|provider| providers.is_configured(provider)),
         }
     }
 
     /// Gathers what it can about `subject`, one of the kinds it accepts.
-    pub(crate) async fn collect(
-        &self,
-        settings: &OsintSettings,
-        connector: &Connector,
-        subject: &Subject,
-        out: &Gathering,
-    ) {
+    pub(crate) async fn collect(&self, settings: &OsintSettings, enquiry: &Enquiry<'_>, subject: &Subject) {
         match (&self.work, subject) {
             (Work::Dns, Subject::Text { target, axfr }) => {
                 let mut dns = settings.dns.clone();
                 dns.axfr &= axfr.unwrap_or(true);
-                dns::collect(&dns, target, out).await;
+                dns::collect(&dns, target, enquiry.out).await;
             }
             (Work::Metadata, subject) => {
                 if let Some(input) = metadata_input(subject) {
-                    metadata::collect(&settings.metadata, connector, input, out).await;
+                    metadata::collect(&settings.metadata, enquiry.connector(), input, enquiry.out).await;
                 }
             }
             (Work::Dns, Subject::File { .. }) => {}
@@ -119,6 +112,6 @@ fn metadata_input(subject: &Subject) -> Option<Input<'_>> {
         Subject::File { name, bytes } => Some(Input::Upload { filename: name, bytes }),
         Subject::Text { target: Target::Url(url), .. } => Some(Input::Url(url.as_str())),
         Subject::Text { target: Target::Domain(domain), .. } => Some(Input::Domain(&domain.ascii)),
-        Subject::Text { target: Target::Ip(_) | Target::Email(_) | Target::Username(_) | Target::File(_), .. } => None,
+        Subject::Text { .. } => None,
     }
 }

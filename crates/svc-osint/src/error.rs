@@ -1,6 +1,8 @@
 //! What can go wrong with a scan, told twice: to Celery callers as an exception, to HTTP clients as
 //! an envelope. The sentences are for the person who asked for the scan, in Spanish.
 
+use std::time::Duration;
+
 use apium_core::protocol::{ExceptionRecord, RawJson};
 use apium_core::{BackendError, SendError, TaskError, TaskState};
 use apium_web::{ApiError, StatusCode};
@@ -16,6 +18,8 @@ pub const UNAVAILABLE: &str = "CollectorUnavailable";
 /// No source answered, and none will: not tried again.
 pub const FAILED: &str = "CollectorError";
 
+/// A source that asks for more patience than this is not waited for: the scan fails, and says until when.
+const LONGEST_WAIT: Duration = Duration::from_mins(15);
 /// Sources named in a sentence.
 const NAMED: usize = 3;
 /// Sources an exception carries.
@@ -72,7 +76,14 @@ impl From<ScanError> for TaskError {
             ScanError::UnknownCollector(_) | ScanError::Target(_) | ScanError::File(_) => {
                 TaskError::new("ValueError", sentence).fatal()
             }
-            ScanError::Unavailable(sources) => with_sources(UNAVAILABLE, &sentence, &sources).retryable(),
+            ScanError::Unavailable(sources) => {
+                let error = with_sources(UNAVAILABLE, &sentence, &sources);
+                match wait(&sources) {
+                    None => error.retryable(),
+                    Some(wait) if wait > LONGEST_WAIT => error.fatal(),
+                    Some(wait) => error.retry_in(wait),
+                }
+            }
             ScanError::Failed(sources) => with_sources(FAILED, &sentence, &sources).fatal(),
         }
     }
@@ -172,6 +183,11 @@ fn unanswered(sources: &[SourceReport]) -> impl Iterator<Item = &SourceReport> {
     sources.iter().filter(|report| !matches!(report.status, SourceStatus::Ok | SourceStatus::Empty))
 }
 
+/// How long those ask to be left alone that may answer later.
+fn wait(sources: &[SourceReport]) -> Option<Duration> {
+    sources.iter().filter(|report| report.passing).filter_map(|report| report.retry_after).max().map(Duration::from_secs)
+}
+
 /// The first few reasons, in one line.
 fn reasons(sources: &[SourceReport]) -> String {
     let told: Vec<_> = unanswered(sources).map(|report| format!("{}: {}", report.source, reason(report))).collect();
@@ -185,7 +201,7 @@ fn reasons(sources: &[SourceReport]) -> String {
 }
 
 fn reason(report: &SourceReport) -> &str {
-    report.reason.as_deref().unwrap_or(match report.status {
+    report.detail.as_deref().or(report.reason.as_deref()).unwrap_or(match report.status {
         SourceStatus::Ok | SourceStatus::Empty => "ha respondido",
         SourceStatus::Failed => "ha fallado",
         SourceStatus::RateLimited => "pide menos consultas",

@@ -20,7 +20,9 @@ pub mod view;
 
 pub mod connector;
 pub mod dns;
+pub mod enquiry;
 pub mod metadata;
+pub mod providers;
 pub mod sandbox;
 
 pub use routes::{OsintApi, router};

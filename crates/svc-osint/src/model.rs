@@ -35,16 +35,25 @@ pub struct SourceReport {
     pub source: String,
     /// How it answered.
     pub status: SourceStatus,
-    /// Why, when it is not plainly `ok`.
+    /// Why, when it is not plainly `ok`: a word for programs such as `missing-key`, `http-503` or `nxdomain`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The same as a sentence for people, where the word does not say it all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// The HTTP status, where there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http_status: Option<u16>,
-    /// Requests sent to it.
+    /// Requests sent to it in this attempt; 0 also where an earlier attempt had its answer already.
     pub requests: u32,
     /// Milliseconds spent on it.
     pub ms: u64,
+    /// Seconds until it is worth asking again, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+    /// Whether the same question may be answered another time.
+    #[serde(skip)]
+    pub passing: bool,
 }
 
 /// One fact found, in the vocabulary of analysts (`dns_record`, `subdomain`, `email`, `document` …).

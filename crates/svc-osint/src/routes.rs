@@ -28,6 +28,7 @@ use crate::contract::{
 };
 use crate::error;
 use crate::metrics;
+use crate::providers::ProviderSettings;
 use crate::scan::Order;
 use crate::settings::UPLOAD_ROOM;
 use crate::tasks::perform_osint_scan;
@@ -49,6 +50,7 @@ pub struct OsintApi {
     /// Held while a keyed scan is looked up and sent, so that two requests at once do not send twice.
     keyed: Arc<Turns>,
     room: Room,
+    providers: Arc<ProviderSettings>,
 }
 
 /// The id of a scan in a path. What is no UUID cannot be one of ours and is answered like an unknown one.
@@ -88,7 +90,14 @@ struct Description;
 impl OsintApi {
     /// An API that sends scans and reads their results with `client`, and takes in [`UPLOAD_ROOM`] of files at once.
     pub fn new(client: Client) -> Self {
-        Self { client, keyed: Arc::default(), room: Room::new(UPLOAD_ROOM) }
+        Self { client, keyed: Arc::default(), room: Room::new(UPLOAD_ROOM), providers: Arc::default() }
+    }
+
+    /// Tells callers which collectors have what they need by these settings.
+    #[must_use]
+    pub fn with_providers(mut self, providers: ProviderSettings) -> Self {
+        self.providers = Arc::new(providers);
+        self
     }
 
     /// Takes in this many MiB of uploaded files at once, at least one.
@@ -347,8 +356,9 @@ async fn delete(State(api): State<OsintApi>, ScanId(task_id): ScanId) -> Result<
     summary = "Los tipos de escaneo disponibles",
     responses((status = 200, description = "Todos los que funcionan", body = CollectorList))
 )]
-async fn collectors() -> Json<CollectorList> {
-    Json(CollectorList { collectors: COLLECTORS.iter().map(Collector::card).collect(), total: COLLECTORS.len() })
+async fn collectors(State(api): State<OsintApi>) -> Json<CollectorList> {
+    let collectors = COLLECTORS.iter().map(|collector| collector.card(&api.providers)).collect();
+    Json(CollectorList { collectors, total: COLLECTORS.len() })
 }
 
 #[utoipa::path(

@@ -19,6 +19,7 @@ use crate::collectors::Collector;
 use crate::contract::{
     CollectorResult, MAX_UPLOAD, PROCESSING, Processing, Progress, ResultMetadata, SOFT_TIME_LIMIT, ScanOptions,
 };
+use crate::enquiry::{Alone, Enquiry, Tools};
 use crate::error::ScanError;
 use crate::metrics;
 use crate::model::{Gathered, Gathering, SourceReport, SourceStatus};
@@ -95,8 +96,19 @@ impl Order {
             steps.send_replace(Progress { done, total });
         });
         let ended = CancellationToken::new();
+        let settings = &osint.settings;
+        let enquiry = Enquiry::new(
+            Tools {
+                connector: &osint.connector,
+                providers: &settings.providers,
+                quotas: &Alone,
+                answers: &Alone,
+                patience: &settings.patience,
+            },
+            &out,
+        );
         let gather = async {
-            let collect = self.collector.collect(&osint.settings, &osint.connector, &self.subject, &out);
+            let collect = self.collector.collect(settings, &enquiry, &self.subject);
             let cut = tokio::select! {
                 () = collect => false,
                 () = context.soft_time_limit() => true,
@@ -152,7 +164,7 @@ impl Order {
         let Gathered { mut data, sources, findings, truncated, .. } = gathered;
         if !answered(&sources) {
             // Cut short, more might have answered in time; so it is worth another attempt.
-            let passing = cut || sources.iter().any(may_pass);
+            let passing = cut || sources.iter().any(|report| report.passing);
             return Err(if passing { ScanError::Unavailable(sources) } else { ScanError::Failed(sources) });
         }
         let findings_total = findings.len();
@@ -204,19 +216,6 @@ fn answered(sources: &[SourceReport]) -> bool {
     let told = |report: &&SourceReport| matches!(report.status, SourceStatus::Ok | SourceStatus::Empty);
     let unread = |report: &&SourceReport| is_reading(report) && !told(report);
     sources.iter().filter(told).count() > sources.iter().filter(unread).count()
-}
-
-/// True when the same question may be answered another time.
-fn may_pass(report: &SourceReport) -> bool {
-    match report.status {
-        SourceStatus::Timeout | SourceStatus::RateLimited => true,
-        SourceStatus::Failed => !is_reading(report) && report.http_status.is_none_or(|status| status >= 500),
-        SourceStatus::Ok
-        | SourceStatus::Empty
-        | SourceStatus::MissingKey
-        | SourceStatus::Skipped
-        | SourceStatus::Blocked => false,
-    }
 }
 
 /// True for the reading of a file, as opposed to the asking of someone.

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crate::connector::{Connector, ConnectorSettings};
 use crate::dns::DnsSettings;
+use crate::enquiry::Patience;
 use crate::metadata::MetadataSettings;
+use crate::providers::ProviderSettings;
 
 /// How many MiB of uploaded files are taken in at once when nothing is set.
 pub const UPLOAD_ROOM: u32 = 64;
@@ -52,6 +54,10 @@ pub enum Kind {
     Sockets,
     /// IP addresses with or without a port, with commas between.
     Servers,
+    /// A key, never shown.
+    Secret,
+    /// Whatever the service itself can read; it says what is wrong.
+    Text,
 }
 
 const fn setting(
@@ -106,6 +112,54 @@ pub const SETTINGS: &[Declaration] = &[
         "N",
         "Most files fetched from a domain",
         Kind::Count(0, 1_000),
+    ),
+    setting(
+        "shodan_api_key",
+        &["SHODAN_API_KEY"],
+        None,
+        "KEY",
+        "The key of Shodan. Default: none, and what needs it is skipped",
+        Kind::Secret,
+    ),
+    setting(
+        "virustotal_api_key",
+        &["VIRUSTOTAL_API_KEY"],
+        None,
+        "KEY",
+        "The key of VirusTotal. Default: none, and what needs it is skipped",
+        Kind::Secret,
+    ),
+    setting(
+        "securitytrails_api_key",
+        &["SECURITYTRAILS_API_KEY"],
+        None,
+        "KEY",
+        "The key of SecurityTrails. Default: none, and what needs it is skipped",
+        Kind::Secret,
+    ),
+    setting(
+        "hibp_api_key",
+        &["HIBP_API_KEY"],
+        None,
+        "KEY",
+        "The key of Have I Been Pwned. Default: none, and what needs it is skipped",
+        Kind::Secret,
+    ),
+    setting(
+        "osint_provider_urls",
+        &["OSINT_PROVIDER_URLS"],
+        None,
+        "NAME=URL,…",
+        "Other addresses of providers, such as a mirror's. Default: their own",
+        Kind::Text,
+    ),
+    setting(
+        "osint_provider_windows",
+        &["OSINT_PROVIDER_WINDOWS"],
+        None,
+        "NAME=RATE RATE,…",
+        "How often providers may be asked, by all workers together: virustotal=4/m 500/d. Default: their free plans'",
+        Kind::Text,
     ),
     setting(
         "osint_upload_room",
@@ -165,6 +219,10 @@ pub struct OsintSettings {
     pub dns: DnsSettings,
     /// The `metadata` collector.
     pub metadata: MetadataSettings,
+    /// Where providers are, with what keys, how often.
+    pub providers: ProviderSettings,
+    /// How patiently they are asked.
+    pub patience: Patience,
     /// The door to the web.
     pub connector: ConnectorSettings,
     /// How many MiB of uploaded files are taken in at once, for [`OsintApi`](crate::OsintApi). Default: [`UPLOAD_ROOM`].
@@ -215,7 +273,8 @@ impl OsintSettings {
         if !(1..=MAX_ROOM).contains(&upload_room) {
             return Err(wrong("OSINT_UPLOAD_ROOM", ROOM, &upload_room.to_string()));
         }
-        Ok(Self { dns, metadata, connector, upload_room })
+        let providers = ProviderSettings::read(&text)?;
+        Ok(Self { dns, metadata, providers, patience: Patience::default(), connector, upload_room })
     }
 }
 

@@ -46,6 +46,8 @@ pub enum TargetKind {
     Email,
     /// A user name, as sites know it.
     Username,
+    /// The MD5, SHA-1 or SHA-256 digest of a file or a password, in hexadecimal.
+    Hash,
     /// An uploaded file, named `file:ID`.
     File,
 }
@@ -86,6 +88,8 @@ pub enum Target {
     Email(EmailAddress),
     /// A user name, without a leading `@`.
     Username(String),
+    /// A digest in lower-case hexadecimal.
+    Hash(String),
     /// The identifier of an uploaded file.
     File(String),
 }
@@ -98,7 +102,8 @@ pub struct TargetError {
 
 impl TargetKind {
     /// Every kind, in the order in which a text is tried.
-    pub const ALL: [Self; 6] = [Self::File, Self::Url, Self::Ip, Self::Email, Self::Domain, Self::Username];
+    pub const ALL: [Self; 7] =
+        [Self::File, Self::Url, Self::Ip, Self::Email, Self::Hash, Self::Domain, Self::Username];
 
     /// The word used in the API.
     pub fn as_str(self) -> &'static str {
@@ -108,6 +113,7 @@ impl TargetKind {
             Self::Url => "url",
             Self::Email => "email",
             Self::Username => "username",
+            Self::Hash => "hash",
             Self::File => "file",
         }
     }
@@ -120,6 +126,7 @@ impl TargetKind {
             Self::Url => "una URL http o https",
             Self::Email => "un correo electrónico",
             Self::Username => "un nombre de usuario",
+            Self::Hash => "un resumen MD5, SHA-1 o SHA-256 en hexadecimal",
             Self::File => "un fichero subido (file:ID)",
         }
     }
@@ -131,6 +138,7 @@ impl TargetKind {
             Self::Url => read_url(text).map(Target::Url),
             Self::Email => EmailAddress::parse(text).map(Target::Email),
             Self::Username => read_username(text).map(Target::Username),
+            Self::Hash => read_hash(text).map(Target::Hash),
             Self::File => read_file(text).map(Target::File),
         }
     }
@@ -162,6 +170,7 @@ impl Target {
             Self::Url(_) => TargetKind::Url,
             Self::Email(_) => TargetKind::Email,
             Self::Username(_) => TargetKind::Username,
+            Self::Hash(_) => TargetKind::Hash,
             Self::File(_) => TargetKind::File,
         }
     }
@@ -175,7 +184,7 @@ impl fmt::Display for Target {
             Self::Ip(address) => write!(f, "{address}"),
             Self::Url(url) => f.write_str(url.as_str()),
             Self::Email(address) => write!(f, "{}@{}", address.local, address.domain.ascii),
-            Self::Username(name) => f.write_str(name),
+            Self::Username(name) | Self::Hash(name) => f.write_str(name),
             Self::File(id) => write!(f, "file:{id}"),
         }
     }
@@ -377,6 +386,14 @@ fn read_username(text: &str) -> Result<String, String> {
         ));
     }
     Ok(name.to_owned())
+}
+
+fn read_hash(text: &str) -> Result<String, String> {
+    let fits = matches!(text.len(), 32 | 40 | 64) && text.chars().all(|c| c.is_ascii_hexdigit());
+    if fits {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(format!("«{}» no es un resumen: son 32, 40 o 64 cifras hexadecimales", shown(text)))
 }
 
 fn read_file(text: &str) -> Result<String, String> {

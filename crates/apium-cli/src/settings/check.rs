@@ -55,7 +55,7 @@ impl Kind {
             }
             Self::Name => name(text),
             Self::Secret if text.is_empty() => Err("must not be empty".to_owned()),
-            Self::Secret => Ok(()),
+            Self::Secret | Self::Key | Self::Text => Ok(()),
             Self::Command => {
                 let line = !text.trim().is_empty() && !text.contains(char::is_control);
                 hold(line, "a program and its arguments in one line", text)

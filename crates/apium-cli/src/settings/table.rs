@@ -106,6 +106,10 @@ pub(crate) enum Kind {
     Sockets,
     /// IP addresses with or without a port, with commas between.
     Servers,
+    /// A key of somebody's service, which may be left empty; never shown.
+    Key,
+    /// What the service that declares it reads itself.
+    Text,
 }
 
 impl Kind {
@@ -157,6 +161,8 @@ impl From<svc_osint::settings::Kind> for Kind {
             Declared::Addresses => Self::Addresses,
             Declared::Sockets => Self::Sockets,
             Declared::Servers => Self::Servers,
+            Declared::Secret => Self::Key,
+            Declared::Text => Self::Text,
         }
     }
 }

@@ -197,7 +197,7 @@ impl Settings {
                     kind => matches!(kind, Kind::Name | Kind::Routes | Kind::Queues | Kind::Schedules),
                 };
                 let shown = match setting.kind {
-                    Kind::Secret => "***".to_owned(),
+                    Kind::Secret | Kind::Key => "***".to_owned(),
                     Kind::Shards => shards::shown(&value.text),
                     _ if plain => value.text.clone(),
                     _ => redact(&value.text),

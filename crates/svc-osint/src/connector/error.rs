@@ -104,6 +104,23 @@ impl FetchError {
         }
     }
 
+    /// The word by which programs know it.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Address { .. } => "bad-address",
+            Self::Forbidden { .. } => "forbidden-address",
+            Self::Scheme(_) => "forbidden-scheme",
+            Self::Port(_) => "forbidden-port",
+            Self::Redirects { .. } => "redirects",
+            Self::TooLarge { .. } => "too-large",
+            Self::Timeout { .. } => "timeout",
+            Self::Tls { .. } => "tls",
+            Self::Dns { .. } => "dns",
+            Self::Connect { .. } => "connect",
+            Self::Http { .. } => "transport-error",
+        }
+    }
+
     /// Sorts what the HTTP client complains about; it hides the cause several layers down.
     pub(super) fn from_client(error: reqwest::Error, host: &str) -> Self {
         let (connecting, error) = (error.is_connect(), error.without_url());

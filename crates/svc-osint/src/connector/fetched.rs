@@ -3,19 +3,25 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 /// The headers worth keeping: what says something about the server or the document.
-pub(super) const KEPT_HEADERS: [&str; 9] = [
+pub(super) const KEPT_HEADERS: [&str; 14] = [
+    "cf-mitigated",
     "content-disposition",
     "content-language",
     "content-type",
     "date",
     "etag",
     "last-modified",
+    "location",
     "retry-after",
     "server",
+    "x-datadome",
     "x-powered-by",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
 ];
 
 /// How much of a stranger's answer is taken.
@@ -32,7 +38,7 @@ pub struct Limits {
 }
 
 /// An answer, whatever its status.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Fetched {
     /// The address that answered, after redirects, without fragment.
     pub url: String,

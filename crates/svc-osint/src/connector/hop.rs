@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 
 use reqwest::dns::{Name, Resolve, Resolving};
 use reqwest::header::{CONTENT_ENCODING, LOCATION};
-use reqwest::{Client, Response};
+use reqwest::{Client, Method, Response};
 use tokio::time::timeout;
 use url::{Host, Url};
 
 use super::fetched::{KEPT_HEADERS, Page};
-use super::{CONNECT, Connector, FetchError, Limits, tls};
+use super::{CONNECT, Connector, FetchError, Limits, Request, tls};
 
 /// Longest header value kept, in characters.
 const MAX_HEADER: usize = 500;
@@ -18,7 +18,7 @@ const MAX_HEADER: usize = 500;
 /// What one request led to.
 pub(super) enum Answer {
     /// Elsewhere.
-    Redirect(String),
+    Redirect { status: u16, location: String },
     /// An answer to keep.
     Page(Page),
 }
@@ -62,16 +62,28 @@ pub(super) fn client(
 }
 
 /// Sends the request and reads the answer.
-pub(super) async fn ask(client: &Client, url: &Url, limits: &Limits) -> Result<Answer, FetchError> {
+pub(super) async fn ask(
+    client: &Client,
+    url: &Url,
+    request: &Request,
+    limits: &Limits,
+) -> Result<Answer, FetchError> {
     let host = url.host_str().unwrap_or_default();
     let silent = || FetchError::Timeout { host: host.to_owned(), limit: limits.idle };
-    let sent = timeout(limits.idle, client.get(url.clone()).send()).await.map_err(|_| silent())?;
+    let mut sending = client.request(request.method.clone(), url.clone()).headers(request.headers.clone());
+    if let Some(body) = &request.body {
+        sending = sending.body(body.clone());
+    }
+    let sent = timeout(limits.idle, sending.send()).await.map_err(|_| silent())?;
     let mut response = sent.map_err(|e| if e.is_timeout() { silent() } else { FetchError::from_client(e, host) })?;
-    if let Some(location) = location(&response)? {
-        return Ok(Answer::Redirect(location));
+    if request.follow
+        && let Some(location) = location(&response)?
+    {
+        return Ok(Answer::Redirect { status: response.status().as_u16(), location });
     }
     let too_large = || FetchError::TooLarge { host: host.to_owned(), limit: limits.body };
-    if response.content_length().is_some_and(|length| length > limits.body as u64) {
+    let body = request.method != Method::HEAD;
+    if body && response.content_length().is_some_and(|length| length > limits.body as u64) {
         return Err(too_large());
     }
     if let Some(packing) = response.headers().get(CONTENT_ENCODING) {

@@ -11,6 +11,7 @@ mod error;
 mod fetched;
 mod hop;
 mod lookup;
+mod request;
 mod spelling;
 mod tls;
 
@@ -27,6 +28,7 @@ pub use address::{interface_addresses, is_forbidden};
 pub use error::FetchError;
 pub use fetched::{Fetched, Limits};
 pub use lookup::{DnsLookup, Lookup};
+pub use request::Request;
 
 use crate::metrics;
 use hop::Answer;
@@ -115,8 +117,16 @@ impl Connector {
     /// [`FetchError`] when the address or one it redirects to is refused, cannot be reached, is not
     /// HTTP, or goes beyond `limits`.
     pub async fn fetch(&self, url: &str, limits: &Limits) -> Result<Fetched, FetchError> {
+        self.send(Request::get(url), limits).await
+    }
+
+    /// Sends a request, as [`Connector::fetch`] does.
+    ///
+    /// # Errors
+    /// As [`Connector::fetch`].
+    pub async fn send(&self, request: Request, limits: &Limits) -> Result<Fetched, FetchError> {
         let mut asked = String::new();
-        let outcome = match timeout(limits.total, self.follow(url, limits, &mut asked)).await {
+        let outcome = match timeout(limits.total, self.follow(request, limits, &mut asked)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(FetchError::Timeout { host: asked.clone(), limit: limits.total }),
         };
@@ -129,17 +139,22 @@ impl Connector {
         outcome
     }
 
-    async fn follow(&self, first: &str, limits: &Limits, asked: &mut String) -> Result<Fetched, FetchError> {
+    async fn follow(
+        &self,
+        mut request: Request,
+        limits: &Limits,
+        asked: &mut String,
+    ) -> Result<Fetched, FetchError> {
         let started = Instant::now();
-        let mut url = spelling::first(first)?;
+        let mut url = spelling::first(&request.url)?;
         let mut trail = Vec::new();
         loop {
             url.host_str().unwrap_or_default().clone_into(asked);
             let addresses = self.admit(&url).await?;
             let client = hop::client(self, &url, &addresses, limits)?;
-            let location = match hop::ask(&client, &url, limits).await? {
+            let (status, location) = match hop::ask(&client, &url, &request, limits).await? {
                 Answer::Page(page) => return Ok(page.at(&url, trail, started.elapsed())),
-                Answer::Redirect(location) => location,
+                Answer::Redirect { status, location } => (status, location),
             };
             let next = spelling::next(&url, &location)?;
             trail.push(url.to_string());
@@ -149,6 +164,7 @@ impl Connector {
             if trail.iter().any(|seen| seen == next.as_str()) {
                 return Err(FetchError::Redirects { why: "da vueltas en círculo".to_owned() });
             }
+            request.redirected(status, &url, &next);
             url = next;
         }
     }

@@ -101,9 +101,12 @@ impl<'g> Ledger<'g> {
             source: group.source.clone(),
             status,
             reason,
+            detail: None,
             http_status: None,
             requests: group.requests.load(Ordering::Relaxed),
             ms: u64::try_from(group.since.elapsed().as_millis()).unwrap_or(u64::MAX),
+            retry_after: None,
+            passing: matches!(status, SourceStatus::Timeout | SourceStatus::Failed),
         });
     }
 

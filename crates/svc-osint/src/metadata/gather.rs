@@ -117,7 +117,7 @@ impl<'a> Found<'a> {
 
 /// Reports one request; a missing page is an empty answer, not a failure.
 pub(super) fn fetch_report(url: &str, outcome: &Result<Fetched, FetchError>, took: Duration) -> SourceReport {
-    let (status, reason) = match outcome {
+    let (status, detail) = match outcome {
         Ok(page) => match page.status {
             200..=299 if page.body.is_empty() => (SourceStatus::Empty, None),
             200..=299 => (SourceStatus::Ok, None),
@@ -128,24 +128,47 @@ pub(super) fn fetch_report(url: &str, outcome: &Result<Fetched, FetchError>, too
         },
         Err(e) => (e.status(), Some(e.to_string())),
     };
+    let http_status = outcome.as_ref().ok().map(|page| page.status);
+    let reason = match outcome {
+        Ok(page) => detail.is_some().then(|| format!("http-{}", page.status)),
+        Err(e) => Some(e.reason().to_owned()),
+    };
+    let passing = match status {
+        SourceStatus::Timeout | SourceStatus::RateLimited => true,
+        SourceStatus::Failed => http_status.is_none_or(|status| status >= 500),
+        _ => false,
+    };
     SourceReport {
         source: url.to_owned(),
         status,
         reason,
-        http_status: outcome.as_ref().ok().map(|page| page.status),
+        detail,
+        http_status,
         requests: outcome.as_ref().map_or(1, Fetched::requests),
         ms: millis(took),
+        retry_after: None,
+        passing,
     }
 }
 
 fn parse_report(name: &str, outcome: &Result<Parsed, SandboxError>, took: Duration) -> SourceReport {
-    let (status, reason) = match outcome {
-        Ok(parsed) if parsed.notes.is_empty() => (SourceStatus::Ok, None),
-        Ok(parsed) => (SourceStatus::Ok, Some(parsed.notes.join(" "))),
-        Err(e @ SandboxError::Timeout(_)) => (SourceStatus::Timeout, Some(e.to_string())),
-        Err(e) => (SourceStatus::Failed, Some(e.to_string())),
+    let (status, reason, detail) = match outcome {
+        Ok(parsed) if parsed.notes.is_empty() => (SourceStatus::Ok, None, None),
+        Ok(parsed) => (SourceStatus::Ok, Some("partly-read"), Some(parsed.notes.join(" "))),
+        Err(e @ SandboxError::Timeout(_)) => (SourceStatus::Timeout, Some("timeout"), Some(e.to_string())),
+        Err(e) => (SourceStatus::Failed, Some("unreadable"), Some(e.to_string())),
     };
-    SourceReport { source: format!("parse:{name}"), status, reason, http_status: None, requests: 0, ms: millis(took) }
+    SourceReport {
+        source: format!("parse:{name}"),
+        status,
+        reason: reason.map(str::to_owned),
+        detail,
+        http_status: None,
+        requests: 0,
+        ms: millis(took),
+        retry_after: None,
+        passing: status == SourceStatus::Timeout,
+    }
 }
 
 /// Notes where a name occurred; true when it had not occurred before.

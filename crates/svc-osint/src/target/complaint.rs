@@ -106,6 +106,7 @@ fn name(kind: TargetKind) -> &'static str {
         TargetKind::Url => "una URL",
         TargetKind::Email => "un correo electrónico",
         TargetKind::Username => "un nombre de usuario",
+        TargetKind::Hash => "un resumen",
         TargetKind::File => "un fichero subido",
     }
 }

@@ -132,7 +132,7 @@ async fn a_forbidden_address_is_a_blocked_source_and_nothing_else() {
     let all = gathered(&settings(80), &connector, input).await;
     assert_eq!(all.data["documents"], Value::Array(vec![]));
     assert_eq!(all.sources[0].status, SourceStatus::Blocked);
-    assert!(all.sources[0].reason.as_ref().unwrap().contains("169.254.169.254"));
+    assert!(all.sources[0].detail.as_ref().unwrap().contains("169.254.169.254"));
 }
 
 #[tokio::test]
@@ -229,7 +229,7 @@ async fn a_file_too_large_is_told_and_left() {
     let all = gathered(&settings, &example_com(server), Input::Domain("example.com")).await;
     let report = all.sources.iter().find(|s| s.source.ends_with("/a.pdf")).unwrap();
     assert_eq!(report.status, SourceStatus::Failed);
-    assert!(report.reason.as_ref().unwrap().contains("10000 bytes"), "{report:?}");
+    assert!(report.detail.as_ref().unwrap().contains("10000 bytes"), "{report:?}");
     assert_eq!(all.data["documents"], Value::Array(vec![]));
 }
 
@@ -238,7 +238,7 @@ async fn a_domain_nobody_serves_is_told_so() {
     let connector = door(&[], Names::of(&[]));
     let all = gathered(&MetadataSettings::default(), &connector, Input::Domain("example.com")).await;
     assert_eq!(all.sources.len(), 2);
-    assert!(all.sources.iter().all(|s| s.reason.as_ref().unwrap().contains("no se puede resolver")));
+    assert!(all.sources.iter().all(|s| s.detail.as_ref().unwrap().contains("no se puede resolver")));
     let lost = serve(Router::new()).await;
     let all = gathered(&settings(lost.port()), &example_com(lost), Input::Domain("example.com")).await;
     assert_eq!(all.sources[1].status, SourceStatus::Empty);

@@ -1,0 +1,252 @@
+//! The asking of one scan: every request to a provider goes through here, so that keys, windows, spent quotas, answers
+//! already paid for, retries and the report of each source are one matter and not eleven.
+//!
+//! A collector says what it wants to know ([`Question`]) and how to read the answer; the enquiry gives back what was
+//! read, or nothing, and has written into the gathering why.
+
+mod alone;
+mod answer;
+mod question;
+mod retry_after;
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep};
+
+pub use alone::Alone;
+pub use answer::{Refusal, json, text};
+pub use question::{KeyPlace, Question};
+pub use retry_after::retry_after;
+
+use crate::connector::{Connector, FetchError, Fetched};
+use crate::model::{Gathering, SourceReport, SourceStatus};
+use crate::providers::{Provider, ProviderSettings};
+
+/// A provider that told no time is left alone for so long.
+const SPENT: Duration = Duration::from_mins(1);
+
+/// How patient an enquiry is.
+#[derive(Debug, Clone)]
+pub struct Patience {
+    /// Times a question is asked that fails for reasons that may pass. Default: 3.
+    pub tries: u32,
+    /// How long it waits before the second time; twice as long before each further one. Default: 1 s.
+    pub pause: Duration,
+    /// The longest wait for a window, or that a provider asked for; what takes longer is told instead. Default: 10 s.
+    pub longest: Duration,
+}
+
+/// What came of asking for leave to send a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leave {
+    /// It counts as sent.
+    Now,
+    /// A window is full for so long.
+    After(Duration),
+    /// The provider has said that nothing is left until then.
+    SpentUntil(Timestamp),
+}
+
+/// The windows of providers, kept by all workers together.
+#[async_trait]
+pub trait Quotas: Send + Sync {
+    /// Takes one request out of every window of `provider`, or none.
+    async fn take(&self, provider: &'static Provider, windows: &[String]) -> Leave;
+
+    /// The provider has said that nothing is left until `until`.
+    async fn spent(&self, provider: &'static Provider, until: Timestamp);
+}
+
+/// Answers this very scan has had already, in an attempt that was broken off.
+#[async_trait]
+pub trait Answers: Send + Sync {
+    /// The answer to this question, if there was one.
+    async fn recall(&self, question: &str) -> Option<Fetched>;
+
+    /// Keeps it, in case this attempt is broken off too.
+    async fn keep(&self, question: &str, answer: &Fetched);
+}
+
+/// What an enquiry works with.
+#[derive(Clone, Copy)]
+pub struct Tools<'a> {
+    /// The door to the web.
+    pub connector: &'a Connector,
+    /// Addresses, keys, windows.
+    pub providers: &'a ProviderSettings,
+    /// The windows as all workers have used them.
+    pub quotas: &'a dyn Quotas,
+    /// What this scan has been answered already.
+    pub answers: &'a dyn Answers,
+    /// How patient it is.
+    pub patience: &'a Patience,
+}
+
+/// The asking of one scan.
+pub struct Enquiry<'a> {
+    tools: Tools<'a>,
+    /// Where it all goes.
+    pub out: &'a Gathering,
+    /// Providers that will not answer in this scan any more, and why.
+    closed: Mutex<HashMap<&'static str, Refusal>>,
+}
+
+/// How one source came out.
+struct Ending {
+    requests: u32,
+    http_status: Option<u16>,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { tries: 3, pause: Duration::from_secs(1), longest: Duration::from_secs(10) }
+    }
+}
+
+impl<'a> Enquiry<'a> {
+    /// An enquiry that writes into `out`.
+    pub fn new(tools: Tools<'a>, out: &'a Gathering) -> Self {
+        Self { tools, out, closed: Mutex::default() }
+    }
+
+    /// Addresses, keys and windows.
+    pub fn providers(&self) -> &'a ProviderSettings {
+        self.tools.providers
+    }
+
+    /// The door to the web, for what is no provider.
+    pub fn connector(&self) -> &'a Connector {
+        self.tools.connector
+    }
+
+    /// Asks, reads the answer with `read`, and reports the source: what was read, or `None` where there was nothing.
+    pub async fn ask<T>(
+        &self,
+        question: &Question,
+        read: impl Fn(&Fetched) -> Result<Option<T>, Refusal> + Send,
+    ) -> Option<T> {
+        let began = Instant::now();
+        let mut ending = Ending { requests: 0, http_status: None };
+        let outcome = self.try_to(question, &read, &mut ending).await;
+        let (status, refusal) = match &outcome {
+            Ok(Some(_)) => (SourceStatus::Ok, None),
+            Ok(None) => (SourceStatus::Empty, None),
+            Err(refusal) => (refusal.status, Some(refusal)),
+        };
+        self.out.source(SourceReport {
+            source: question.source.clone(),
+            status,
+            reason: refusal.map(|refusal| refusal.reason.clone()),
+            detail: refusal.map(|refusal| refusal.detail.clone()),
+            http_status: ending.http_status,
+            requests: ending.requests,
+            ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            retry_after: refusal.and_then(|refusal| refusal.wait).map(|wait| wait.as_secs().max(1)),
+            passing: refusal.is_some_and(|refusal| refusal.passing),
+        });
+        outcome.ok().flatten()
+    }
+
+    async fn try_to<T>(
+        &self,
+        question: &Question,
+        read: &impl Fn(&Fetched) -> Result<Option<T>, Refusal>,
+        ending: &mut Ending,
+    ) -> Result<Option<T>, Refusal> {
+        let provider = question.provider;
+        if !self.tools.providers.is_configured(provider) {
+            return Err(Refusal::missing_key(provider));
+        }
+        if let Some(answer) = self.tools.answers.recall(&question.label()).await {
+            ending.http_status = Some(answer.status);
+            return read(&answer);
+        }
+        let mut pause = self.tools.patience.pause;
+        loop {
+            if let Some(refusal) = self.closed(provider) {
+                return Err(refusal);
+            }
+            self.leave(provider).await?;
+            ending.requests += 1;
+            let refusal = match self.send(question, read, ending).await {
+                Ok(read) => return Ok(read),
+                Err(refusal) => refusal,
+            };
+            if ending.requests >= self.tools.patience.tries || !refusal.again {
+                self.remember(provider, &refusal).await;
+                return Err(refusal);
+            }
+            let wait = refusal.wait.unwrap_or(pause);
+            if wait > self.tools.patience.longest {
+                self.remember(provider, &refusal).await;
+                return Err(refusal);
+            }
+            sleep(wait).await;
+            pause *= 2;
+        }
+    }
+
+    async fn send<T>(
+        &self,
+        question: &Question,
+        read: &impl Fn(&Fetched) -> Result<Option<T>, Refusal>,
+        ending: &mut Ending,
+    ) -> Result<Option<T>, Refusal> {
+        let refused = |error: &FetchError| Refusal::unfetched(error);
+        let request = question.request(self.tools.providers).map_err(|error| refused(&error))?;
+        let answer = self.tools.connector.send(request, &question.limits).await.map_err(|error| refused(&error))?;
+        ending.requests += answer.requests() - 1;
+        ending.http_status = Some(answer.status);
+        let outcome = read(&answer)?;
+        self.tools.answers.keep(&question.label(), &answer).await;
+        Ok(outcome)
+    }
+
+    /// Waits for leave to send a request, if it does not take long.
+    async fn leave(&self, provider: &'static Provider) -> Result<(), Refusal> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let longest = self.tools.patience.longest;
+            match self.tools.quotas.take(provider, self.tools.providers.windows(provider)).await {
+                Leave::Now => return Ok(()),
+                Leave::SpentUntil(until) => {
+                    let refusal = Refusal::spent(provider, until);
+                    self.close(provider, &refusal);
+                    return Err(refusal);
+                }
+                Leave::After(wait) if waited + wait > longest => return Err(Refusal::full(provider, wait)),
+                Leave::After(wait) => {
+                    // Not less than a moment: who is told "in no time" again and again would spin.
+                    let wait = wait.max(Duration::from_millis(10));
+                    sleep(wait).await;
+                    waited += wait;
+                }
+            }
+        }
+    }
+
+    /// A provider that refuses the key, or has nothing left, is not asked again in this scan; and of the latter, all
+    /// other scans learn.
+    async fn remember(&self, provider: &'static Provider, refusal: &Refusal) {
+        if refusal.status == SourceStatus::RateLimited {
+            let until = Timestamp::now() + refusal.wait.unwrap_or(SPENT);
+            self.tools.quotas.spent(provider, until).await;
+            self.close(provider, &Refusal::spent(provider, until));
+        } else if refusal.closes {
+            self.close(provider, &Refusal::skipped_after(refusal));
+        }
+    }
+
+    fn closed(&self, provider: &Provider) -> Option<Refusal> {
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner).get(provider.name).cloned()
+    }
+
+    fn close(&self, provider: &'static Provider, refusal: &Refusal) {
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        closed.insert(provider.name, refusal.clone());
+    }
+}

@@ -1,0 +1,106 @@
+//! What a provider is asked.
+
+use std::time::Duration;
+
+use crate::connector::{FetchError, Limits, Request};
+use crate::providers::{Provider, ProviderSettings};
+
+/// Where a provider wants its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// It wants none.
+    Nowhere,
+    /// In a header of this name.
+    Header(&'static str),
+    /// In a parameter of this name.
+    Parameter(&'static str),
+}
+
+/// One question to one provider. What comes from a target is encoded wherever it goes.
+#[derive(Debug, Clone)]
+pub struct Question {
+    pub(super) source: String,
+    pub(super) provider: &'static Provider,
+    path: Vec<String>,
+    parameters: Vec<(String, String)>,
+    headers: Vec<(&'static str, String)>,
+    key: KeyPlace,
+    pub(super) limits: Limits,
+}
+
+impl Question {
+    /// `GET` of this path below the provider's address, each piece encoded. `source` is how the report calls it.
+    pub fn new(source: impl Into<String>, provider: &'static Provider, path: &[&str]) -> Self {
+        Self {
+            source: source.into(),
+            provider,
+            path: path.iter().map(|piece| (*piece).to_owned()).collect(),
+            parameters: Vec::new(),
+            headers: vec![("accept", "application/json".to_owned())],
+            key: KeyPlace::Nowhere,
+            // Redirects lead elsewhere than where the operator said; a provider's own host needs few.
+            limits: Limits { redirects: 2, ..Limits::default() },
+        }
+    }
+
+    /// With this parameter.
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.parameters.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// With this header, which is no secret; another of its name is replaced.
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.retain(|(known, _)| *known != name);
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// With the provider's key, there.
+    pub fn key(mut self, place: KeyPlace) -> Self {
+        self.key = place;
+        self
+    }
+
+    /// Taking answers up to so many bytes. Default: 10 MiB.
+    pub fn at_most(mut self, bytes: usize) -> Self {
+        self.limits.body = bytes;
+        self
+    }
+
+    /// Waiting so long for the whole answer, and half as long for a silence. Default: 30 s and 10 s.
+    pub fn within(mut self, total: Duration) -> Self {
+        (self.limits.total, self.limits.idle) = (total, total / 2);
+        self
+    }
+
+    /// By which it is known again: all of it but the key.
+    pub(super) fn label(&self) -> String {
+        let parameters: Vec<_> = self.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        format!("{} /{}?{}", self.source, self.path.join("/"), parameters.join("&"))
+    }
+
+    pub(super) fn request(&self, settings: &ProviderSettings) -> Result<Request, FetchError> {
+        let wrong = || FetchError::Address { why: format!("la de {} no sirve", self.provider.title) };
+        let mut url = settings.base(self.provider).ok_or_else(wrong)?.clone();
+        url.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().extend(&self.path);
+        if !self.parameters.is_empty() {
+            url.query_pairs_mut().extend_pairs(&self.parameters);
+        }
+        let key = settings.key(self.provider);
+        let mut keyed = false;
+        if let (KeyPlace::Parameter(name), Some(key)) = (self.key, key) {
+            url.query_pairs_mut().append_pair(name, key.text());
+            keyed = true;
+        }
+        let mut request = Request::get(url);
+        if let (KeyPlace::Header(name), Some(key)) = (self.key, key) {
+            request = request.secret(name, key.text())?;
+        }
+        if keyed {
+            // The key stands in the address, which a redirect would hand on.
+            request = request.without_redirects();
+        }
+        self.headers.iter().try_fold(request, |request, (name, value)| request.header(name, value))
+    }
+}
