@@ -1,5 +1,8 @@
 //! The ready services: what each adds to the app, and the routes it serves.
 
+use std::time::Duration;
+
+use apium::beat::{Entry, Interval};
 use apium::{App, Client, redact};
 use axum::Router;
 use prometheus_client::registry::Registry;
@@ -29,6 +32,9 @@ pub struct Service {
     pub try_it: fn(&str) -> String,
 }
 
+/// How often the history of scans is put in order.
+const OSINT_HOUSEKEEPING: Duration = Duration::from_mins(10);
+
 /// Every service there is.
 pub const ALL: &[Service] = &[OSINT];
 
@@ -36,11 +42,17 @@ pub const ALL: &[Service] = &[OSINT];
 const OSINT: Service = Service {
     name: "osint",
     settings: SETTINGS,
-    register: |app, setting| Ok(app.tasks(svc_osint::register).state(svc_osint::Osint::new(osint_settings(setting)?))),
+    register: |app, setting| {
+        let osint = svc_osint::Osint::new(osint_settings(setting)?);
+        let every = Interval::new(OSINT_HOUSEKEEPING).map_err(|error| Failure::usage(error.to_string()))?;
+        let housekeeping = Entry::new("osint-housekeeping", svc_osint::contract::HOUSEKEEPING, every);
+        Ok(app.tasks(svc_osint::register).state(osint).schedule(housekeeping))
+    },
     router: |client, setting| {
         let settings = osint_settings(setting)?;
-        let api = svc_osint::OsintApi::new(client).with_upload_room(settings.upload_room);
-        Ok(svc_osint::router(api.with_providers(settings.providers)))
+        let store = svc_osint::store::Store::at(settings.database);
+        let api = svc_osint::OsintApi::new(client, store).with_upload_room(settings.upload_room);
+        Ok(svc_osint::router(api.with_providers(settings.providers).with_allowed(settings.allowed)))
     },
     inline: |_| false,
     metrics: svc_osint::metrics::register,

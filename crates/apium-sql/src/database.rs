@@ -1,15 +1,20 @@
 //! A URL becomes a database: SQLite or Postgres, with a small pool.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{PgPool, SqlitePool};
+use tokio::sync::Mutex;
 
 use crate::outbox::Dialect;
 
 /// Connections at the most: a relay uses one, and one to listen.
 const CONNECTIONS: u32 = 4;
+
+/// The name of a database that is in no file and is gone with its program.
+const MEMORY: &str = ":memory:";
 
 /// How long a statement waits for another's lock, and a caller for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -18,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Database {
     pub(crate) pool: Pool,
+    /// Whose turn it is to write, on SQLite.
+    pub(crate) writers: Arc<Mutex<()>>,
     home: String,
 }
 
@@ -49,6 +56,19 @@ impl Database {
     /// # Errors
     /// One sentence that names the place, without its password, and what is wrong.
     pub async fn open(url: &str) -> Result<Self, SqlError> {
+        Self::open_as(url, false).await
+    }
+
+    /// The same, for a database that is ours: an SQLite file that is not there is made, and its folder with it. That of
+    /// `sqlite::memory:` is in no file, and gone with the program.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub async fn open_own(url: &str) -> Result<Self, SqlError> {
+        Self::open_as(url, true).await
+    }
+
+    async fn open_as(url: &str, own: bool) -> Result<Self, SqlError> {
         let opened = options(url).map_err(|reason| SqlError { home: "the database".to_owned(), reason })?;
         let (home, pool) = match opened {
             Options::Postgres(options) => {
@@ -63,12 +83,25 @@ impl Database {
             }
             Options::Sqlite(options) => {
                 let home = options.get_filename().display().to_string();
-                let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
-                (home, pool.connect_with(options.busy_timeout(PATIENCE)).await.map(Pool::Sqlite))
+                let mut pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
+                if home == MEMORY {
+                    // It lives as long as its one connection does.
+                    pool = pool.max_connections(1).idle_timeout(None).max_lifetime(None);
+                }
+                let mut options = options.busy_timeout(PATIENCE);
+                if own && home != MEMORY {
+                    if let Some(folder) = options.get_filename().parent() {
+                        // What is wrong with it, the opening of the file tells better.
+                        let _ = std::fs::create_dir_all(folder);
+                    }
+                    // Readers do not wait for a writer, nor it for them.
+                    options = options.create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+                }
+                (home, pool.connect_with(options).await.map(Pool::Sqlite))
             }
         };
         match pool {
-            Ok(pool) => Ok(Self { pool, home }),
+            Ok(pool) => Ok(Self { pool, writers: Arc::default(), home }),
             Err(error) => Err(SqlError { home, reason: error.to_string() }),
         }
     }
@@ -87,7 +120,11 @@ impl Database {
     }
 
     pub(crate) fn failed(&self, error: &sqlx::Error) -> SqlError {
-        SqlError { home: self.home.clone(), reason: error.to_string() }
+        self.refused(&error.to_string())
+    }
+
+    pub(crate) fn refused(&self, reason: &str) -> SqlError {
+        SqlError { home: self.home.clone(), reason: reason.to_owned() }
     }
 }
 

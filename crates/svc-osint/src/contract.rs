@@ -4,14 +4,23 @@
 //! Names and shapes are those of the FastAPI and Celery service that Apium takes the place of, so
 //! Python programs send to it and read from it unchanged.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::model::SourceReport;
+use crate::model::{SourceReport, SourceStatus};
 
-/// The scan task: `perform_osint_scan(target, collector_type, options=None)`.
+/// The scan task: `perform_osint_scan(target, collector_type, options=None)`. Of several types, with commas between, or
+/// of `all` that take such a target, it becomes a chord with a part for each, which ends under its id.
 pub const SCAN: &str = "app.tasks.scan_tasks.perform_osint_scan";
+/// What puts the parts of a scan of several types together.
+pub const GATHER: &str = "app.tasks.scan_tasks.gather_osint_scan";
+/// What deletes what is old, and learns how scans ended that nobody told of.
+pub const HOUSEKEEPING: &str = "app.tasks.scan_tasks.osint_housekeeping";
+/// The type that stands for every type that takes such a target.
+pub const ALL: &str = "all";
 /// The task that shows that a worker works: `health_check()`.
 pub const HEALTH_CHECK: &str = "app.tasks.scan_tasks.health_check";
 /// The scan task's short name.
@@ -20,6 +29,8 @@ pub const SCAN_ALIAS: &str = "perform_osint_scan";
 pub const HEALTH_CHECK_ALIAS: &str = "health_check";
 /// The queue both go to.
 pub const QUEUE: &str = "osint_scans";
+/// How long an id is remembered, so that an expired scan can be told from one that never was.
+pub const REMEMBER: Duration = Duration::from_hours(7 * 24);
 /// The state of a scan at work; its metadata is a [`Processing`].
 pub const PROCESSING: &str = "PROCESSING";
 /// What a result that was cut short gives as its `error`.
@@ -39,6 +50,13 @@ pub struct ScanOptions {
     /// `metadata`: the file to look at, instead of one on the web; the target is its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<SentFile>,
+    /// Whether everything is asked anew, though a result is there that is young enough. Default: false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
+    /// The scan of several types that this one is a part of: it then gives a result also where it has found nobody to
+    /// answer, so that the other parts are not lost with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
 }
 
 /// A file that travels inside the message.
@@ -98,7 +116,7 @@ pub struct CollectorResult {
 }
 
 /// Where a result came from.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 pub struct ResultMetadata {
     /// How each source answered, those that could not be asked included.
     pub sources: Vec<SourceReport>,
@@ -107,6 +125,40 @@ pub struct ResultMetadata {
     /// True when a cap or a time limit left something out.
     pub truncated: bool,
     /// Seconds from the start of the attempt.
+    pub duration: f64,
+    /// Seconds since everything was asked, where the result of an earlier scan was good enough.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cache_age_s: Option<u64>,
+    /// That earlier scan.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cached_from: Option<String>,
+    /// Of a scan of several types: how each came out.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub parts: Vec<PartReport>,
+}
+
+/// How one type came out in a scan of several.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct PartReport {
+    /// The type.
+    #[serde(rename = "type")]
+    #[schema(example = "dns")]
+    pub collector_type: String,
+    /// Its own scan, which can be asked for by itself.
+    pub task_id: String,
+    /// The best that one of its sources gave: `ok`, `empty`, or else why there is nothing.
+    pub status: SourceStatus,
+    /// The word for why.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+    /// The sentence for why.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
+    /// Facts it found.
+    pub findings: usize,
+    /// Requests it sent.
+    pub requests: u32,
+    /// Seconds it took.
     pub duration: f64,
 }
 
@@ -117,13 +169,29 @@ pub struct ScanRequest {
     /// A domain, an address, a URL: what the collector accepts.
     #[schema(example = "example.com")]
     pub target: String,
-    /// The collector, one of `GET /api/v1/collectors`.
-    #[serde(rename = "type")]
+    /// The collector, one of `GET /api/v1/collectors`; or `all` that take such a target.
+    #[serde(rename = "type", default)]
     #[schema(example = "dns")]
-    pub collector_type: String,
+    pub collector_type: Option<String>,
+    /// Several collectors, in place of `type`.
+    #[serde(default)]
+    pub types: Option<Types>,
+    /// Whether everything is asked anew, though a young result is there. Default: false.
+    #[serde(default)]
+    pub force: bool,
     /// What the collector lets one choose.
     #[serde(default)]
     pub options: RequestOptions,
+}
+
+/// Several collectors.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Types {
+    /// These.
+    Named(Vec<String>),
+    /// `all`, or names with commas between.
+    Text(String),
 }
 
 /// The options of `POST /api/v1/scan`.
@@ -186,6 +254,64 @@ pub struct ScanStatus {
     pub meta: Option<Value>,
     /// When it ended, ISO 8601.
     pub date_done: Option<String>,
+    /// Of a scan of several types: how each stands.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartStatus>,
+}
+
+/// How one type of several stands.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct PartStatus {
+    /// The type.
+    #[serde(rename = "type")]
+    #[schema(example = "dns")]
+    pub collector_type: String,
+    /// Its own scan.
+    pub task_id: String,
+    /// PENDING, STARTED, PROCESSING, SUCCESS, FAILURE, RETRY or REVOKED.
+    #[schema(example = "PROCESSING")]
+    pub status: String,
+    /// Why it gave nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A scan in the history.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ScanEntry {
+    /// By which to ask for it.
+    pub task_id: String,
+    /// What was scanned.
+    #[schema(example = "example.com")]
+    pub target: String,
+    /// What that is: `domain`, `ip`, `asn`, `url`, `email`, `username`, `hash` or `file`.
+    #[schema(example = "domain")]
+    pub target_type: String,
+    /// By which collector; several have commas between, or are `all`.
+    #[schema(example = "dns")]
+    pub collector_type: String,
+    /// PENDING until it is known how it ended: SUCCESS, FAILURE or REVOKED.
+    #[schema(example = "SUCCESS")]
+    pub status: String,
+    /// Why it gave nothing.
+    pub error: Option<String>,
+    /// The name of the token it was asked for with; empty where none was.
+    pub owner: String,
+    /// When it was asked for, ISO 8601.
+    pub created: String,
+    /// When it ended, ISO 8601.
+    pub finished: Option<String>,
+    /// Who called it off.
+    pub cancelled_by: Option<String>,
+}
+
+/// `GET /api/v1/scans`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ScanList {
+    /// The newest first.
+    pub scans: Vec<ScanEntry>,
+    /// What to give as `before` for the next page; null on the last.
+    pub next: Option<String>,
 }
 
 /// What came of calling a scan off.

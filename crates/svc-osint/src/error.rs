@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use apium_core::protocol::{ExceptionRecord, RawJson};
 use apium_core::{BackendError, SendError, TaskError, TaskState};
+use apium_sql::SqlError;
 use apium_web::{ApiError, StatusCode};
 
 use crate::collectors::Collector;
@@ -33,6 +34,12 @@ pub enum ScanError {
     UnknownCollector(String),
     /// The target is none that the collector takes.
     Target(TargetError),
+    /// No type was asked for.
+    NoType,
+    /// A type and several types were asked for.
+    TwoTypes,
+    /// The operator does not let this target be scanned.
+    NotAllowed(String),
     /// The file that came along cannot be used; the sentence says why.
     File(String),
     /// No source answered, for reasons that may pass.
@@ -42,6 +49,39 @@ pub enum ScanError {
 }
 
 impl ScanError {
+    /// Of all types, none takes such a target.
+    pub(crate) fn nobody_takes(target: &str) -> Self {
+        let shown: String = target.chars().filter(|c| !c.is_control()).take(80).collect();
+        Self::File(format!("Ningún tipo de escaneo admite «{shown}»."))
+    }
+
+    /// Whether the scan is to be tried again.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unavailable(sources) => wait(sources).is_none_or(|wait| wait <= LONGEST_WAIT),
+            Self::UnknownCollector(_)
+            | Self::NoType
+            | Self::TwoTypes
+            | Self::Target(_)
+            | Self::NotAllowed(_)
+            | Self::File(_)
+            | Self::Failed(_) => false,
+        }
+    }
+
+    /// How its sources answered.
+    pub fn into_sources(self) -> Vec<SourceReport> {
+        match self {
+            Self::Unavailable(sources) | Self::Failed(sources) => sources,
+            Self::UnknownCollector(_)
+            | Self::NoType
+            | Self::TwoTypes
+            | Self::Target(_)
+            | Self::NotAllowed(_)
+            | Self::File(_) => Vec::new(),
+        }
+    }
+
     /// A file was sent for a collector that takes none.
     pub(crate) fn takes_no_files(collector: &str) -> Self {
         Self::File(format!("El tipo de escaneo «{collector}» no admite ficheros."))
@@ -59,7 +99,14 @@ impl std::fmt::Display for ScanError {
                     Collector::names().join(", ")
                 )
             }
+            Self::NoType => {
+                write!(f, "Falta el tipo de escaneo: «type» con uno, o «types» con varios o con «all». Los disponibles son: {}.", Collector::names().join(", "))
+            }
+            Self::TwoTypes => f.write_str("«type» y «types» dicen lo mismo: envíe solo uno de los dos."),
             Self::Target(error) => write!(f, "{error}"),
+            Self::NotAllowed(target) => {
+                write!(f, "«{target}» no está entre los objetivos que el administrador permite escanear.")
+            }
             Self::File(sentence) => f.write_str(sentence),
             Self::Unavailable(sources) => {
                 write!(f, "Ninguna fuente ha respondido; puede ser pasajero. {}", reasons(sources))
@@ -73,9 +120,14 @@ impl From<ScanError> for TaskError {
     fn from(error: ScanError) -> Self {
         let sentence = error.to_string();
         match error {
-            ScanError::UnknownCollector(_) | ScanError::Target(_) | ScanError::File(_) => {
+            ScanError::UnknownCollector(_)
+            | ScanError::NoType
+            | ScanError::TwoTypes
+            | ScanError::Target(_)
+            | ScanError::File(_) => {
                 TaskError::new("ValueError", sentence).fatal()
             }
+            ScanError::NotAllowed(_) => TaskError::new("PermissionError", sentence).fatal(),
             ScanError::Unavailable(sources) => {
                 let error = with_sources(UNAVAILABLE, &sentence, &sources);
                 match wait(&sources) {
@@ -93,10 +145,11 @@ impl From<ScanError> for ApiError {
     fn from(error: ScanError) -> Self {
         let sentence = error.to_string();
         match error {
-            ScanError::UnknownCollector(_) => {
+            ScanError::UnknownCollector(_) | ScanError::NoType | ScanError::TwoTypes => {
                 ApiError::new(StatusCode::BAD_REQUEST, "unknown_type", sentence).with("types", Collector::names())
             }
             ScanError::Target(_) => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_target", sentence),
+            ScanError::NotAllowed(_) => ApiError::new(StatusCode::FORBIDDEN, "target_not_allowed", sentence),
             ScanError::File(_) => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_file", sentence),
             ScanError::Unavailable(_) | ScanError::Failed(_) => {
                 ApiError::new(StatusCode::BAD_GATEWAY, "no_source", sentence)
@@ -145,6 +198,13 @@ pub fn backend(error: &BackendError) -> ApiError {
         let sentence = "El servicio de colas no ha podido atender la petición; avise al administrador, que encontrará la causa en el registro.";
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "backend_broken", sentence)
     }
+}
+
+/// 503 when the history cannot be read or written. What the database said goes to the log.
+pub fn history(error: &SqlError) -> ApiError {
+    tracing::error!(%error, "the history of scans failed");
+    let sentence = "El historial de escaneos no responde ahora mismo. Vuelva a intentarlo dentro de un momento.";
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "history_unavailable", sentence)
 }
 
 /// A scan that could not be sent.

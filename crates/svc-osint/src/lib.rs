@@ -1,19 +1,30 @@
 //! The OSINT scan service: an HTTP API, the tasks behind it, and its collectors.
 //!
-//! Read in this order: [`contract`] (names and shapes), [`routes`] (what can be asked), [`tasks`] and
-//! [`scan`] (what a worker does), [`collectors`] (by which code), [`model`] (what comes of it).
+//! Read in this order: [`contract`] (names and shapes), [`routes`] (what can be asked), [`tasks`], [`order`], [`several`]
+//! and `scan` (what a worker does), [`collectors`] and [`enquiry`] (by which code), [`model`] (what comes of it),
+//! [`history`] and [`store`] (what is remembered).
 
 pub mod contract;
 
 pub mod routes;
 pub mod tasks;
 
+pub mod allowed;
 pub mod collectors;
+mod digest;
 pub mod error;
+mod findings;
+pub mod history;
+pub mod housekeeping;
 pub mod metrics;
 pub mod model;
-pub mod scan;
+pub mod order;
+mod quotas;
+mod scan;
+pub mod scans;
 pub mod settings;
+pub mod several;
+pub mod store;
 pub mod target;
 mod turns;
 pub mod view;

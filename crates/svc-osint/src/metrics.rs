@@ -9,6 +9,7 @@ use std::time::Instant;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
@@ -21,6 +22,7 @@ static COUNTED: LazyLock<Counted> = LazyLock::new(|| Counted {
     seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.01, 4.0, 8))),
     sources: Family::default(),
     blocked: Family::default(),
+    quota: Family::default(),
     upload_bytes: Counter::default(),
     uploads_busy: Counter::default(),
 });
@@ -30,6 +32,7 @@ struct Counted {
     seconds: Family<By, Histogram>,
     sources: Family<Answered, Counter>,
     blocked: Family<Blocked, Counter>,
+    quota: Family<Of, Gauge>,
     upload_bytes: Counter,
     uploads_busy: Counter,
 }
@@ -56,6 +59,11 @@ struct Blocked {
     reason: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Of {
+    provider: &'static str,
+}
+
 /// An attempt at a scan; counted when dropped, as `stopped` unless it came to an end of its own.
 pub(crate) struct Attempt {
     collector: &'static str,
@@ -66,6 +74,7 @@ pub(crate) struct Attempt {
 /// Names the metrics of this service in a registry: `osint_scans_total{collector,state}` (an attempt each; `success`,
 /// `partial`, `unavailable`, `failed`, `stopped`), `osint_scan_duration_seconds{collector}`,
 /// `osint_source_requests_total{collector,outcome}`, `osint_ssrf_blocked_total{reason}` (`address`, `port`, `scheme`),
+/// `osint_quota_remaining{provider}` (requests left in the tightest of its windows, as this process last saw it),
 /// `osint_upload_bytes_total`, `osint_uploads_busy_total`.
 pub fn register(registry: &mut Registry) {
     let counted = &*COUNTED;
@@ -74,6 +83,7 @@ pub fn register(registry: &mut Registry) {
     registry.register_with_unit("osint_scan_duration", "How long attempts at scans took", Unit::Seconds, seconds);
     registry.register("osint_source_requests", "Sources asked, by what came of it", counted.sources.clone());
     registry.register("osint_ssrf_blocked", "Contacts refused by policy, by reason", counted.blocked.clone());
+    registry.register("osint_quota_remaining", "Requests left in the tightest window", counted.quota.clone());
     registry.register_with_unit(
         "osint_upload",
         "Size of the files taken in",
@@ -129,6 +139,13 @@ pub(crate) fn blocked(error: &FetchError) -> bool {
 /// An address was refused to those who talk to it without the door.
 pub(crate) fn blocked_address() {
     COUNTED.blocked.get_or_create(&Blocked { reason: "address" }).inc();
+}
+
+/// So many requests are left of a provider; `None`: nobody counts.
+pub(crate) fn quota_left(provider: &'static str, left: Option<u32>) {
+    if let Some(left) = left {
+        COUNTED.quota.get_or_create(&Of { provider }).set(left.into());
+    }
 }
 
 /// A file of this many bytes was taken in, for a new scan or for one that its key already had.

@@ -1,5 +1,6 @@
 //! The words of a scan: what a collector gathers, where it came from, and the shape callers read.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,22 @@ pub struct Finding {
     /// Whatever else is known about it.
     #[serde(skip_serializing_if = "Map::is_empty", default)]
     pub attributes: Map<String, Value>,
+    /// Everybody who says so; a collector leaves it empty, and it is filled in when the scan ends.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub evidence: Vec<Evidence>,
+}
+
+/// Who says that a fact is one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The source.
+    pub source: String,
+    /// Where to see it again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_url: Option<String>,
+    /// The SHA-256 of the answer it was read from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// Where a collector puts what it finds while it runs, so that a scan cut short at its soft time
@@ -97,6 +114,8 @@ pub struct Gathered {
     pub truncated: bool,
     /// Steps done and steps known.
     pub progress: (u32, u32),
+    /// The SHA-256 of what sources answered.
+    pub digests: HashMap<String, String>,
 }
 
 impl Gathering {
@@ -115,6 +134,13 @@ impl Gathering {
     /// Adds the report of one source.
     pub fn source(&self, report: SourceReport) {
         self.edit(|g| g.sources.push(report));
+    }
+
+    /// Notes the digest of what a source answered.
+    pub fn digest(&self, source: &str, sha256: String) {
+        self.edit(|g| {
+            g.digests.insert(source.to_owned(), sha256);
+        });
     }
 
     /// Adds one fact.

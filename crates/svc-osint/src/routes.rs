@@ -1,20 +1,23 @@
 //! The HTTP API: every route, its shapes and its errors, and nothing that thinks.
 
+mod access;
+mod listing;
 mod upload;
+mod wanted;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use apium_core::client::REMEMBER_HEADER;
-use apium_core::{BackendError, Client, Lookup, Signature, TaskState};
+use apium_core::client::fresh_id;
+use apium_core::{BackendError, Client, Signature, TaskState};
 use apium_web::{ApiError, ErrorBody, Json, StatusCode};
 use axum::Router;
 use axum::extract::multipart::MultipartRejection;
-use axum::extract::{DefaultBodyLimit, FromRequestParts, Multipart, Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Multipart, Path, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum::response::{IntoResponse, Response};
-use sha2::{Digest, Sha256};
 use tracing::Instrument as _;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -22,22 +25,24 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 use uuid::Uuid;
 
-use crate::collectors::{COLLECTORS, Collector};
+use crate::allowed::Allowed;
+use crate::collectors::COLLECTORS;
 use crate::contract::{
-    Cancelled, CollectorList, Health, MAX_UPLOAD, QUEUE, ScanAccepted, ScanOptions, ScanRequest, ScanStatus, UploadForm,
+    Cancelled, CollectorList, Health, MAX_UPLOAD, ScanAccepted, ScanList, ScanRequest, ScanStatus, UploadForm,
 };
+use crate::digest::id_of;
 use crate::error;
 use crate::metrics;
 use crate::providers::ProviderSettings;
-use crate::scan::Order;
+use crate::scans::{Caller, Scans};
 use crate::settings::UPLOAD_ROOM;
-use crate::tasks::perform_osint_scan;
-use crate::turns::Turns;
+use crate::store::{NewScan, Store};
 use crate::view;
+use access::{Known, Paces};
+use listing::ListQuery;
 use upload::{ARRIVAL, FORM_OVERHEAD, Room, Upload, too_slow};
+use wanted::Wanted;
 
-/// How long an id is remembered, so that an expired scan can be told from one that never was.
-const REMEMBER: Duration = Duration::from_hours(7 * 24);
 /// A client's own key for a scan: the same key, target and type make the same scan.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Answers about a scan are true for a moment only; and a cached GET would not cancel (T13).
@@ -46,11 +51,11 @@ const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 /// What the routes work with. Cheap to clone.
 #[derive(Clone)]
 pub struct OsintApi {
-    client: Client,
-    /// Held while a keyed scan is looked up and sent, so that two requests at once do not send twice.
-    keyed: Arc<Turns>,
+    scans: Scans,
     room: Room,
     providers: Arc<ProviderSettings>,
+    allowed: Arc<Allowed>,
+    paces: Paces,
 }
 
 /// The id of a scan in a path. What is no UUID cannot be one of ours and is answered like an unknown one.
@@ -88,9 +93,24 @@ enum CancelAnswers {
 struct Description;
 
 impl OsintApi {
-    /// An API that sends scans and reads their results with `client`, and takes in [`UPLOAD_ROOM`] of files at once.
-    pub fn new(client: Client) -> Self {
-        Self { client, keyed: Arc::default(), room: Room::new(UPLOAD_ROOM), providers: Arc::default() }
+    /// An API that sends scans and reads their results with `client`, remembers them in `store`, and takes in
+    /// [`UPLOAD_ROOM`] of files at once.
+    pub fn new(client: Client, store: Store) -> Self {
+        let scans = Scans::new(client, Arc::new(store));
+        Self {
+            scans,
+            room: Room::new(UPLOAD_ROOM),
+            providers: Arc::default(),
+            allowed: Arc::default(),
+            paces: Paces::default(),
+        }
+    }
+
+    /// Refuses targets that are not allowed.
+    #[must_use]
+    pub fn with_allowed(mut self, allowed: Allowed) -> Self {
+        self.allowed = Arc::new(allowed);
+        self
     }
 
     /// Tells callers which collectors have what they need by these settings.
@@ -107,84 +127,36 @@ impl OsintApi {
         self
     }
 
-    async fn known(&self, id: &str) -> Result<Lookup, ApiError> {
-        self.client.pending(id).lookup().await.map_err(|error| error::backend(&error))
-    }
-
-    async fn find(&self, id: &str) -> Result<ScanStatus, ApiError> {
-        match self.known(id).await? {
-            Lookup::Stored(record) => view::stored(id, &record).map_err(|error| error::backend(&error)),
-            Lookup::Waiting => Ok(view::waiting(id)),
-            Lookup::Expired => Err(error::expired_scan()),
-            Lookup::Unknown => Err(error::unknown_scan()),
-        }
-    }
-
-    async fn enqueue(&self, signature: Signature) -> Result<String, ApiError> {
-        let sent = self.client.send(&signature.queue(QUEUE).remember(REMEMBER)).await;
-        sent.map(|pending| pending.id().to_owned()).map_err(|error| error::unsent(&error))
-    }
-
-    /// Does [`Self::enqueue_once`] to its end even if the client hangs up: a scan that is sent and not remembered
-    /// would be sent again at the client's next try.
-    async fn enqueue_keyed(&self, signature: Signature, id: String) -> Result<TaskState, ApiError> {
-        let api = self.clone();
-        to_the_end(async move { api.enqueue_once(signature, &id).await }).await
-    }
-
-    /// Sends the scan of a file, under `id` if it has one; gives its id and state. Also to its end, because the
-    /// file takes room until then.
-    async fn enqueue_file(&self, upload: Upload, id: Option<String>) -> Result<(String, TaskState), ApiError> {
-        let api = self.clone();
+    /// The same for a file, which takes room until it is sent.
+    async fn ask_file(
+        &self,
+        upload: Upload,
+        id: String,
+        keyed: bool,
+        caller: Caller,
+    ) -> Result<(String, TaskState), ApiError> {
+        let scans = self.scans.clone();
         let sending = async move {
-            let size = upload.size;
+            let (size, announced) = (upload.size, upload.announced(&id, &caller.name));
             let (signature, _held) = upload.pack().await?;
-            let sent = match id {
-                None => (api.enqueue(signature).await?, TaskState::Pending),
-                Some(id) => api.enqueue_once(signature, &id).await.map(|state| (id, state))?,
-            };
+            let sent = scans.ask(announced, signature, keyed, &caller).await?;
             metrics::uploaded(size);
             Ok(sent)
         };
         to_the_end(sending).await
     }
 
-    /// Sends a scan under an id of its own choice unless the id is known; gives the state it is in.
-    ///
-    /// The id is remembered *after* the sending here: if the sending fails, the client's next try with the same
-    /// key must not find a scan that was never queued. API processes do not see each other's lock: the same key
-    /// at two of them in the same moment may queue two messages of one id, and one result.
-    async fn enqueue_once(&self, signature: Signature, id: &str) -> Result<TaskState, ApiError> {
-        let _alone = self.keyed.take(id).await;
-        match self.known(id).await? {
-            Lookup::Stored(record) => return Ok(TaskState::from_name(&record.status)),
-            Lookup::Waiting => return Ok(TaskState::Pending),
-            Lookup::Expired => return Err(error::expired_scan()),
-            Lookup::Unknown => {}
-        }
-        let signature = signature.queue(QUEUE).task_id(id).header(REMEMBER_HEADER, REMEMBER.as_secs());
-        self.client.send(&signature).await.map_err(|error| error::unsent(&error))?;
-        self.client.results().remember(id, REMEMBER).await.map_err(|error| error::backend(&error))?;
-        Ok(TaskState::Pending)
-    }
-
-    async fn call_off(&self, id: &str) -> Result<Cancelled, ApiError> {
-        let before = TaskState::from_name(&self.find(id).await?.status);
-        let revoked = match before {
-            TaskState::Revoked => true,
-            _ => self.client.revoke(id).await.map_err(|error| error::backend(&error))?,
-        };
-        let after = self.find(id).await?;
-        let state = TaskState::from_name(&after.status);
-        // It may have ended, or been called off by another, since it was looked up.
-        if !revoked && state != TaskState::Revoked {
-            return Err(error::ended_scan(&state));
-        }
-        let message = match state {
-            TaskState::Revoked => "Escaneo cancelado",
-            _ => "Cancelación pedida: el escaneo se está deteniendo",
-        };
-        Ok(Cancelled { task_id: after.task_id, status: after.status, message: message.to_owned() })
+    /// Asks for a scan to the end even if the client hangs up: one that is sent and not remembered would be sent again
+    /// at the client's next try.
+    async fn ask(
+        &self,
+        announced: NewScan,
+        signature: Signature,
+        keyed: bool,
+        caller: Caller,
+    ) -> Result<(String, TaskState), ApiError> {
+        let scans = self.scans.clone();
+        to_the_end(async move { scans.ask(announced, signature, keyed, &caller).await }).await
     }
 }
 
@@ -203,6 +175,7 @@ pub fn router(state: OsintApi) -> Router {
     let upload = OpenApiRouter::new().routes(routes!(upload)).layer(DefaultBodyLimit::max(MAX_UPLOAD + FORM_OVERHEAD));
     let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(scan))
+        .routes(routes!(list))
         .routes(routes!(status, delete))
         .routes(routes!(cancel, cancel_by_get))
         .routes(routes!(collectors))
@@ -235,25 +208,20 @@ pub fn router(state: OsintApi) -> Router {
 )]
 async fn scan(
     State(api): State<OsintApi>,
+    known: Known,
     headers: HeaderMap,
     Json(request): Json<ScanRequest>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let ScanRequest { target, collector_type, options } = request;
     let key = idempotency_key(&headers)?;
-    let task_options = ScanOptions { axfr: options.axfr, file: None };
-    let order = Order::read(&target, &collector_type, task_options.clone())?;
-    let sent = (task_options != ScanOptions::default()).then_some(task_options);
-    let signature = perform_osint_scan::s(order.shown.clone(), collector_type.clone(), sent);
-    let (task_id, state) = match key {
-        None => (api.enqueue(signature).await?, TaskState::Pending),
-        Some(key) => {
-            let axfr = options.axfr.map_or("", |axfr| if axfr { "true" } else { "false" });
-            let id = keyed_id(["apium osint scan", &key, &order.shown, &collector_type, axfr]);
-            let state = api.enqueue_keyed(signature, id.clone()).await?;
-            (id, state)
-        }
+    let wanted = Wanted::read(request, &api.allowed)?;
+    known.count(&api.paces, api.scans.client()).await?;
+    let id = match &key {
+        None => fresh_id(),
+        Some(key) => id_of(&["apium osint scan", &known.caller.name, key, &wanted.shown, &wanted.collector, &wanted.told]),
     };
-    Ok((StatusCode::ACCEPTED, Json(view::accepted(task_id, &state, order.shown, collector_type))))
+    let announced = wanted.announced(&id, &known.caller.name);
+    let (task_id, state) = api.ask(announced, wanted.signature, key.is_some(), known.caller).await?;
+    Ok((StatusCode::ACCEPTED, Json(view::accepted(task_id, &state, wanted.shown, wanted.collector))))
 }
 
 #[utoipa::path(
@@ -279,6 +247,7 @@ async fn scan(
 )]
 async fn upload(
     State(api): State<OsintApi>,
+    known: Known,
     headers: HeaderMap,
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<impl IntoResponse, ApiError> {
@@ -290,8 +259,15 @@ async fn upload(
     let place = api.room.enter(&headers).await?;
     let upload = tokio::time::timeout(ARRIVAL, Upload::read(form, &headers, place)).await.map_err(|_| too_slow())??;
     let (target, collector_type) = (upload.name.clone(), upload.collector_type.clone());
-    let id = key.map(|key| keyed_id(["apium osint upload", &key, &target, &collector_type, &upload.digest]));
-    let (task_id, state) = api.enqueue_file(upload, id).await?;
+    known.count(&api.paces, api.scans.client()).await?;
+    let (id, keyed) = match key {
+        None => (fresh_id(), false),
+        Some(key) => {
+            let parts = ["apium osint upload", &known.caller.name, &key, &target, &collector_type, &upload.digest];
+            (id_of(&parts), true)
+        }
+    };
+    let (task_id, state) = api.ask_file(upload, id, keyed, known.caller).await?;
     Ok((StatusCode::ACCEPTED, Json(view::accepted(task_id, &state, target, collector_type))))
 }
 
@@ -306,8 +282,34 @@ async fn upload(
         (status = 503, description = "El servicio de colas no responde (`backend_unavailable`)", body = ErrorBody),
     )
 )]
-async fn status(State(api): State<OsintApi>, ScanId(task_id): ScanId) -> Result<impl IntoResponse, ApiError> {
-    Ok((NO_STORE, Json(api.find(&task_id).await?)))
+async fn status(
+    State(api): State<OsintApi>,
+    known: Known,
+    ScanId(task_id): ScanId,
+) -> Result<impl IntoResponse, ApiError> {
+    Ok((NO_STORE, Json(api.scans.find(&task_id, &known.caller).await?)))
+}
+
+#[utoipa::path(
+    get, path = "/api/v1/scans", tag = "async-scans",
+    summary = "El historial de escaneos",
+    description = "Los más recientes primero. Con un token, los que se pidieron con él.",
+    params(ListQuery),
+    responses(
+        (status = 200, description = "Una página", body = ScanList),
+        (status = 401, description = "Falta el token o no vale (`unauthorized`)", body = ErrorBody),
+        (status = 422, description = "Un parámetro no vale (`invalid_query`)", body = ErrorBody),
+        (status = 503, description = "El historial no responde (`history_unavailable`)", body = ErrorBody),
+    )
+)]
+async fn list(
+    State(api): State<OsintApi>,
+    known: Known,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<impl IntoResponse, ApiError> {
+    let Query(query) = query.map_err(|error| listing::invalid(&error.body_text()))?;
+    let (scans, next) = api.scans.list(&query.filter(&known.caller)?).await?;
+    Ok((NO_STORE, Json(ScanList { scans, next })))
 }
 
 #[utoipa::path(
@@ -317,8 +319,12 @@ async fn status(State(api): State<OsintApi>, ScanId(task_id): ScanId) -> Result<
     params(("task_id" = String, Path, description = "El identificador que dio POST")),
     responses(CancelAnswers)
 )]
-async fn cancel(State(api): State<OsintApi>, ScanId(task_id): ScanId) -> Result<impl IntoResponse, ApiError> {
-    Ok((NO_STORE, Json(api.call_off(&task_id).await?)))
+async fn cancel(
+    State(api): State<OsintApi>,
+    known: Known,
+    ScanId(task_id): ScanId,
+) -> Result<impl IntoResponse, ApiError> {
+    Ok((NO_STORE, Json(api.scans.call_off(&task_id, &known.caller).await?)))
 }
 
 #[utoipa::path(
@@ -330,14 +336,15 @@ async fn cancel(State(api): State<OsintApi>, ScanId(task_id): ScanId) -> Result<
 )]
 async fn cancel_by_get(
     State(api): State<OsintApi>,
+    known: Known,
     ScanId(task_id): ScanId,
     method: Method,
 ) -> Result<Response, ApiError> {
     // HEAD comes the same way; whoever only looks must not cancel.
     if method == Method::HEAD {
-        return Ok((NO_STORE, Json(api.find(&task_id).await?)).into_response());
+        return Ok((NO_STORE, Json(api.scans.find(&task_id, &known.caller).await?)).into_response());
     }
-    Ok((NO_STORE, Json(api.call_off(&task_id).await?)).into_response())
+    Ok((NO_STORE, Json(api.scans.call_off(&task_id, &known.caller).await?)).into_response())
 }
 
 #[utoipa::path(
@@ -347,8 +354,12 @@ async fn cancel_by_get(
     params(("task_id" = String, Path, description = "El identificador que dio POST")),
     responses(CancelAnswers)
 )]
-async fn delete(State(api): State<OsintApi>, ScanId(task_id): ScanId) -> Result<impl IntoResponse, ApiError> {
-    Ok((NO_STORE, Json(api.call_off(&task_id).await?)))
+async fn delete(
+    State(api): State<OsintApi>,
+    known: Known,
+    ScanId(task_id): ScanId,
+) -> Result<impl IntoResponse, ApiError> {
+    Ok((NO_STORE, Json(api.scans.call_off(&task_id, &known.caller).await?)))
 }
 
 #[utoipa::path(
@@ -371,7 +382,7 @@ async fn collectors(State(api): State<OsintApi>) -> Json<CollectorList> {
     )
 )]
 async fn health(State(api): State<OsintApi>) -> Result<impl IntoResponse, ApiError> {
-    let workers = api.client.broker().workers().await.map_err(|error| error::backend(&error))?;
+    let workers = api.scans.client().broker().workers().await.map_err(|error| error::backend(&error))?;
     let health = view::health(workers);
     let status = if health.workers == 0 { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     Ok((status, NO_STORE, Json(health)))
@@ -382,20 +393,6 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let visible = |byte: &u8| byte.is_ascii_graphic();
     let fits = (1..=255).contains(&key.len()) && key.as_bytes().iter().all(visible);
     key.to_str().ok().filter(|_| fits).map(|key| Some(key.to_owned())).ok_or_else(error::invalid_key)
-}
-
-/// The id that a key and a request always make: a UUID (version 8) of their SHA-256. The request is part of it,
-/// so a key used for something else by mistake makes another scan instead of answering with the wrong one.
-fn keyed_id(parts: [&str; 5]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        // The length first: otherwise "a" + "bc" and "ab" + "c" would be one.
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&hash.finalize()[..16]);
-    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
 }
 
 /// Does `work` even if the client hangs up: its request, and all that runs in it, is dropped then.

@@ -5,14 +5,28 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
+
+use crate::allowed::Allowed;
 use crate::connector::{Connector, ConnectorSettings};
 use crate::dns::DnsSettings;
 use crate::enquiry::Patience;
 use crate::metadata::MetadataSettings;
 use crate::providers::ProviderSettings;
+use crate::store::Store;
 
 /// How many MiB of uploaded files are taken in at once when nothing is set.
 pub const UPLOAD_ROOM: u32 = 64;
+
+/// Where the engine keeps what it keeps, unless it is told otherwise.
+const DATA: &str = "./apium-data";
+const DAY: Duration = Duration::from_hours(24);
+/// Seconds for which a result is good when nothing is set.
+const CACHE: u32 = 3_600;
+/// Days for which scans are remembered when nothing is set.
+const RETENTION: u32 = 90;
+/// Days for which raw answers are kept when nothing is set.
+const EVIDENCE: u32 = 7;
 
 /// The most that can be set; more than the largest machine has.
 const MAX_ROOM: u32 = 1 << 20;
@@ -54,6 +68,8 @@ pub enum Kind {
     Sockets,
     /// IP addresses with or without a port, with commas between.
     Servers,
+    /// A URL of a database, shown without its password.
+    Database,
     /// A key, never shown.
     Secret,
     /// Whatever the service itself can read; it says what is wrong.
@@ -162,6 +178,54 @@ pub const SETTINGS: &[Declaration] = &[
         Kind::Text,
     ),
     setting(
+        "osint_database",
+        &["OSINT_DATABASE"],
+        None,
+        "URL",
+        "Where scans are remembered: sqlite:PATH or postgres://…. Default: osint.db in the data folder",
+        Kind::Database,
+    ),
+    setting(
+        "osint_allow_targets",
+        &["OSINT_ALLOW_TARGETS"],
+        None,
+        "LIST",
+        "The only targets to scan: domains (with all below them), addresses, CIDR blocks, @usernames and digests, with commas between. Default: every public one",
+        Kind::Text,
+    ),
+    setting(
+        "osint_allow_targets_file",
+        &["OSINT_ALLOW_TARGETS_FILE"],
+        None,
+        "PATH",
+        "A file with further ones, an entry a line, remarks behind #. Default: none",
+        Kind::File,
+    ),
+    setting(
+        "osint_cache",
+        &["OSINT_CACHE"],
+        Some("3600"),
+        "SECONDS",
+        "How long a result answers the same question again; 0: never",
+        Kind::Count(0, 31_536_000),
+    ),
+    setting(
+        "osint_retention",
+        &["OSINT_RETENTION"],
+        Some("90"),
+        "DAYS",
+        "How long scans, and who asked for them, are remembered",
+        Kind::Count(1, 36_500),
+    ),
+    setting(
+        "osint_evidence",
+        &["OSINT_EVIDENCE"],
+        Some("7"),
+        "DAYS",
+        "How long the raw answers of providers are kept as evidence",
+        Kind::Count(1, 36_500),
+    ),
+    setting(
         "osint_upload_room",
         &["OSINT_UPLOAD_ROOM"],
         Some("64"),
@@ -223,6 +287,16 @@ pub struct OsintSettings {
     pub providers: ProviderSettings,
     /// How patiently they are asked.
     pub patience: Patience,
+    /// Whom this installation may scan. Default: everything public.
+    pub allowed: Allowed,
+    /// Where the history is. Default: `osint.db` in the data folder.
+    pub database: String,
+    /// How long a result answers the same question again. Default: one hour; zero: never.
+    pub cache: Duration,
+    /// How long scans, and who asked for them, are remembered. Default: 90 days.
+    pub retention: Duration,
+    /// How long raw answers are kept as evidence. Default: 7 days.
+    pub evidence: Duration,
     /// The door to the web.
     pub connector: ConnectorSettings,
     /// How many MiB of uploaded files are taken in at once, for [`OsintApi`](crate::OsintApi). Default: [`UPLOAD_ROOM`].
@@ -235,6 +309,10 @@ pub struct Osint {
     pub settings: OsintSettings,
     /// The one door to the web of this process.
     pub connector: Connector,
+    /// The history.
+    pub store: Store,
+    /// Whether the windows of providers are known to the broker.
+    pub(crate) declared: OnceCell<()>,
 }
 
 impl OsintSettings {
@@ -274,7 +352,24 @@ impl OsintSettings {
             return Err(wrong("OSINT_UPLOAD_ROOM", ROOM, &upload_room.to_string()));
         }
         let providers = ProviderSettings::read(&text)?;
-        Ok(Self { dns, metadata, providers, patience: Patience::default(), connector, upload_room })
+        let data = text("APIUM_DATA").unwrap_or_else(|| DATA.to_owned());
+        let database = text("OSINT_DATABASE").unwrap_or_else(|| format!("sqlite:{data}/osint.db"));
+        let cache = read::<u32>(&text, "OSINT_CACHE", "a whole number of seconds")?.unwrap_or(CACHE);
+        let retention = read::<u32>(&text, "OSINT_RETENTION", "a whole number of days")?.unwrap_or(RETENTION);
+        let evidence = read::<u32>(&text, "OSINT_EVIDENCE", "a whole number of days")?.unwrap_or(EVIDENCE);
+        Ok(Self {
+            dns,
+            metadata,
+            allowed: allowed(&text)?,
+            providers,
+            patience: Patience::default(),
+            database,
+            cache: Duration::from_secs(cache.into()),
+            retention: DAY * retention,
+            evidence: DAY * evidence,
+            connector,
+            upload_room,
+        })
     }
 }
 
@@ -282,8 +377,19 @@ impl Osint {
     /// The collectors' tools for these settings. Nothing is contacted yet.
     pub fn new(settings: OsintSettings) -> Self {
         let connector = Connector::new(settings.connector.clone());
-        Self { settings, connector }
+        let store = Store::at(settings.database.clone());
+        Self { settings, connector, store, declared: OnceCell::new() }
     }
+}
+
+fn allowed(text: &impl Fn(&str) -> Option<String>) -> Result<Allowed, String> {
+    let file = match text("OSINT_ALLOW_TARGETS_FILE") {
+        Some(path) => std::fs::read_to_string(&path)
+            .map_err(|error| format!("OSINT_ALLOW_TARGETS_FILE: {path} cannot be read: {error}"))?,
+        None => String::new(),
+    };
+    let list = text("OSINT_ALLOW_TARGETS").unwrap_or_default();
+    Allowed::read(&format!("{list}\n{file}")).map_err(|wrong| format!("OSINT_ALLOW_TARGETS: {wrong}"))
 }
 
 fn patience(seconds: f64) -> Result<Duration, String> {

@@ -1,10 +1,12 @@
 //! How a stored record, and a fleet of workers, look to those who ask the API.
 
+use apium_core::client::iso;
 use apium_core::protocol::{ExceptionRecord, ResultRecord};
 use apium_core::{BackendError, TaskState, WorkerCard};
 use serde_json::{Map, Value, json};
 
-use crate::contract::{Health, PROCESSING, Progress, QUEUE, SCAN, SCAN_ALIAS, ScanAccepted, ScanStatus};
+use crate::contract::{Health, PROCESSING, Progress, QUEUE, SCAN, SCAN_ALIAS, ScanAccepted, ScanEntry, ScanStatus};
+use crate::store::Scan;
 
 /// The answer to who asked for a scan, which may have been sent earlier under the same key.
 pub fn accepted(task_id: String, state: &TaskState, target: String, collector_type: String) -> ScanAccepted {
@@ -29,6 +31,34 @@ pub fn waiting(task_id: &str) -> ScanStatus {
         progress: None,
         meta: None,
         date_done: None,
+        parts: Vec::new(),
+    }
+}
+
+/// A scan that has ended, as the history tells.
+pub fn remembered(scan: &Scan, result: Option<Value>) -> ScanStatus {
+    ScanStatus {
+        status: scan.state.clone(),
+        result,
+        error: scan.error.clone(),
+        date_done: scan.finished.map(iso),
+        ..waiting(&scan.id)
+    }
+}
+
+/// A scan in a list.
+pub fn entry(scan: &Scan) -> ScanEntry {
+    ScanEntry {
+        task_id: scan.id.clone(),
+        target: scan.target.clone(),
+        target_type: scan.target_kind.clone(),
+        collector_type: scan.collector.clone(),
+        status: scan.state.clone(),
+        error: scan.error.clone(),
+        owner: scan.owner.clone(),
+        created: iso(scan.created),
+        finished: scan.finished.map(iso),
+        cancelled_by: scan.cancelled_by.clone(),
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) const ROOMS: [Room; 14] = [
     room("apium-web", 2, &["apium-core"]),
     room("apium-beat", 3, &["apium-core", "apium-protocol"]),
     room("apium-worker", 3, &["apium-core", "apium-protocol"]),
-    room("svc-*", 3, &["apium-core", "apium-macros", "apium-web"]),
+    room("svc-*", 3, &["apium-core", "apium-macros", "apium-sql", "apium-web"]),
     room(
         "apium",
         4,

@@ -161,6 +161,7 @@ impl From<svc_osint::settings::Kind> for Kind {
             Declared::Addresses => Self::Addresses,
             Declared::Sockets => Self::Sockets,
             Declared::Servers => Self::Servers,
+            Declared::Database => Self::Database,
             Declared::Secret => Self::Key,
             Declared::Text => Self::Text,
         }

@@ -137,6 +137,7 @@ impl<'g> Ledger<'g> {
                 source_url: None,
                 confidence: 1.0,
                 attributes,
+                evidence: Vec::new(),
             }),
         }
     }

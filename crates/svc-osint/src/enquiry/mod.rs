@@ -23,6 +23,7 @@ pub use question::{KeyPlace, Question};
 pub use retry_after::retry_after;
 
 use crate::connector::{Connector, FetchError, Fetched};
+use crate::digest::sha256;
 use crate::model::{Gathering, SourceReport, SourceStatus};
 use crate::providers::{Provider, ProviderSettings};
 
@@ -163,6 +164,7 @@ impl<'a> Enquiry<'a> {
         }
         if let Some(answer) = self.tools.answers.recall(&question.label()).await {
             ending.http_status = Some(answer.status);
+            self.out.digest(&question.source, sha256(&answer.body));
             return read(&answer);
         }
         let mut pause = self.tools.patience.pause;
@@ -202,6 +204,7 @@ impl<'a> Enquiry<'a> {
         ending.requests += answer.requests() - 1;
         ending.http_status = Some(answer.status);
         let outcome = read(&answer)?;
+        self.out.digest(&question.source, sha256(&answer.body));
         self.tools.answers.keep(&question.label(), &answer).await;
         Ok(outcome)
     }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{Parsed, sniff};
 use crate::connector::{FetchError, Fetched};
+use crate::digest::sha256;
 use crate::model::{Finding, Gathering, SourceReport, SourceStatus};
 use crate::sandbox::SandboxError;
 
@@ -54,7 +54,7 @@ impl<'a> Found<'a> {
         document.insert(key.to_owned(), json!(file.name));
         document.insert("type".to_owned(), json!(sniff(file.bytes).map(super::Format::name)));
         document.insert("size".to_owned(), json!(file.bytes.len()));
-        document.insert("sha256".to_owned(), json!(hex(&Sha256::digest(file.bytes))));
+        document.insert("sha256".to_owned(), json!(sha256(file.bytes)));
         self.out.source(parse_report(file.name, outcome, took));
         match outcome {
             Ok(parsed) => {
@@ -98,7 +98,7 @@ impl<'a> Found<'a> {
     fn finding(&self, file: &File<'_>, kind: &str, value: String, confidence: f32, attributes: Map<String, Value>) {
         let source_url = file.is_url.then(|| file.name.to_owned());
         let (kind, source) = (kind.to_owned(), SOURCE.to_owned());
-        self.out.finding(Finding { kind, value, source, source_url, confidence, attributes });
+        self.out.finding(Finding { kind, value, source, source_url, confidence, attributes, evidence: Vec::new() });
     }
 
     /// After every file, so that a scan cut short has said everything it knew.
@@ -195,9 +195,4 @@ fn object(value: Value) -> Map<String, Value> {
 
 fn millis(took: Duration) -> u64 {
     u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
-    nibbles.filter_map(|nibble| char::from_digit(nibble.into(), 16)).collect()
 }

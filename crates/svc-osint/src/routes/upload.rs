@@ -22,7 +22,9 @@ use crate::collectors::Collector;
 use crate::contract::MAX_UPLOAD;
 use crate::error::{self, ScanError};
 use crate::metrics;
-use crate::scan::file_name;
+use crate::order::file_name;
+use crate::store::NewScan;
+use crate::target::TargetKind;
 use crate::tasks::perform_osint_scan;
 
 /// What the form around a file may add to its size, in bytes.
@@ -141,6 +143,21 @@ impl Upload {
         let digest = content.hash.finalize().iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
         let (size, options) = (content.size, content.text.into_inner() + AFTER);
         Ok(Self { name, collector_type: kind.unwrap_or(COLLECTOR).to_owned(), digest, size, options, place })
+    }
+
+    /// How the history knows it.
+    pub(crate) fn announced(&self, id: &str, owner: &str) -> NewScan {
+        NewScan {
+            id: id.to_owned(),
+            parent_id: None,
+            owner: owner.to_owned(),
+            target: self.name.clone(),
+            target_key: self.name.clone(),
+            target_kind: TargetKind::File.as_str(),
+            collector: self.collector_type.clone(),
+            options: "{}".to_owned(),
+            created: Timestamp::now(),
+        }
     }
 
     /// Waits until the files before it have been sent; gives the call that scans it, and what is held meanwhile.

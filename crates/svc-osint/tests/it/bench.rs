@@ -17,9 +17,13 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, header};
 use serde_json::Value;
 use svc_osint::contract::QUEUE;
+use svc_osint::store::Store;
 use svc_osint::{Osint, OsintApi, OsintSettings, register, router};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+
+/// A history that is gone with its test.
+pub(crate) const MEMORY: &str = "sqlite::memory:";
 
 /// An API, its broker and store, and the clock they read.
 pub(crate) struct Bench {
@@ -52,7 +56,7 @@ impl Bench {
         let clock = Arc::new(TestClock::default());
         let memory = Memory::with_clock(clock.clone());
         let client = client(Arc::new(memory.clone()), Arc::new(memory.clone()));
-        let router = apium_web::manners(router(set_up(OsintApi::new(client.clone()))));
+        let router = apium_web::manners(router(set_up(OsintApi::new(client.clone(), Store::at(MEMORY)))));
         Self { clock, memory, client, router }
     }
 
@@ -150,7 +154,8 @@ pub(crate) fn client(broker: Arc<dyn Broker>, results: Arc<dyn ResultStore>) -> 
 pub(crate) fn settings(variables: &[(&str, &str)]) -> Result<OsintSettings, String> {
     // Never the machine's own resolvers: no test leaves this machine.
     let resolvers = ("OSINT_RESOLVERS", "127.0.0.1:9");
-    let all = || variables.iter().chain([&resolvers]);
+    let history = ("OSINT_DATABASE", MEMORY);
+    let all = || variables.iter().chain([&resolvers, &history]);
     OsintSettings::from_lookup(|name| all().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned()))
 }
 

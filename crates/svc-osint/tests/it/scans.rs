@@ -12,7 +12,7 @@ use apium_core::{BackendError, Context, Lookup, Registry, ResultStore, StoredRes
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use svc_osint::contract::{CollectorResult, HEALTH_CHECK, QUEUE, SCAN, WorkerHealth};
-use svc_osint::scan::file_name;
+use svc_osint::order::file_name;
 use svc_osint::{Osint, register};
 use tokio_util::sync::CancellationToken;
 

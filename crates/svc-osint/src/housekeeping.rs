@@ -1,0 +1,87 @@
+//! What is done every few minutes: learn how scans ended that nobody told the history of, and delete what is old.
+
+use apium_core::protocol::ResultRecord;
+use apium_core::{BackendError, Client, Lookup, TaskState};
+use apium_sql::SqlError;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+use crate::settings::Osint;
+use crate::store::{Finished, Scan, Store};
+use crate::view;
+
+/// A scan this young may still be on its way.
+const YOUNG: Duration = Duration::from_mins(10);
+/// A scan that nobody has heard of for so long will not be heard of.
+const GIVEN_UP: Duration = Duration::from_hours(24);
+/// Scans looked at in one go.
+const AT_ONCE: u32 = 500;
+
+/// What was done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Scans of which it was learnt how they ended.
+    pub learnt: u64,
+    /// Scans that are remembered no more.
+    pub scans: u64,
+    /// Raw answers that are kept no more.
+    pub answers: u64,
+    /// Deeds that are remembered no more.
+    pub deeds: u64,
+}
+
+/// Does it all.
+///
+/// # Errors
+/// When the history or the engine's results cannot be asked.
+pub async fn keep_house(osint: &Osint, client: &Client) -> Result<Kept, SqlError> {
+    let (store, now) = (&osint.store, Timestamp::now());
+    let mut kept = Kept::default();
+    for scan in store.unfinished(now - YOUNG, AT_ONCE).await? {
+        match learn(store, client, &scan).await {
+            Ok(learnt) => kept.learnt += u64::from(learnt),
+            Err(error) => tracing::warn!(id = scan.id, %error, "it is not known how a scan ended"),
+        }
+    }
+    let old = now - osint.settings.retention;
+    kept.scans = store.forget_scans(old).await?;
+    kept.deeds = store.forget_deeds(old).await?;
+    kept.answers = store.forget_answers(now - osint.settings.evidence).await?;
+    Ok(kept)
+}
+
+/// Learns how one scan ended, if it did.
+async fn learn(store: &Store, client: &Client, scan: &Scan) -> Result<bool, BackendError> {
+    let broken = |error: SqlError| BackendError::Unavailable(error.to_string());
+    match client.pending(scan.id.as_str()).lookup().await? {
+        Lookup::Stored(record) => note(store, &record).await.map_err(broken),
+        Lookup::Waiting => Ok(false),
+        Lookup::Expired | Lookup::Unknown if Timestamp::now() > scan.created + GIVEN_UP => {
+            let error = "No se sabe cómo terminó el escaneo: su resultado se perdió o nunca llegó a encolarse.";
+            let at = Timestamp::now();
+            let how = Finished { state: "FAILURE", error: Some(error), result: None, cached_from: None, at };
+            store.ended(&scan.id, &how).await.map_err(broken)?;
+            Ok(true)
+        }
+        Lookup::Expired | Lookup::Unknown => Ok(false),
+    }
+}
+
+/// Notes how a scan ended by its record; false when it has not.
+pub(crate) async fn note(store: &Store, record: &ResultRecord) -> Result<bool, SqlError> {
+    let state = TaskState::from_name(&record.status);
+    if !state.is_ready() {
+        return Ok(false);
+    }
+    let Ok(status) = view::stored(&record.task_id, record) else { return Ok(false) };
+    let how = Finished {
+        state: state.name(),
+        error: status.error.as_deref(),
+        result: status.result.as_ref(),
+        cached_from: None,
+        at: Timestamp::now(),
+    };
+    store.ended(&record.task_id, &how).await?;
+    Ok(true)
+}

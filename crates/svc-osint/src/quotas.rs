@@ -1,0 +1,88 @@
+//! The windows of providers: the engine's shared limits, by which all workers count together, and the word of a provider
+//! that nothing is left, which is kept in the store.
+
+use apium_core::limits::{Limit, Spent};
+use apium_core::{BackendError, Client};
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::enquiry::{Leave, Quotas};
+use crate::metrics;
+use crate::providers::{PROVIDERS, Provider, ProviderSettings};
+use crate::settings::Osint;
+use crate::store::Store;
+
+/// The windows as all workers use them.
+pub(crate) struct SharedQuotas<'a> {
+    client: &'a Client,
+    osint: &'a Osint,
+}
+
+/// The name of the limit that is one window of a provider: `provider=virustotal` for the first, by which an operator
+/// knows it, and `provider=virustotal/2` and so on for longer ones.
+fn limit_name(provider: &Provider, window: usize) -> String {
+    match window {
+        0 => format!("provider={}", provider.name),
+        further => format!("provider={}/{}", provider.name, further + 1),
+    }
+}
+
+/// Every window as a limit, to be declared before the first is used.
+fn limits(settings: &ProviderSettings) -> Vec<(String, Limit)> {
+    let of = |provider: &'static Provider| {
+        let windows = settings.windows(provider).iter().enumerate();
+        windows.map(move |(at, window)| (limit_name(provider, at), Limit::written(Some(window), None, None)))
+    };
+    PROVIDERS.into_iter().flat_map(of).collect()
+}
+
+impl<'a> SharedQuotas<'a> {
+    pub(crate) fn new(client: &'a Client, osint: &'a Osint) -> Self {
+        Self { client, osint }
+    }
+
+    fn store(&self) -> &Store {
+        &self.osint.store
+    }
+
+    async fn spend(&self, provider: &'static Provider, windows: usize) -> Result<Spent, BackendError> {
+        let declare = || self.client.broker().declare(&limits(&self.osint.settings.providers));
+        self.osint.declared.get_or_try_init(declare).await?;
+        let names: Vec<_> = (0..windows).map(|window| limit_name(provider, window)).collect();
+        self.client.broker().spend(&names, 1).await
+    }
+}
+
+#[async_trait]
+impl Quotas for SharedQuotas<'_> {
+    async fn take(&self, provider: &'static Provider, windows: &[String]) -> Leave {
+        let now = Timestamp::now();
+        match self.store().spent_until(provider.name).await {
+            Ok(Some(until)) if until > now => return Leave::SpentUntil(until),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(provider = provider.name, %error, "it is not known whether a quota is spent"),
+        }
+        match self.spend(provider, windows.len()).await {
+            Ok(Spent::Now { left }) => {
+                metrics::quota_left(provider.name, left);
+                Leave::Now
+            }
+            Ok(Spent::After { wait, .. }) => {
+                metrics::quota_left(provider.name, Some(0));
+                Leave::After(wait)
+            }
+            Err(error) => {
+                // Who cannot count asks nobody: a window that is run over may cost the key.
+                tracing::warn!(provider = provider.name, %error, "the windows cannot be counted");
+                Leave::After(self.osint.settings.patience.longest)
+            }
+        }
+    }
+
+    async fn spent(&self, provider: &'static Provider, until: Timestamp) {
+        metrics::quota_left(provider.name, Some(0));
+        if let Err(error) = self.store().spent(provider.name, until).await {
+            tracing::warn!(provider = provider.name, %error, "a spent quota could not be noted");
+        }
+    }
+}
