@@ -6,8 +6,8 @@ use crate::contract::CollectorCard;
 use crate::dns;
 use crate::enquiry::Enquiry;
 use crate::metadata::{self, Input};
+use crate::order::Subject;
 use crate::providers::{Provider, ProviderSettings};
-use crate::scan::Subject;
 use crate::settings::OsintSettings;
 use crate::target::{Target, TargetKind};
 

@@ -100,7 +100,11 @@ impl std::fmt::Display for ScanError {
                 )
             }
             Self::NoType => {
-                write!(f, "Falta el tipo de escaneo: «type» con uno, o «types» con varios o con «all». Los disponibles son: {}.", Collector::names().join(", "))
+                write!(
+                    f,
+                    "Falta el tipo de escaneo: «type» con uno, o «types» con varios o con «all». Los disponibles son: {}.",
+                    Collector::names().join(", ")
+                )
             }
             Self::TwoTypes => f.write_str("«type» y «types» dicen lo mismo: envíe solo uno de los dos."),
             Self::Target(error) => write!(f, "{error}"),
@@ -124,9 +128,7 @@ impl From<ScanError> for TaskError {
             | ScanError::NoType
             | ScanError::TwoTypes
             | ScanError::Target(_)
-            | ScanError::File(_) => {
-                TaskError::new("ValueError", sentence).fatal()
-            }
+            | ScanError::File(_) => TaskError::new("ValueError", sentence).fatal(),
             ScanError::NotAllowed(_) => TaskError::new("PermissionError", sentence).fatal(),
             ScanError::Unavailable(sources) => {
                 let error = with_sources(UNAVAILABLE, &sentence, &sources);
@@ -245,7 +247,12 @@ fn unanswered(sources: &[SourceReport]) -> impl Iterator<Item = &SourceReport> {
 
 /// How long those ask to be left alone that may answer later.
 fn wait(sources: &[SourceReport]) -> Option<Duration> {
-    sources.iter().filter(|report| report.passing).filter_map(|report| report.retry_after).max().map(Duration::from_secs)
+    sources
+        .iter()
+        .filter(|report| report.passing)
+        .filter_map(|report| report.retry_after)
+        .max()
+        .map(Duration::from_secs)
 }
 
 /// The first few reasons, in one line.

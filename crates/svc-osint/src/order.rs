@@ -79,9 +79,11 @@ impl Order {
     /// How the history knows it.
     pub fn announced(&self, id: &str, owner: &str, now: Timestamp) -> NewScan {
         let (target_key, target_kind, options) = match &self.subject {
-            Subject::Text { target, axfr } => {
-                (target.to_string(), target.kind().as_str(), axfr.map_or_else(|| json!({}), |axfr| json!({ "axfr": axfr })))
-            }
+            Subject::Text { target, axfr } => (
+                target.to_string(),
+                target.kind().as_str(),
+                axfr.map_or_else(|| json!({}), |axfr| json!({ "axfr": axfr })),
+            ),
             Subject::File { name, .. } => (name.clone(), TargetKind::File.as_str(), json!({})),
         };
         NewScan {

@@ -27,13 +27,8 @@ pub struct Provider {
 }
 
 /// Certificates in public logs.
-pub static CRTSH: Provider = Provider {
-    name: "crtsh",
-    title: "crt.sh",
-    base: "https://crt.sh",
-    key_env: None,
-    windows: &["1/s"],
-};
+pub static CRTSH: Provider =
+    Provider { name: "crtsh", title: "crt.sh", base: "https://crt.sh", key_env: None, windows: &["1/s"] };
 /// Ports, services and names, of those who have an account.
 pub static SHODAN: Provider = Provider {
     name: "shodan",
@@ -91,21 +86,11 @@ pub static SECURITYTRAILS: Provider = Provider {
     windows: &["1/s", "50/31d"],
 };
 /// Pictures and profiles by e-mail address.
-pub static GRAVATAR: Provider = Provider {
-    name: "gravatar",
-    title: "Gravatar",
-    base: "https://gravatar.com",
-    key_env: None,
-    windows: &["100/h"],
-};
+pub static GRAVATAR: Provider =
+    Provider { name: "gravatar", title: "Gravatar", base: "https://gravatar.com", key_env: None, windows: &["100/h"] };
 /// Accounts of programmers.
-pub static GITHUB: Provider = Provider {
-    name: "github",
-    title: "GitHub",
-    base: "https://api.github.com",
-    key_env: None,
-    windows: &["60/h"],
-};
+pub static GITHUB: Provider =
+    Provider { name: "github", title: "GitHub", base: "https://api.github.com", key_env: None, windows: &["60/h"] };
 /// Its search, which is counted apart.
 pub static GITHUB_SEARCH: Provider = Provider {
     name: "github_search",
@@ -131,13 +116,8 @@ pub static IANA_RDAP: Provider = Provider {
     windows: &["10/m"],
 };
 /// The registries themselves, which are many; the window is for all together.
-pub static RDAP: Provider = Provider {
-    name: "rdap",
-    title: "RDAP",
-    base: "https://rdap.org",
-    key_env: None,
-    windows: &["5/s"],
-};
+pub static RDAP: Provider =
+    Provider { name: "rdap", title: "RDAP", base: "https://rdap.org", key_env: None, windows: &["5/s"] };
 
 /// Every provider.
 pub static PROVIDERS: [&Provider; 14] = [

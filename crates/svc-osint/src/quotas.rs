@@ -46,10 +46,11 @@ impl<'a> SharedQuotas<'a> {
     }
 
     async fn spend(&self, provider: &'static Provider, windows: usize) -> Result<Spent, BackendError> {
-        let declare = || self.client.broker().declare(&limits(&self.osint.settings.providers));
+        let engine = self.client.broker().limits();
+        let declare = async || engine.declare(&limits(&self.osint.settings.providers)).await;
         self.osint.declared.get_or_try_init(declare).await?;
         let names: Vec<_> = (0..windows).map(|window| limit_name(provider, window)).collect();
-        self.client.broker().spend(&names, 1).await
+        engine.spend(&names, 1).await
     }
 }
 

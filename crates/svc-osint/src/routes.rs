@@ -6,7 +6,6 @@ mod upload;
 mod wanted;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use apium_core::client::fresh_id;
 use apium_core::{BackendError, Client, Signature, TaskState};
@@ -217,7 +216,9 @@ async fn scan(
     known.count(&api.paces, api.scans.client()).await?;
     let id = match &key {
         None => fresh_id(),
-        Some(key) => id_of(&["apium osint scan", &known.caller.name, key, &wanted.shown, &wanted.collector, &wanted.told]),
+        Some(key) => {
+            id_of(&["apium osint scan", &known.caller.name, key, &wanted.shown, &wanted.collector, &wanted.told])
+        }
     };
     let announced = wanted.announced(&id, &known.caller.name);
     let (task_id, state) = api.ask(announced, wanted.signature, key.is_some(), known.caller).await?;

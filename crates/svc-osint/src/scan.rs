@@ -36,8 +36,7 @@ impl Order {
         });
         let ended = CancellationToken::new();
         let settings = &osint.settings;
-        let (quotas, answers) =
-            (SharedQuotas::new(context.client(), osint), osint.store.answers(context.task_id()));
+        let (quotas, answers) = (SharedQuotas::new(context.client(), osint), osint.store.answers(context.task_id()));
         let tools = Tools {
             connector: &osint.connector,
             providers: &settings.providers,

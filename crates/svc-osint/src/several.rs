@@ -4,8 +4,8 @@
 //! its id. Two of the same would otherwise wait for places that they themselves hold.
 
 use apium_core::client::{REMEMBER_HEADER, iso};
-use apium_core::{Context, Signature, TaskError};
 use apium_core::signature::chord;
+use apium_core::{Context, Signature, TaskError};
 use apium_sql::SqlError;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -59,7 +59,8 @@ impl Several {
             if let Some(unknown) = names.iter().find(|name| Collector::named(name).is_none()) {
                 return Err(ScanError::UnknownCollector((*unknown).to_owned()));
             }
-            let wanted: Vec<_> = COLLECTORS.iter().map(|known| known.name).filter(|name| names.contains(name)).collect();
+            let wanted: Vec<_> =
+                COLLECTORS.iter().map(|known| known.name).filter(|name| names.contains(name)).collect();
             (wanted.iter().map(|name| read(name)).collect::<Result<Vec<_>, _>>()?, wanted.join(","))
         };
         Ok(Some(Self { orders, collector, options: options.clone() }))
@@ -166,16 +167,12 @@ fn texts() -> Vec<TargetKind> {
     TargetKind::ALL.into_iter().filter(|kind| *kind != TargetKind::File).collect()
 }
 
-async fn note(
-    osint: &Osint,
-    whole: &NewScan,
-    parts: &[(&Order, String)],
-    now: Timestamp,
-) -> Result<(), SqlError> {
+async fn note(osint: &Osint, whole: &NewScan, parts: &[(&Order, String)], now: Timestamp) -> Result<(), SqlError> {
     osint.store.began(whole, now).await?;
     let owner = osint.store.scan(&whole.id).await?.map(|scan| scan.owner).unwrap_or_default();
-    let part = |(order, id): &(&Order, String)| {
-        NewScan { parent_id: Some(whole.id.clone()), ..order.announced(id, &owner, now) }
+    let part = |(order, id): &(&Order, String)| NewScan {
+        parent_id: Some(whole.id.clone()),
+        ..order.announced(id, &owner, now)
     };
     osint.store.expect(&parts.iter().map(part).collect::<Vec<_>>()).await
 }

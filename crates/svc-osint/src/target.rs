@@ -102,8 +102,7 @@ pub struct TargetError {
 
 impl TargetKind {
     /// Every kind, in the order in which a text is tried.
-    pub const ALL: [Self; 7] =
-        [Self::File, Self::Url, Self::Ip, Self::Email, Self::Hash, Self::Domain, Self::Username];
+    pub const ALL: [Self; 7] = [Self::File, Self::Url, Self::Ip, Self::Email, Self::Hash, Self::Domain, Self::Username];
 
     /// The word used in the API.
     pub fn as_str(self) -> &'static str {

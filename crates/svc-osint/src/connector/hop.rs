@@ -62,12 +62,7 @@ pub(super) fn client(
 }
 
 /// Sends the request and reads the answer.
-pub(super) async fn ask(
-    client: &Client,
-    url: &Url,
-    request: &Request,
-    limits: &Limits,
-) -> Result<Answer, FetchError> {
+pub(super) async fn ask(client: &Client, url: &Url, request: &Request, limits: &Limits) -> Result<Answer, FetchError> {
     let host = url.host_str().unwrap_or_default();
     let silent = || FetchError::Timeout { host: host.to_owned(), limit: limits.idle };
     let mut sending = client.request(request.method.clone(), url.clone()).headers(request.headers.clone());

@@ -139,12 +139,7 @@ impl Connector {
         outcome
     }
 
-    async fn follow(
-        &self,
-        mut request: Request,
-        limits: &Limits,
-        asked: &mut String,
-    ) -> Result<Fetched, FetchError> {
+    async fn follow(&self, mut request: Request, limits: &Limits, asked: &mut String) -> Result<Fetched, FetchError> {
         let started = Instant::now();
         let mut url = spelling::first(&request.url)?;
         let mut trail = Vec::new();

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::fmt::strtime;
 use serde::de::DeserializeOwned;
 
 use super::retry_after;
@@ -98,12 +97,8 @@ impl Refusal {
     }
 
     pub(super) fn spent(provider: &Provider, until: Timestamp) -> Self {
-        let moment = strtime::format("%Y-%m-%d %H:%M:%S", until.to_zoned(jiff::tz::TimeZone::UTC));
-        let detail = format!(
-            "{} no admite más consultas hasta {} UTC.",
-            provider.title,
-            moment.unwrap_or_else(|_| until.to_string())
-        );
+        let moment = until.strftime("%Y-%m-%d %H:%M:%S");
+        let detail = format!("{} no admite más consultas hasta {moment} UTC.", provider.title);
         let left = until.duration_since(Timestamp::now());
         let wait = Some(Duration::try_from(left).unwrap_or_default());
         let refusal = Self::new(SourceStatus::RateLimited, "quota-spent", detail);

@@ -52,7 +52,7 @@ impl Known {
     pub(super) async fn count(&self, paces: &Paces, client: &Client) -> Result<(), ApiError> {
         let Some(token) = &self.token else { return Ok(()) };
         paces.declare(token, client).await?;
-        let spent = client.broker().spend(&[limit_name(token)], 1).await;
+        let spent = client.broker().limits().spend(&[limit_name(token)], 1).await;
         match spent.map_err(|error| error::backend(&error))? {
             Spent::Now { .. } => Ok(()),
             Spent::After { wait, .. } => Err(too_often(wait)),
@@ -69,7 +69,12 @@ impl Paces {
         }
         let pace = Pace::new(token.per_minute, Duration::from_mins(1));
         let limit = Limit { rate: Some(pace), ..Limit::default() };
-        client.broker().declare(&[(limit_name(token), limit)]).await.map_err(|error| error::backend(&error))?;
+        client
+            .broker()
+            .limits()
+            .declare(&[(limit_name(token), limit)])
+            .await
+            .map_err(|error| error::backend(&error))?;
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(token.name.clone(), token.per_minute);
         Ok(())
     }

@@ -40,7 +40,8 @@ impl ListQuery {
         if !(1..=LARGEST).contains(&limit) {
             return Err(invalid("«limit» va de 1 a 500"));
         }
-        let before = self.before.map(|text| before(&text).ok_or_else(|| invalid("«before» no es el «next» de una página")));
+        let before =
+            self.before.map(|text| before(&text).ok_or_else(|| invalid("«before» no es el «next» de una página")));
         let kinds: Vec<_> = TargetKind::ALL.into_iter().filter(|kind| *kind != TargetKind::File).collect();
         // A file's name is no target that could be read; it stands as it is.
         let spelt = |text: String| Target::parse_for(&text, &kinds).map_or(text, |target| target.to_string());

@@ -15,6 +15,7 @@ use axum::extract::multipart::{Field, MultipartError};
 use axum::http::{HeaderMap, HeaderValue, header};
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD};
 use base64::write::EncoderStringWriter;
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 

@@ -11,7 +11,8 @@ const ADD: &str = "INSERT INTO osint_token (name, sha256, per_minute, created) V
     ON CONFLICT (name) DO NOTHING";
 const REVOKE: &str = "UPDATE osint_token SET revoked = $2 WHERE name = $1 AND revoked IS NULL";
 const TOKENS: &str = "SELECT name, per_minute, created, revoked FROM osint_token ORDER BY created, name";
-const BY_DIGEST: &str = "SELECT name, per_minute, created, revoked FROM osint_token WHERE sha256 = $1 AND revoked IS NULL";
+const BY_DIGEST: &str =
+    "SELECT name, per_minute, created, revoked FROM osint_token WHERE sha256 = $1 AND revoked IS NULL";
 const ANY: &str = "SELECT 1 FROM osint_token LIMIT 1";
 const NOTE: &str = "INSERT INTO osint_audit (id, at, who, address, action, scan_id, target, detail)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -59,8 +60,12 @@ impl Store {
     pub async fn add_token(&self, name: &str, per_minute: u32) -> Result<Option<String>, SqlError> {
         // Two random UUIDs: 244 bits that nobody guesses.
         let text = format!("osint_{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-        let values =
-            vec![name.into(), sha256(text.as_bytes()).into(), i64::from(per_minute).into(), micros(Timestamp::now()).into()];
+        let values = vec![
+            name.into(),
+            sha256(text.as_bytes()).into(),
+            i64::from(per_minute).into(),
+            micros(Timestamp::now()).into(),
+        ];
         Ok((self.execute(ADD, values).await? > 0).then_some(text))
     }
 

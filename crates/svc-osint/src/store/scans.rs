@@ -18,11 +18,14 @@ const REOPEN: &str = "UPDATE osint_scan SET state = 'PENDING', error = NULL, fin
 const UNEXPECT: &str = "DELETE FROM osint_scan WHERE id = $1 AND started IS NULL AND finished IS NULL";
 const CALLED_OFF: &str = "UPDATE osint_scan SET cancelled_by = $2 WHERE (id = $1 OR parent_id = $1)
     AND cancelled_by IS NULL AND finished IS NULL";
-const ONE: &str = "SELECT id, parent_id, owner, target, target_kind, collector, options, state, error, created, started,
+const ONE: &str =
+    "SELECT id, parent_id, owner, target, target_kind, collector, options, state, error, created, started,
     finished, cancelled_by, target_key FROM osint_scan WHERE id = $1";
-const PARTS: &str = "SELECT id, parent_id, owner, target, target_kind, collector, options, state, error, created, started,
+const PARTS: &str =
+    "SELECT id, parent_id, owner, target, target_kind, collector, options, state, error, created, started,
     finished, cancelled_by, target_key FROM osint_scan WHERE parent_id = $1 ORDER BY collector";
-const LIST: &str = "SELECT id, parent_id, owner, target, target_kind, collector, options, state, error, created, started,
+const LIST: &str =
+    "SELECT id, parent_id, owner, target, target_kind, collector, options, state, error, created, started,
     finished, cancelled_by, target_key FROM osint_scan
     WHERE parent_id IS NULL AND ($1 = '' OR owner = $1) AND ($2 = '' OR target_key = $2) AND ($3 = '' OR collector = $3)
     AND ($4 = '' OR state = $4) AND (created < $5 OR (created = $5 AND id < $6))

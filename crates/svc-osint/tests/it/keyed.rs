@@ -14,12 +14,13 @@ use axum::body::Body;
 use axum::http::Request;
 use serde_json::json;
 use svc_osint::contract::QUEUE;
+use svc_osint::store::Store;
 use svc_osint::{OsintApi, router};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-use crate::bench::{client, posted};
+use crate::bench::{MEMORY, client, posted};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -73,7 +74,7 @@ impl ResultStore for Hesitant {
 fn api() -> (Arc<Hesitant>, Router) {
     let store = Arc::new(Hesitant::default());
     let client = client(Arc::new(store.inner.clone()), store.clone());
-    (store, apium_web::manners(router(OsintApi::new(client))))
+    (store, apium_web::manners(router(OsintApi::new(client, Store::at(MEMORY)))))
 }
 
 fn keyed(key: &str) -> Request<Body> {

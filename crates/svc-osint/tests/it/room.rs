@@ -8,6 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode, header};
 use axum::response::Response;
 use futures_util::StreamExt;
+use svc_osint::store::Store;
 use svc_osint::{OsintApi, router};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -93,7 +94,8 @@ async fn an_upload_takes_the_room_it_announces() {
 #[tokio::test(start_paused = true)]
 async fn a_file_keeps_its_room_until_it_is_sent_even_if_its_client_leaves() {
     let store = Arc::new(Hesitant::default());
-    let api = OsintApi::new(client(Arc::new(store.inner.clone()), store.clone())).with_upload_room(1);
+    let api =
+        OsintApi::new(client(Arc::new(store.inner.clone()), store.clone()), Store::at(MEMORY)).with_upload_room(1);
     let router = apium_web::manners(router(api));
     let first = started(&router, announcing(100));
     store.asked.notified().await;
