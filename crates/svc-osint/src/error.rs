@@ -99,13 +99,7 @@ impl std::fmt::Display for ScanError {
                     Collector::names().join(", ")
                 )
             }
-            Self::NoType => {
-                write!(
-                    f,
-                    "Falta el tipo de escaneo: «type» con uno, o «types» con varios o con «all». Los disponibles son: {}.",
-                    Collector::names().join(", ")
-                )
-            }
+            Self::NoType => f.write_str("Falta el tipo de escaneo: «type» con uno, o «types» con varios o con «all»."),
             Self::TwoTypes => f.write_str("«type» y «types» dicen lo mismo: envíe solo uno de los dos."),
             Self::Target(error) => write!(f, "{error}"),
             Self::NotAllowed(target) => {
@@ -147,7 +141,10 @@ impl From<ScanError> for ApiError {
     fn from(error: ScanError) -> Self {
         let sentence = error.to_string();
         match error {
-            ScanError::UnknownCollector(_) | ScanError::NoType | ScanError::TwoTypes => {
+            ScanError::NoType | ScanError::TwoTypes => {
+                ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", sentence)
+            }
+            ScanError::UnknownCollector(_) => {
                 ApiError::new(StatusCode::BAD_REQUEST, "unknown_type", sentence).with("types", Collector::names())
             }
             ScanError::Target(_) => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_target", sentence),

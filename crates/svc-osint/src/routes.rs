@@ -37,7 +37,7 @@ use crate::scans::{Caller, Scans};
 use crate::settings::UPLOAD_ROOM;
 use crate::store::{NewScan, Store};
 use crate::view;
-use access::{Known, Paces};
+use access::{Known, Lock, Paces};
 use listing::ListQuery;
 use upload::{ARRIVAL, FORM_OVERHEAD, Room, Upload, too_slow};
 use wanted::Wanted;
@@ -55,6 +55,7 @@ pub struct OsintApi {
     providers: Arc<ProviderSettings>,
     allowed: Arc<Allowed>,
     paces: Paces,
+    lock: Lock,
 }
 
 /// The id of a scan in a path. What is no UUID cannot be one of ours and is answered like an unknown one.
@@ -102,6 +103,7 @@ impl OsintApi {
             providers: Arc::default(),
             allowed: Arc::default(),
             paces: Paces::default(),
+            lock: Lock::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What the API does, without HTTP: scans are asked for, looked up, listed and called off.
 //!
-//! How a young scan stands, the engine's results tell; how an old one ended, and who asked for it, the history.
+//! How a scan stands, the engine's results tell as long as they are kept; how an older one ended, and who asked for it, the
+//! history.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +9,6 @@ use std::time::Duration;
 
 use apium_core::client::REMEMBER_HEADER;
 use apium_core::{Client, Lookup, Signature, TaskState};
-use apium_sql::SqlError;
 use apium_web::ApiError;
 use jiff::Timestamp;
 
@@ -99,11 +99,10 @@ impl Scans {
         if known.as_ref().is_some_and(|scan| !caller.may_see(scan)) {
             return Err(error::unknown_scan());
         }
-        if let Some(scan) = known.as_ref().filter(|scan| scan.finished.is_some()) {
-            return self.remembered(scan).await;
-        }
-        let mut status = match self.client.pending(id).lookup().await.map_err(|error| error::backend(&error))? {
-            Lookup::Stored(record) => {
+        let ended = known.as_ref().filter(|scan| scan.finished.is_some());
+        let looked = self.client.pending(id).lookup().await.map_err(|error| error::backend(&error))?;
+        let mut status = match (looked, ended) {
+            (Lookup::Stored(record), _) => {
                 if known.is_some() {
                     // The worker could not say so itself: it was killed, or called off.
                     let noted = housekeeping::note(&self.store, &record).await;
@@ -111,11 +110,12 @@ impl Scans {
                 }
                 view::stored(id, &record).map_err(|error| error::backend(&error))?
             }
-            Lookup::Waiting => view::waiting(id),
-            Lookup::Expired => return Err(error::expired_scan()),
+            (_, Some(scan)) => self.remembered(scan).await?,
+            (Lookup::Waiting, None) => view::waiting(id),
+            (Lookup::Expired, None) => return Err(error::expired_scan()),
             // Announced, and on its way.
-            Lookup::Unknown if known.is_some() => view::waiting(id),
-            Lookup::Unknown => return Err(error::unknown_scan()),
+            (Lookup::Unknown, None) if known.is_some() => view::waiting(id),
+            (Lookup::Unknown, None) => return Err(error::unknown_scan()),
         };
         if known.is_some_and(|scan| scan.is_several()) {
             self.tell_parts(&mut status).await?;
@@ -186,19 +186,19 @@ impl Scans {
     /// The state of a scan that was asked for under this id already; `None` when it is still to be sent.
     async fn known(&self, id: &str) -> Result<Option<TaskState>, ApiError> {
         let scan = self.store.scan(id).await.map_err(|error| error::history(&error))?;
-        if let Some(scan) = scan.as_ref().filter(|scan| scan.finished.is_some()) {
-            return Ok(Some(TaskState::from_name(&scan.state)));
-        }
         match self.client.pending(id).lookup().await.map_err(|error| error::backend(&error))? {
-            Lookup::Stored(record) => Ok(Some(TaskState::from_name(&record.status))),
-            Lookup::Waiting => Ok(Some(TaskState::Pending)),
-            Lookup::Expired => Err(error::expired_scan()),
-            // Another process may be about to send it.
-            Lookup::Unknown => {
-                let young = scan.is_some_and(|scan| Timestamp::now() < scan.created + SENDING);
-                Ok(young.then_some(TaskState::Pending))
+            Lookup::Stored(record) => return Ok(Some(TaskState::from_name(&record.status))),
+            Lookup::Waiting => return Ok(Some(TaskState::Pending)),
+            Lookup::Expired if scan.as_ref().is_none_or(|scan| scan.finished.is_none()) => {
+                return Err(error::expired_scan());
             }
+            Lookup::Expired | Lookup::Unknown => {}
         }
+        Ok(scan.and_then(|scan| match scan.finished {
+            Some(_) => Some(TaskState::from_name(&scan.state)),
+            // Another process may be about to send it.
+            None => (Timestamp::now() < scan.created + SENDING).then_some(TaskState::Pending),
+        }))
     }
 
     /// Remembers who asks for what, before it is done.
@@ -228,13 +228,9 @@ impl Scans {
 
     /// A scan that has ended, as the history tells it.
     async fn remembered(&self, scan: &Scan) -> Result<ScanStatus, ApiError> {
-        let history = |error: SqlError| error::history(&error);
-        let result = if scan.state == "SUCCESS" { self.store.result(&scan.id).await.map_err(history)? } else { None };
-        let mut status = view::remembered(scan, result);
-        if scan.is_several() {
-            self.tell_parts(&mut status).await?;
-        }
-        Ok(status)
+        let succeeded = scan.state == TaskState::Success.name();
+        let result = if succeeded { self.store.result(&scan.id).await } else { Ok(None) };
+        Ok(view::remembered(scan, result.map_err(|error| error::history(&error))?))
     }
 
     /// Adds how the parts stand.

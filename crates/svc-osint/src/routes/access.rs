@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use apium_core::Client;
 use apium_core::limits::{Limit, Pace, Spent};
@@ -15,11 +15,18 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use super::OsintApi;
 use crate::error;
 use crate::scans::Caller;
-use crate::store::Token;
+use crate::store::{Store, Token};
+
+/// How long it is believed that there are no tokens: the first one counts after this at the latest.
+const OPEN: Duration = Duration::from_secs(5);
 
 /// How often each token may ask for scans, as all processes of the API count it together.
 #[derive(Clone, Default)]
 pub(super) struct Paces(Arc<Mutex<HashMap<String, u32>>>);
+
+/// Whether anybody needs a token, so that a door nobody has locked costs no look into the database each time.
+#[derive(Clone, Default)]
+pub(super) struct Lock(Arc<Mutex<Option<Instant>>>);
 
 /// Whoever sent a request, if they may send any: as soon as one token was made, everybody needs one.
 pub(super) struct Known {
@@ -35,7 +42,7 @@ impl FromRequestParts<OsintApi> for Known {
         let store = api.scans.store();
         let address = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let address = address.map(|ConnectInfo(peer)| peer.ip().to_string()).unwrap_or_default();
-        if !store.has_tokens().await.map_err(|error| error::history(&error))? {
+        if api.lock.is_open(store).await? {
             return Ok(Self { caller: Caller { name: String::new(), address }, token: None });
         }
         let text = bearer(&parts.headers).ok_or_else(unauthorized)?;
@@ -57,6 +64,18 @@ impl Known {
             Spent::Now { .. } => Ok(()),
             Spent::After { wait, .. } => Err(too_often(wait)),
         }
+    }
+}
+
+impl Lock {
+    async fn is_open(&self, store: &Store) -> Result<bool, ApiError> {
+        let looked = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.is_some_and(|looked| looked.elapsed() < OPEN) {
+            return Ok(true);
+        }
+        let open = !store.has_tokens().await.map_err(|error| error::history(&error))?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = open.then(Instant::now);
+        Ok(open)
     }
 }
 

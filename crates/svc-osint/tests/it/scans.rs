@@ -11,7 +11,7 @@ use apium_core::protocol::{Headers, RawJson, ResultRecord};
 use apium_core::{BackendError, Context, Lookup, Registry, ResultStore, StoredResult, TaskError};
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use svc_osint::contract::{CollectorResult, HEALTH_CHECK, QUEUE, SCAN, WorkerHealth};
+use svc_osint::contract::{CollectorResult, GATHER, HEALTH_CHECK, HOUSEKEEPING, QUEUE, SCAN, WorkerHealth};
 use svc_osint::order::file_name;
 use svc_osint::{Osint, register};
 use tokio_util::sync::CancellationToken;
@@ -107,7 +107,8 @@ fn sparse(question: &[u8]) -> Vec<Vec<u8>> {
 fn the_tasks_have_the_names_and_options_of_the_service_they_replace() {
     let mut registry = Registry::default();
     register(&mut registry);
-    assert_eq!(registry.names(), [HEALTH_CHECK, SCAN, "health_check", "perform_osint_scan"]);
+    let ours = [GATHER, HEALTH_CHECK, HOUSEKEEPING, SCAN, "health_check", "perform_osint_scan"];
+    assert_eq!(registry.names(), ours);
     for name in [SCAN, "perform_osint_scan"] {
         let options = registry.get(name).unwrap().options();
         assert_eq!(options.queue.as_deref(), Some(QUEUE));
