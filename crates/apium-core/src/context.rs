@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, Pending, SendError};
 use crate::error::{BackendError, TaskError};
+use crate::limits::Spent;
 use crate::results::StoredResult;
 use crate::signature::Signature;
 
@@ -171,6 +172,23 @@ impl Context {
     /// Sends tasks that have nothing to do with this one, and reads results.
     pub fn client(&self) -> &Client {
         &self.0.client
+    }
+
+    /// Takes so many starts out of limits by name (see [`crate::limits::Limits::spend`]), before the task does what
+    /// they count; with 0 it only looks.
+    ///
+    /// ```no_run
+    /// # use apium_core::{Context, TaskError, limits::Spent};
+    /// # async fn ask(context: Context) -> Result<(), TaskError> {
+    /// if let Spent::After { limit, wait } = context.spend(&["provider=virustotal"], 1).await? {
+    ///     return Err(TaskError::new("Busy", format!("{limit} has no room")).retry_in(wait));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn spend(&self, limits: &[impl AsRef<str> + Sync], starts: u32) -> Result<Spent, BackendError> {
+        let names: Vec<_> = limits.iter().map(|name| name.as_ref().to_owned()).collect();
+        self.client().broker().limits().spend(&names, starts).await
     }
 
     /// Stores a state of the task's own with its metadata, as Celery's `update_state`.

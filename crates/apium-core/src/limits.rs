@@ -4,8 +4,9 @@
 //! the same step and stands in the line of the limit that held it up: it takes no slot, costs no attempt, and is called
 //! when its turn has come, by the settlement that frees a place or by the clock. A place is held by the claim of the
 //! message and counts only as long as that claim lives, so that a worker that dies gives it back with its lease.
-//! Every backend passes the suite in `conformance/limits.rs`; [`office`] and [`Meter`] are the rules that those share
-//! which are written in Rust.
+//! What is finer than an attempt, such as asking a provider again and again, is counted by [`Limits::spend`].
+//! Every backend passes the suites in `conformance/limits.rs` and `conformance/spending.rs`; [`office`] and [`Meter`]
+//! are the rules that those share which are written in Rust.
 
 mod limit;
 mod meter;
@@ -96,6 +97,23 @@ pub enum Admitted {
     Lost,
 }
 
+/// What came of spending starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Spent {
+    /// They are counted.
+    Now {
+        /// How many more the tightest of the limits has now; `None` where none of them limits.
+        left: Option<u32>,
+    },
+    /// Nothing was counted.
+    After {
+        /// Which limit has not so many left; of several, the one that takes longest.
+        limit: String,
+        /// It has room for so many again after this at the earliest.
+        wait: Duration,
+    },
+}
+
 /// What a settlement does to the places of its attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LimitEnd {
@@ -176,6 +194,17 @@ pub trait Limits: Send + Sync + 'static {
     /// Takes a place with every limit of a message; or, when one of them has none, with none of them, and puts the
     /// message into the line of that one. All in one step.
     async fn admit(&self, ask: &Admission) -> Result<Admitted, BackendError>;
+
+    /// Takes `starts` starts from the rate of each of these limits, or, when one has not so many left, none from any.
+    /// With 0 it only looks. A name that is not set, or has no rate, does not limit; one that is told twice counts once;
+    /// none has a `*`. For what an attempt does several times, such as asking a provider; nobody stands in a line for it.
+    ///
+    /// In no window of a pace are more starts than it has, over all workers and with those that [`Self::admit`] takes
+    /// under the same name. What is kept free for a message that was called is not to be had. More than a pace has
+    /// altogether (see [`MOST_STARTS`]) is never to be had: that is [`Spent::After`] its whole window, at every asking.
+    /// A change counts at once, on the latest starts, of which the pace before kept as many as it had itself. Nothing
+    /// gives starts back, and when the answer is lost they may be counted all the same.
+    async fn spend(&self, limits: &[String], starts: u32) -> Result<Spent, BackendError>;
 }
 
 impl Definitions {

@@ -192,21 +192,38 @@ pub async fn set_forward_no_more_run_at_once(subject: &Subject) {
     assert!(matches!(admit(&second).await, Admitted::Waits { .. }), "the first lives and holds its place");
 }
 
-pub async fn set_back_a_rate_goes_on(subject: &Subject) {
-    subject.broker.recover().await.unwrap();
+/// Those of these that have to wait, where two may start in any ten seconds; the others have come to their end.
+async fn start(subject: &Subject, ids: &[&'static str]) -> Vec<&'static str> {
     let name = "task:t".to_owned();
     let pace = Limit { rate: Some("2/10s".parse().unwrap()), ..Limit::default() };
     subject.broker.limits().set_limit(&name, &pace).await.unwrap();
     let mut waiting = Vec::new();
-    for id in ["a", "b", "c", "d"] {
+    for id in ids {
         let held = hold(subject, &[id], LEASE).await.remove(0);
         let receipt = held.receipt.clone();
-        let ask = Admission { receipt, task_id: id.to_owned(), limits: vec![name.clone()], unique: None };
+        let ask = Admission { receipt, task_id: (*id).to_owned(), limits: vec![name.clone()], unique: None };
         match subject.broker.limits().admit(&ask).await.unwrap() {
             Admitted::Now => settles(subject, held).await,
-            _ => waiting.push(id),
+            _ => waiting.push(*id),
         }
     }
+    waiting
+}
+
+pub async fn set_back_no_more_start_than_may(subject: &Subject) {
+    subject.broker.recover().await.unwrap();
+    assert!(start(subject, &["a", "b"]).await.is_empty());
+    (subject.set)(-HOUR).await;
+    subject.broker.recover().await.unwrap();
+    assert_eq!(start(subject, &["c", "d"]).await, ["c", "d"], "the two have just started, whatever the clock shows");
+    (subject.advance)(SECOND * 11).await;
+    subject.broker.recover().await.unwrap();
+    assert_eq!(come(subject).await.len(), 2);
+}
+
+pub async fn set_back_a_rate_goes_on(subject: &Subject) {
+    subject.broker.recover().await.unwrap();
+    let waiting = start(subject, &["a", "b", "c", "d"]).await;
     assert_eq!(waiting, ["c", "d"]);
     (subject.set)(-HOUR).await;
     subject.broker.recover().await.unwrap();

@@ -17,11 +17,11 @@ use crate::limits::{Admission, Admitted, BreakerState, Limit, LimitEnd, LimitUse
 const LEASE: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
 
-fn at_once(concurrency: u32) -> Limit {
+pub(super) fn at_once(concurrency: u32) -> Limit {
     Limit { concurrency: Some(concurrency), ..Limit::default() }
 }
 
-fn rate(text: &str) -> Limit {
+pub(super) fn rate(text: &str) -> Limit {
     Limit { rate: Some(text.parse().unwrap()), ..Limit::default() }
 }
 
@@ -29,7 +29,7 @@ fn breaker(text: &str) -> Limit {
     Limit { breaker: Some(text.parse().unwrap()), ..Limit::default() }
 }
 
-async fn set(subject: &Subject, name: &str, limit: Limit) {
+pub(super) async fn set(subject: &Subject, name: &str, limit: Limit) {
     subject.broker.limits().set_limit(name, &limit).await.unwrap();
 }
 
@@ -43,7 +43,7 @@ async fn take(subject: &Subject, max: usize) -> Vec<Delivery> {
     subject.broker.claim(&Claim { queues: &["q".to_owned()], max, lease: LEASE }).await.unwrap()
 }
 
-async fn take_one(subject: &Subject) -> Delivery {
+pub(super) async fn take_one(subject: &Subject) -> Delivery {
     take(subject, 1).await.pop().expect("nothing is due")
 }
 
@@ -61,7 +61,7 @@ async fn admit_on(broker: &dyn Broker, delivery: &Delivery, limits: &[&str]) -> 
 }
 
 /// In which line it stands; `None`: it was admitted.
-async fn admit(subject: &Subject, delivery: &Delivery, limits: &[&str]) -> Option<String> {
+pub(super) async fn admit(subject: &Subject, delivery: &Delivery, limits: &[&str]) -> Option<String> {
     match admit_on(&*subject.broker, delivery, limits).await {
         Admitted::Now => None,
         Admitted::Waits { limit, .. } => Some(limit),
@@ -70,7 +70,7 @@ async fn admit(subject: &Subject, delivery: &Delivery, limits: &[&str]) -> Optio
 }
 
 /// Publishes one, takes it and asks for its admission.
-async fn arrive(subject: &Subject, id: &str, limits: &[&str]) -> Option<Delivery> {
+pub(super) async fn arrive(subject: &Subject, id: &str, limits: &[&str]) -> Option<Delivery> {
     publish(subject, &[id]).await;
     let delivery = take_one(subject).await;
     assert_eq!(id_of(&delivery), id);
@@ -84,12 +84,12 @@ async fn settle(subject: &Subject, delivery: Delivery, limits: &[&str], place: P
     subject.other.settle(vec![settlement]).await.unwrap()[0]
 }
 
-async fn end(subject: &Subject, delivery: Delivery, limits: &[&str], place: PlaceEnd) {
+pub(super) async fn end(subject: &Subject, delivery: Delivery, limits: &[&str], place: PlaceEnd) {
     assert_eq!(settle(subject, delivery, limits, place).await, Settled::Done);
 }
 
 /// Takes the one that was called, which is admitted.
-async fn comes(subject: &Subject, id: &str, limits: &[&str]) -> Delivery {
+pub(super) async fn comes(subject: &Subject, id: &str, limits: &[&str]) -> Delivery {
     let delivery = take_one(subject).await;
     assert_eq!(id_of(&delivery), id);
     assert_eq!(admit(subject, &delivery, limits).await, None, "{id} was called");
@@ -101,7 +101,7 @@ async fn nobody_comes(subject: &Subject) {
     assert!(due.is_empty(), "{due:?} are due");
 }
 
-async fn used(subject: &Subject, name: &str) -> LimitUse {
+pub(super) async fn used(subject: &Subject, name: &str) -> LimitUse {
     let uses = subject.other.limits().limit_uses().await.unwrap();
     uses.into_iter().find(|used| used.name == name).unwrap()
 }

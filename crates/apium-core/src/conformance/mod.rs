@@ -15,6 +15,8 @@ pub mod limits;
 pub mod results;
 pub mod schedules;
 pub mod shares;
+pub mod spending;
+pub mod together;
 pub mod unique;
 
 use std::sync::Arc;
@@ -44,10 +46,17 @@ pub struct Subject {
     pub keep: Box<dyn std::any::Any + Send + Sync>,
 }
 
-/// Makes one test of each promise, on subjects that `$make` (an async function in this module) builds.
+/// Makes one test of each promise, on subjects that `$make` (an async function in this module) builds. `@elsewhere`
+/// leaves out the suite `together`: for one over several stores whose queues are in another than what is spent.
 #[macro_export]
 macro_rules! conformance_tests {
     ($make:ident) => {
+        $crate::conformance_tests!(@elsewhere $make);
+        $crate::conformance_tests!(@suite together $make:
+            what_is_spent_and_what_is_admitted_count_together, who_spends_overtakes_nobody_who_was_called,
+            who_is_called_and_does_not_come_is_not_waited_for, who_waits_for_what_was_spent_is_called);
+    };
+    (@elsewhere $make:ident) => {
         $crate::conformance_tests!(@suite broker $make:
             publishes_in_order, serves_low_priorities_first, claims_from_several_queues, claims_no_more_than_asked,
             keeps_bytes, hands_a_message_to_one_worker_only, settles_once, restores_an_expired_lease,
@@ -60,7 +69,7 @@ macro_rules! conformance_tests {
             set_forward_before_a_worker_starts_the_living_keep_what_they_hold, set_back_the_dead_keep_nothing, set_back_before_a_worker_starts_the_dead_keep_nothing,
             set_back_no_lease_is_cut_below_what_its_holder_asks_for, set_to_and_fro_nothing_comes_twice,
             set_back_many_are_brought_down, what_waits_for_its_time_goes_by_the_clock, set_forward_no_more_run_at_once,
-            set_back_a_rate_goes_on);
+            set_back_a_rate_goes_on, set_back_no_more_start_than_may);
         $crate::conformance_tests!(@suite histories $make: answers_as_promised_in_any_order);
         $crate::conformance_tests!(@suite dead $make:
             letters_are_found_by_what_is_known, dropped_letters_are_gone, replays_other_bytes_if_told,
@@ -90,6 +99,13 @@ macro_rules! conformance_tests {
             what_an_operator_has_set_stays, a_breaker_opens_and_closes,
             a_probe_that_tells_nothing_is_followed_by_another, failures_far_apart_open_no_breaker,
             late_failures_change_nothing);
+        $crate::conformance_tests!(@suite spending $make:
+            what_has_no_rate_limits_nothing, starts_are_had_up_to_the_pace, a_window_slides, a_look_counts_nothing,
+            more_than_the_pace_is_never_had, from_several_limits_all_are_had_or_none,
+            a_name_that_is_told_twice_counts_once, each_value_is_counted_for_itself,
+            a_change_of_the_pace_counts_at_once, a_longer_window_counts_what_is_known, a_month_is_counted_to_its_end,
+            of_many_at_once_as_many_as_may_are_had, who_comes_later_knows_what_is_spent,
+            no_window_sees_more_than_the_pace, set_back_no_more_are_had_and_nobody_waits_longer);
         $crate::conformance_tests!(@suite schedules $make:
             entries_are_kept_and_dropped, changes_are_told_from_any_edition, a_wait_ends_with_a_change,
             many_entries_come_in_pages, what_is_put_over_another_version_is_refused,

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BreakerState, Limit, PlaceEnd};
+use super::{BreakerState, Limit, Pace, PlaceEnd};
 
 /// How long an open breaker that nobody tries any more is remembered beyond its time.
 const FORGOTTEN: Duration = Duration::from_hours(24);
 
 /// The memory of one limit; times in microseconds since 1970, of the store's clock. What lies further ahead than it can was
-/// noted before that clock was set back, and counts no more: nothing waits until the clock is there again.
+/// noted before that clock was set back: a start then counts as of now, and the rest no more. So no more start than
+/// may, and nothing waits until the clock is there again.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Meter {
     /// The latest starts, the oldest first; as many as the rate counts.
@@ -33,14 +34,7 @@ impl Meter {
             return None;
         }
         if let Some(pace) = limit.rate {
-            let most = usize::try_from(pace.starts).ok()?;
-            let before = self.starts.len() + usize::try_from(called).ok()?;
-            if before >= most {
-                let start = *self.starts.get(before - most)?;
-                if start <= now {
-                    when = when.max(start.saturating_add(micros(pace.within)));
-                }
-            }
+            when = self.paced(pace, now, called.saturating_add(1))?;
         }
         if let Some(until) = self.shut_until(limit, now) {
             if called > 0 || self.probe.is_some() {
@@ -49,6 +43,39 @@ impl Meter {
             when = when.max(until);
         }
         Some(when)
+    }
+
+    /// When so many more may start; `None` while that hangs on starts that are still to come.
+    fn paced(&self, pace: Pace, now: i64, more: u64) -> Option<i64> {
+        let most = usize::try_from(pace.starts).ok()?;
+        let all = self.starts.len().saturating_add(usize::try_from(more).ok()?);
+        // The last of them has so many before it, the first of which must lie a window back.
+        let Some(before) = all.checked_sub(most.saturating_add(1)) else { return Some(now) };
+        let start = *self.starts.get(before)?;
+        Some(now.max(start.min(now).saturating_add(micros(pace.within))))
+    }
+
+    /// How many more may start now beside `called` that were told to come.
+    pub fn left(&self, pace: Pace, now: i64, called: u64) -> u32 {
+        let from = now.saturating_sub(micros(pace.within));
+        let started = self.starts.iter().rev().take_while(|start| **start > from).count();
+        let taken = u32::try_from(called.saturating_add(started as u64)).unwrap_or(u32::MAX);
+        pace.starts.saturating_sub(taken)
+    }
+
+    /// How long until so many may start if nothing else does; the whole window where the pace never allows so many.
+    pub fn wait(&self, pace: Pace, now: i64, starts: u32) -> Duration {
+        let when = self.paced(pace, now, starts.into());
+        when.map_or(pace.within, |when| Duration::from_micros(when.saturating_sub(now).unsigned_abs()))
+    }
+
+    /// Lets starts that lie ahead count as of now; true where there were any.
+    pub fn bring_back(&mut self, now: i64) -> bool {
+        let mut found = false;
+        for start in self.starts.iter_mut().filter(|start| **start > now) {
+            (*start, found) = (now, true);
+        }
+        found
     }
 
     /// Who tries whether it goes well again, if somebody does.
@@ -64,10 +91,17 @@ impl Meter {
     /// An attempt starts.
     pub fn start(&mut self, limit: &Limit, now: i64, holder: &str) {
         if let Some(pace) = limit.rate {
-            note(&mut self.starts, pace.starts, now);
+            self.count(pace, now, 1);
         }
         if limit.breaker.is_some() && self.open_until.is_some() {
             self.probe = Some(holder.to_owned());
+        }
+    }
+
+    /// So many starts, which may be of no attempt.
+    pub fn count(&mut self, pace: Pace, now: i64, starts: u32) {
+        for _ in 0..starts {
+            note(&mut self.starts, pace.starts, now);
         }
     }
 

@@ -1,11 +1,13 @@
-//! The rules of admission, for stores that keep rows and are written by one at a time: memory and SQLite. The scripts on
-//! Redis say the same in Lua.
+//! The rules of admission and of spending, for stores that keep rows and are written by one at a time: memory and
+//! SQLite. The scripts on Redis say the same in Lua.
 //!
 //! A line never stands still: whoever is first is *called* as soon as its turn is known, that is, its message is made
 //! due then. So much is kept free for those who were called; who does not come for [`GRACE`] is no longer waited for.
 
+use std::time::Duration;
+
 use super::meter::micros;
-use super::{Admission, GRACE, Limit, LimitEnd, MOST_CALLED, Meter, PlaceEnd};
+use super::{Admission, GRACE, Limit, LimitEnd, MOST_CALLED, Meter, PlaceEnd, Spent};
 
 /// The rows of limits, in one step that nobody sees half of. Times in microseconds since 1970.
 pub trait Shelf {
@@ -89,6 +91,40 @@ pub fn admit<S: Shelf>(shelf: &mut S, ask: &Admission) -> Result<Option<(String,
     Ok(refused.map(|name| (name, since)))
 }
 
+/// Takes so many starts from the rate of each of these limits, or none from any. What is kept free for those who were
+/// called is not to be had: who stands in no line overtakes nobody.
+pub fn spend<S: Shelf>(shelf: &mut S, names: &[String], starts: u32) -> Result<Spent, S::Error> {
+    let now = shelf.now();
+    let mut left: Option<u32> = None;
+    let mut after: Option<(Duration, &String)> = None;
+    let mut paced = Vec::new();
+    for (_, name) in names.iter().enumerate().filter(|(at, name)| !names[..*at].contains(name)) {
+        let Some(limit) = shelf.limit(name)? else { continue };
+        let Some(pace) = limit.rate else { continue };
+        let meter = meter(shelf, name, &limit)?;
+        let room = meter.left(pace, now, called(shelf, name)?);
+        if room < starts {
+            let wait = meter.wait(pace, now, starts);
+            // Where only those are in the way who were called: by then they have come, or are no longer waited for.
+            let wait = if wait.is_zero() { GRACE } else { wait };
+            after = after.filter(|(longest, _)| *longest >= wait).or(Some((wait, name)));
+        }
+        left = Some(left.map_or(room, |least| least.min(room)));
+        paced.push((name, limit, pace, meter));
+    }
+    if let Some((wait, limit)) = after {
+        return Ok(Spent::After { limit: limit.clone(), wait });
+    }
+    if starts > 0 {
+        for (name, limit, pace, mut meter) in paced {
+            meter.count(pace, now, starts);
+            shelf.keep_meter(name, &meter, meter.until(&limit))?;
+            call(shelf, name)?;
+        }
+    }
+    Ok(Spent::Now { left: left.map(|left| left - starts) })
+}
+
 /// What a settlement does to the places of its attempt.
 pub fn end<S: Shelf>(shelf: &mut S, end: &LimitEnd) -> Result<(), S::Error> {
     let now = shelf.now();
@@ -149,9 +185,18 @@ fn called<S: Shelf>(shelf: &mut S, name: &str) -> Result<u64, S::Error> {
     shelf.called(name, before)
 }
 
+/// What the limit has counted, brought back to the clock where that was set back.
+fn meter<S: Shelf>(shelf: &mut S, name: &str, limit: &Limit) -> Result<Meter, S::Error> {
+    let mut meter = shelf.meter(name)?;
+    if meter.bring_back(shelf.now()) {
+        shelf.keep_meter(name, &meter, meter.until(limit))?;
+    }
+    Ok(meter)
+}
+
 fn turn<S: Shelf>(shelf: &mut S, name: &str, limit: &Limit, called: u64) -> Result<Option<i64>, S::Error> {
     let running = if limit.concurrency.is_some() || limit.breaker.is_some() { shelf.running(name)? } else { 0 };
-    let mut meter = shelf.meter(name)?;
+    let mut meter = meter(shelf, name, limit)?;
     if let Some(probe) = meter.probe()
         && !shelf.holds(name, probe)?
     {

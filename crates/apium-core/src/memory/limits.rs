@@ -11,7 +11,8 @@ use super::{Memory, Shelves};
 use crate::clock::after;
 use crate::error::BackendError;
 use crate::limits::{
-    Admission, Admitted, Definition, Definitions, Limit, LimitEnd, LimitUse, Limits, Meter, Origin, office, patience,
+    Admission, Admitted, Definition, Definitions, Limit, LimitEnd, LimitUse, Limits, Meter, Origin, Spent, office,
+    patience,
 };
 
 /// Every limit that is set, and what is known of each name.
@@ -276,10 +277,25 @@ impl Limits for Memory {
     }
 
     async fn admit(&self, ask: &Admission) -> Result<Admitted, BackendError> {
-        let now = self.clock.now();
-        let admitted = self.open().admit(ask, now);
+        let admitted = {
+            let mut shelves = self.open();
+            // Once nobody else can start: no start lies ahead of one that was noted before it.
+            let now = self.clock.now();
+            shelves.admit(ask, now)
+        };
         self.changed.notify_waiters();
         Ok(admitted)
+    }
+
+    async fn spend(&self, limits: &[String], starts: u32) -> Result<Spent, BackendError> {
+        let spent = {
+            let mut shelves = self.open();
+            let now = self.clock.now();
+            let Ok(spent) = office::spend(&mut Step { shelves: &mut shelves, now }, limits, starts);
+            spent
+        };
+        self.changed.notify_waiters();
+        Ok(spent)
     }
 }
 

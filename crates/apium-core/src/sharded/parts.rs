@@ -17,7 +17,9 @@ use crate::broker::{Claim, Delivery, Outgoing, Settled};
 use crate::error::BackendError;
 use crate::fleet::{Fleet, Revocations, WorkerCard};
 use crate::inspection::{Facts, Inspection};
-use crate::limits::{Admission, Admitted, BreakerState, Definition, Definitions, Limit, LimitUse, Limits, Origin};
+use crate::limits::{
+    Admission, Admitted, BreakerState, Definition, Definitions, Limit, LimitUse, Limits, Origin, Spent,
+};
 use crate::schedules::{Change, Decided, Kept, Leader, Line as HistoryLine, Put, Recorded, Schedules};
 use crate::shares::{Shares, Sorted};
 use crate::unique::{AtStart, Claimed, Holder, UniqueClaim, Uniques};
@@ -49,7 +51,7 @@ impl Uniques for Sharded {
     }
 }
 
-/// Set in all shards, as in the home; each counts for itself.
+/// Set in all shards, as in the home; each counts admissions for itself.
 #[async_trait]
 impl Limits for Sharded {
     async fn declare(&self, limits: &[(String, Limit)]) -> Result<(), BackendError> {
@@ -94,6 +96,11 @@ impl Limits for Sharded {
     async fn admit(&self, ask: &Admission) -> Result<Admitted, BackendError> {
         let at = self.place(&ask.receipt.queue);
         self.shards[at].broker.limits().admit(ask).await.map_err(|error| self.told(at, error))
+    }
+
+    /// In the home alone: what is spent belongs to no queue, and so it is counted once for all shards.
+    async fn spend(&self, limits: &[String], starts: u32) -> Result<Spent, BackendError> {
+        self.home().limits().spend(limits, starts).await
     }
 }
 
