@@ -247,6 +247,11 @@ async fn every_way(context: &Context, how: &str) -> Result<RawJson, TaskError> {
             Err(TaskError::retry(apium_core::Retry::new().countdown(Duration::ZERO).kwarg("how", "retried")))
         }
         "retried" => Ok(RawJson::from(&context.retries())?),
+        "spends" => {
+            let own = [format!("provider={}", context.headers().task)];
+            let (one, many) = (context.spend(&own, 1).await?, context.spend(&own, 9).await?);
+            Ok(RawJson::from(&format!("{one:?} {many:?}"))?)
+        }
         "fails" => Err(TaskError::exception("redis.exceptions", "TimeoutError", "nobody there").retryable()),
         "raises" => Err(TaskError::new("ValueError", "no such thing").with_traceback("Traceback: here\n")),
         "rejects" => Err(TaskError::reject("not for us")),

@@ -19,7 +19,7 @@
 //! | `apium:limits:places:<name>` | zset | tag of a claim that holds a place → until when, `inf`: as long as the claim lives |
 //! | `apium:limits:line:<name>`, `…:called:<name>`, `…:waiting:<name>` | zset, zset, hash | who waits, by turn; whom a place is kept for → when it is due; each with since when and the tag of its message |
 //! | `apium:limits:starts:<name>`, `…:failures:<name>`, `…:breaker:<name>` | list, list, hash | the latest moments; of a breaker that is not closed until when nothing starts, and who tries |
-//! | `apium:limits:lines`, `apium:limits:used` | set, zset | names in whose lines somebody stands; name → when it last admitted |
+//! | `apium:limits:lines`, `apium:limits:used` | set, zset | names in whose lines somebody stands; name → when it last admitted, was spent, or was found in use |
 //! | `apium:shares:sorted:<queue>` | zset | tag of a message of a shared queue, which waits like a delayed one → its turn |
 //! | `apium:shares:reached:<queue>`, `…:served:<queue>` | zset, string | share → the earliest turn of its next message; the turn served last |
 //! | `apium:schedules`, `apium:schedules:states` | hash, hash | entry of a schedule; its version, and after a space how far it is decided |

@@ -7,7 +7,7 @@ use std::time::Duration;
 use apium_core::BackendError;
 use apium_core::limits::{
     Admission, Admitted, BreakerState, Definition, Definitions, LOOK_AGAIN, LOOK_EACH, Limit, LimitEnd, LimitUse,
-    Limits, Origin, PlaceEnd,
+    Limits, Origin, PlaceEnd, Spent,
 };
 use async_trait::async_trait;
 use redis::ScriptInvocation;
@@ -93,6 +93,24 @@ impl Limits for RedisBackend {
                 Ok(Admitted::Waits { limit: limit.clone(), at_most })
             }
             _ => Err(self.nonsense("admit")),
+        }
+    }
+
+    async fn spend(&self, limits: &[String], starts: u32) -> Result<Spent, BackendError> {
+        self.inner.limited.store(true, Ordering::Relaxed);
+        let mut script = scripts::SPEND.key(keys::LIMITS);
+        script.key(keys::UNACKED).key(keys::INDEX).arg(self.offset()).arg(starts);
+        for limit in limits {
+            script.arg(limit);
+        }
+        let answer: Vec<String> = self.inner.link.script(&script).await?;
+        match answer.as_slice() {
+            [limit, left] if limit.is_empty() => Ok(Spent::Now { left: left.parse().ok() }),
+            [limit, wait] => {
+                let wait = wait.parse().map(Duration::from_micros).map_err(|_| self.nonsense("spend"))?;
+                Ok(Spent::After { limit: limit.clone(), wait })
+            }
+            _ => Err(self.nonsense("spend")),
         }
     }
 }

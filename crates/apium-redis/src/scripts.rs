@@ -51,6 +51,7 @@ scripts! {
     SCHEDULE_RENEW = "schedule_renew";
     SET_LIMITS = "limits" "set_limits";
     SORT = "limits" "sort";
+    SPEND = "limits" "spend";
     TAKE = "take";
     TEND_LIMITS = "limits" "tend_limits";
     UNSORT = "unsort";

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use apium_core::limits::{
-    Admission, Admitted, Definition, Definitions, Limit, LimitEnd, LimitUse, Limits, Meter, Origin, office, patience,
+    Admission, Admitted, Definition, Definitions, Limit, LimitEnd, LimitUse, Limits, Meter, Origin, Spent, office,
+    patience,
 };
 use apium_core::unique::UniqueEnd;
 use apium_core::{BackendError, Receipt};
@@ -46,6 +47,10 @@ const RUNNING: &str = "SELECT count(*) FROM limit_places WHERE name = ?1 AND (un
 const FORGET_METERS: &str =
     "DELETE FROM limit_meters WHERE name IN (SELECT name FROM limit_meters WHERE until <= ?1 LIMIT ?2)";
 
+/// What was counted under a name, or under every value of its kind, is kept for as long as the rate counts it now.
+const KEEP_METERS: &str = "UPDATE limit_meters SET until = max(until, ?2) WHERE name = ?1";
+const KEEP_KIND: &str = "UPDATE limit_meters SET until = max(until, ?3) WHERE name > ?1 AND name < ?2";
+
 /// Places whose claim or time has ended.
 const FORGET_PLACES: &str = "DELETE FROM limit_places WHERE until <= ?1 OR (until IS NULL AND NOT EXISTS
     (SELECT 1 FROM messages WHERE id = message AND state = 4 AND messages.tag = limit_places.tag))";
@@ -60,7 +65,10 @@ impl Limits for SqliteBackend {
         let declare = move |work: &Work<'_>| {
             let mut changed = 0;
             for (name, limit) in &limits {
-                changed += work.db.prepare_cached(DECLARE)?.execute(params![name, written(limit)?])?;
+                if work.db.prepare_cached(DECLARE)?.execute(params![name, written(limit)?])? > 0 {
+                    keep_counted(work, name)?;
+                    changed += 1;
+                }
             }
             if changed > 0 { tell(work) } else { Ok(()) }
         };
@@ -71,6 +79,7 @@ impl Limits for SqliteBackend {
         let (name, limit) = (name.to_owned(), limit.clone());
         let set = move |work: &Work<'_>| {
             work.db.prepare_cached(SET)?.execute(params![name, written(&limit)?])?;
+            keep_counted(work, &name)?;
             tell(work)
         };
         self.writer.write(Weight::flushed(CHANGED), set).await
@@ -81,6 +90,7 @@ impl Limits for SqliteBackend {
         let forget = move |work: &Work<'_>| {
             let gone = work.db.prepare_cached("DELETE FROM limits WHERE name = ?1")?.execute([&name])? > 0;
             if gone {
+                keep_counted(work, &name)?;
                 tell(work)?;
             }
             Ok(gone)
@@ -111,6 +121,13 @@ impl Limits for SqliteBackend {
         let ask = ask.clone();
         // Light: in a power cut the attempt is forgotten too, and what was put back is claimed no more.
         self.writer.write(Weight::light(ROWS), move |work| admit(work, &ask)).await
+    }
+
+    async fn spend(&self, limits: &[String], starts: u32) -> Result<Spent, BackendError> {
+        let limits = limits.to_vec();
+        // Flushed: whoever is asked with these starts counts on after a power cut.
+        let weight = if starts > 0 { Weight::flushed(ROWS) } else { Weight::light(ROWS) };
+        self.writer.write(weight, move |work| office::spend(&mut Rows { work }, &limits, starts)).await
     }
 }
 
@@ -197,6 +214,21 @@ fn tell(work: &Work<'_>) -> Result<(), Fault> {
         office::Shelf::recall(&mut rows, &name)?;
         office::call(&mut rows, &name)?;
     }
+    Ok(())
+}
+
+/// After a change under this name: a rate may count for longer now than before.
+fn keep_counted(work: &Work<'_>, name: &str) -> Result<(), Fault> {
+    let Some(pace) = bounds(work.db, name)?.and_then(|limit| limit.rate) else { return Ok(()) };
+    let until = work.after(pace.within);
+    match name.strip_suffix("=*") {
+        // What begins with `kind=` stands before the next character after the `=`.
+        Some(kind) => {
+            let (from, to) = (format!("{kind}="), format!("{kind}>"));
+            work.db.prepare_cached(KEEP_KIND)?.execute(params![from, to, until])?
+        }
+        None => work.db.prepare_cached(KEEP_METERS)?.execute(params![name, until])?,
+    };
     Ok(())
 }
 

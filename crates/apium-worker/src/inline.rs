@@ -33,6 +33,8 @@ pub(crate) use sitting::AtOnce;
 ///   expired when its turn comes is REVOKED all the same;
 /// - a task that sends another runs it to its end before its own `send` returns, however deep; one that waits for
 ///   what stands behind it in the same line (another member of its group) waits in vain;
+/// - no task's limits are installed; what is set with [`apium_core::limits::Limits::set_limit`] on this broker counts
+///   what tasks spend here, in this program alone;
 /// - no dead letter is kept: the sender has the failure in hand. A task that is unknown here has failed with
 ///   `NotRegistered`.
 ///

@@ -213,7 +213,8 @@ fn details(place: &Place, id: &str) -> String {
 
 fn leaves_what_others_leave(place: &Place) {
     let _worker = our_worker(place, &["-c", "4", "--result-extended"]);
-    let ways = "states child chord retry fails raises rejects panics replaced nan anything";
+    place.run(Program::Probe, &["limits", "set", "provider=*", "--rate", "3/h"]).printed();
+    let ways = "states child chord retry fails raises rejects panics replaced nan spends anything";
     for how in ways.split(' ') {
         let [ours, plain] = ["isolated", "probe"].map(|task| {
             let id = format!("{task}-{how}");
@@ -224,6 +225,8 @@ fn leaves_what_others_leave(place: &Place) {
         assert_eq!(ours, plain, "{how}");
         assert!(ours.contains("state:"), "{ours}");
     }
+    let spent = details(place, "isolated-spends");
+    assert!(spent.contains("left: Some(2)") && spent.contains("wait: 3600s"), "{spent}");
     for task in ["isolated", "probe"] {
         let id = format!("{task}-ignores");
         send(place, &format!("{task}.both"), &json!(["ignores"]), &id);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use apium_core::conformance::Subject;
 use apium_core::fleet::{Fleet, WorkerCard};
-use apium_core::limits::{Limit, Limits};
+use apium_core::limits::{Limit, Limits, Spent};
 use apium_core::memory::Memory;
 use apium_core::routing::{QueueCycle, QueueOrder};
 use apium_core::sharded::{Shard, Sharded};
@@ -88,7 +88,7 @@ mod all_elsewhere {
         pair.subject(results)
     }
 
-    apium_core::conformance_tests!(subject);
+    apium_core::conformance_tests!(@elsewhere subject);
 }
 
 /// `q` is elsewhere, and what it sends to others comes home.
@@ -277,6 +277,20 @@ async fn a_limit_that_one_store_has_lost_is_back_with_the_next_heartbeat() {
     let there = pair.two.limits_set(None, Duration::ZERO).await.unwrap().all;
     let names: Vec<_> = there.iter().map(|definition| definition.name.as_str()).collect();
     assert_eq!(names, ["task:t.a"]);
+}
+
+/// What is spent belongs to no queue.
+#[tokio::test]
+async fn what_is_spent_is_counted_once_over_all_stores() {
+    let pair = Pair::new(&["r"]);
+    let (broker, other) = (pair.open(), pair.open());
+    let names = ["provider=virustotal".to_owned()];
+    let pace = Limit { rate: Some("4/1m".parse().unwrap()), ..Limit::default() };
+    broker.set_limit(&names[0], &pace).await.unwrap();
+    assert_eq!(broker.spend(&names, 3).await.unwrap(), Spent::Now { left: Some(1) });
+    assert_eq!(other.spend(&names, 1).await.unwrap(), Spent::Now { left: Some(0) });
+    assert_eq!(pair.home.spend(&names, 0).await.unwrap(), Spent::Now { left: Some(0) });
+    assert_eq!(pair.two.spend(&names, 0).await.unwrap(), Spent::Now { left: Some(4) });
 }
 
 fn card() -> WorkerCard {

@@ -1,4 +1,4 @@
--- Shared limits. (Shared by admit, settle and the scripts that change limits; the rules are those of
+-- Shared limits. (Shared by admit, spend, settle and the scripts that change limits; the rules are those of
 -- `apium-core/src/limits/office.rs`.) What lies where is told in `keys.rs`.
 local limits = { grace = 10, most_called = 250 }
 
@@ -52,21 +52,67 @@ function limits.running(name, most)
   return count
 end
 
--- When one more may start beside so many who were called: a moment, or nothing while something must end first. What lies
--- further ahead than it can was noted before the clock was set back, and counts no more.
+-- Keeps what has started for as long as the rate can count it.
+function limits.keep(name, rate)
+  redis.call('PEXPIRE', limits.at('starts', name), math.ceil(rate.within * 1000) + 1000)
+end
+
+-- Notes so many starts.
+function limits.count(name, rate, starts)
+  local noted = limits.at('starts', name)
+  for _ = 1, starts do redis.call('RPUSH', noted, text(limits.now)) end
+  redis.call('LTRIM', noted, -rate.starts, -1)
+  limits.keep(name, rate)
+end
+
+-- Starts that lie ahead were noted before the clock was set back: they count as of now, so that no more start than may,
+-- and nothing waits until the clock is there again.
+function limits.bring_back(name, rate)
+  local noted, ahead = limits.at('starts', name), 0
+  local last = redis.call('LINDEX', noted, -1)
+  while last and tonumber(last) > limits.now + limits.lost do
+    redis.call('RPOP', noted)
+    ahead = ahead + 1
+    last = redis.call('LINDEX', noted, -1)
+  end
+  if ahead > 0 then limits.count(name, rate, ahead) end
+end
+
+-- When so many more may start; nothing while that hangs on starts that are still to come.
+function limits.paced(name, rate, more)
+  local noted = limits.at('starts', name)
+  -- The last of them has so many before it, the first of which must lie a window back.
+  local before = redis.call('LLEN', noted) + more - rate.starts - 1
+  if before < 0 then return limits.now end
+  local start = redis.call('LINDEX', noted, before)
+  return start and math.max(limits.now, math.min(tonumber(start), limits.now) + rate.within) or nil
+end
+
+-- How many more may start now beside so many who were called. The moments are in order: half of what is left is looked
+-- at no more with each look.
+function limits.left(name, rate, called)
+  local noted = limits.at('starts', name)
+  local all = redis.call('LLEN', noted)
+  local low, high = 0, all
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    local start = tonumber(redis.call('LINDEX', noted, middle))
+    if start + rate.within > limits.now + limits.lost then high = middle else low = middle + 1 end
+  end
+  return math.max(0, rate.starts - called - (all - low))
+end
+
+-- When one more may start beside so many who were called: a moment, or nothing while something must end first. That a
+-- breaker is open further ahead than it can was noted before the clock was set back, and counts no more.
 function limits.turn(name, limit, called)
   local when = limits.now
   if limit.concurrency and limits.running(name, limit.concurrency - called) + called >= limit.concurrency then
     return nil
   end
   if limit.rate then
-    local starts = limits.at('starts', name)
-    local before = redis.call('LLEN', starts) + called - limit.rate.starts
-    if before >= 0 then
-      local start = redis.call('LINDEX', starts, before)
-      if not start then return nil end
-      if tonumber(start) <= limits.now + limits.lost then when = math.max(when, tonumber(start) + limit.rate.within) end
-    end
+    limits.bring_back(name, limit.rate)
+    when = limits.paced(name, limit.rate, called + 1)
+    if not when then return nil end
   end
   if limit.breaker then
     local open, probe = unpack(redis.call('HMGET', limits.at('breaker', name), 'until', 'probe'))
@@ -158,16 +204,13 @@ function limits.recall(name)
   redis.call('DEL', limits.at('called', name))
 end
 
+function limits.used(name) redis.call('ZADD', limits.root .. ':used', text(limits.now), name) end
+
 -- An attempt has a place and starts.
 function limits.start(name, limit, holder)
   redis.call('ZADD', limits.at('places', name), 'inf', holder)
-  redis.call('ZADD', limits.root .. ':used', text(limits.now), name)
-  if limit.rate then
-    local starts = limits.at('starts', name)
-    redis.call('RPUSH', starts, text(limits.now))
-    redis.call('LTRIM', starts, -limit.rate.starts, -1)
-    redis.call('PEXPIRE', starts, math.ceil(limit.rate.within * 1000) + 1000)
-  end
+  limits.used(name)
+  if limit.rate then limits.count(name, limit.rate, 1) end
   if limit.breaker and redis.call('EXISTS', limits.at('breaker', name)) == 1 then
     redis.call('HSET', limits.at('breaker', name), 'probe', holder)
   end

@@ -10,6 +10,11 @@ end
 local used = KEYS[1] .. ':used'
 local unused = redis.call('ZRANGEBYSCORE', used, '-inf', string.format('%.6f', now - 3600), 'LIMIT', 0, 1000)
 for _, name in ipairs(unused) do
-  if limits.running(name, 0) == 0 then redis.call('ZREM', used, name) end
+  if limits.running(name, 0) > 0 or redis.call('EXISTS', limits.at('starts', name)) == 1 then
+    -- In use for as long as something of it counts; it is looked at again behind all others.
+    limits.used(name)
+  else
+    redis.call('ZREM', used, name)
+  end
 end
 return 1

@@ -18,4 +18,5 @@ mod server;
 mod settling;
 mod sharded;
 mod shares;
+mod spending;
 mod waking;

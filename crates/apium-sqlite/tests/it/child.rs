@@ -11,7 +11,7 @@ use apium_core::protocol::{RawJson, ResultRecord};
 use apium_core::{Broker, Claim, Fleet, ResultStore, Settled, Settlement, StoredResult};
 use apium_sqlite::{SqliteBackend, SqliteSettings};
 
-use crate::{LEASE, SOON, broadcasting, claim, memory, message, open, stalls, text};
+use crate::{LEASE, SOON, broadcasting, claim, memory, message, open, spending, stalls, text};
 
 const ROLE: &str = "APIUM_SQLITE_ROLE";
 const FILE: &str = "APIUM_SQLITE_FILE";
@@ -102,6 +102,7 @@ fn child() {
             "refill" => refill(&file).await,
             "starve" => stalls::starve(file.clone()).await,
             "flood" => memory::flood(&file).await,
+            "spend" => spending::spend(&file).await,
             unknown => panic!("no role {unknown}"),
         }
     });

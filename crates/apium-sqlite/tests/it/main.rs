@@ -10,6 +10,7 @@ mod group;
 mod loss;
 mod memory;
 mod neighbours;
+mod spending;
 mod stalls;
 mod upkeep;
 

@@ -32,6 +32,7 @@ pub(super) async fn run(client: &Client, errand: Errand) -> Result<RawJson, Back
         Errand::SaveGroup(group, record, keep) => json(&results.chords().save_group(&group, &record, keep).await?),
         Errand::Group(group) => Ok(results.chords().group(&group).await?.unwrap_or_default()),
         Errand::ForgetGroup(group) => json(&results.chords().forget_group(&group).await?),
+        Errand::Spend(limits, starts) => json(&broker.limits().spend(&limits, starts).await?),
     }
 }
 

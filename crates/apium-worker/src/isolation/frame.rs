@@ -86,6 +86,7 @@ pub(super) enum Errand {
     SaveGroup(String, RawJson, Option<Duration>),
     Group(String),
     ForgetGroup(String),
+    Spend(Vec<String>, u32),
 }
 
 /// A message to be published.

@@ -11,7 +11,7 @@ use apium_core::broadcast::Broadcast;
 use apium_core::broker::QueueDepth;
 use apium_core::chords::{ChordPart, Chords, Counted};
 use apium_core::fleet::Revocations;
-use apium_core::limits::{Admission, Admitted, Definitions, Limit, LimitUse, Limits};
+use apium_core::limits::{Admission, Admitted, Definitions, Limit, LimitUse, Limits, Spent};
 use apium_core::memory::Memory;
 use apium_core::protocol::{RawJson, ResultRecord};
 use apium_core::schedules::Schedules;
@@ -94,8 +94,8 @@ fn text(bytes: &[u8]) -> Result<String, BackendError> {
 }
 
 fn refused<T>() -> Result<T, BackendError> {
-    let sentence = "an isolated task can send, revoke, store and look up; for anything else of the broker it needs a \
-                    connection of its own";
+    let sentence = "an isolated task can send, revoke, store, look up and spend; for anything else of the broker it \
+                    needs a connection of its own";
     Err(BackendError::Broken(sentence.to_owned()))
 }
 
@@ -229,6 +229,10 @@ impl Limits for Ports {
 
     async fn admit(&self, _ask: &Admission) -> Result<Admitted, BackendError> {
         refused()
+    }
+
+    async fn spend(&self, limits: &[String], starts: u32) -> Result<Spent, BackendError> {
+        self.ask(Errand::Spend(limits.to_vec(), starts)).await
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use apium_core::limits::Limit;
 use apium_core::protocol::RawJson;
 use apium_core::signature::{chain, chord, group};
 use apium_core::{
@@ -38,6 +39,11 @@ async fn number() -> f64 {
     f64::NAN
 }
 
+#[task(crate = apium_core, name = "i.spends")]
+async fn spends(context: Context) -> Result<String, TaskError> {
+    Ok(format!("{:?}", context.spend(&["provider=x"], 1).await?))
+}
+
 /// Sends one that fails, and says whether it came to know.
 #[task(crate = apium_core, name = "i.hears")]
 async fn hears(context: Context, stage: State<Stage>) -> Result<(), TaskError> {
@@ -53,6 +59,7 @@ fn register(registry: &mut Registry) {
     registry.register(gathers);
     registry.register(number);
     registry.register(hears);
+    registry.register(spends);
 }
 
 fn rig() -> Rig {
@@ -190,6 +197,18 @@ async fn nothing_waits_for_its_time() {
     assert!(matches!(pending.get::<Value>(Duration::ZERO).await, Err(ResultError::Failed { .. })));
     assert_eq!(rig.stage.notes(), ["attempt 0", "attempt 1", "attempt 2"]);
     assert!(began.elapsed() < Duration::from_secs(20));
+}
+
+#[tokio::test]
+async fn what_tasks_spend_is_counted_where_a_limit_is_set() {
+    let rig = rig();
+    let client = inline(&rig).client();
+    let spend = async || client.send(&spends::s()).await.unwrap().get::<String>(Duration::ZERO).await.unwrap();
+    assert_eq!(spend().await, "Now { left: None }");
+    let pace = Limit { rate: "1/h".parse().ok(), ..Limit::default() };
+    client.broker().limits().set_limit("provider=x", &pace).await.unwrap();
+    assert_eq!(spend().await, "Now { left: Some(0) }");
+    assert!(spend().await.starts_with("After { limit: \"provider=x\""));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use apium_core::broadcast::{Broadcast, Ear, Topic};
 use apium_core::broker::QueueDepth;
 use apium_core::chords::Chords;
 use apium_core::fleet::Revocations;
-use apium_core::limits::{Admission, Admitted, Definitions, Limit, LimitUse, Limits};
+use apium_core::limits::{Admission, Admitted, Definitions, Limit, LimitUse, Limits, Spent};
 use apium_core::memory::Memory;
 use apium_core::protocol::ResultRecord;
 use apium_core::protocol::control::ReplyTo;
@@ -369,6 +369,10 @@ impl Limits for Probe {
             self.seen.send_modify(|seen| seen.in_hand.retain(|receipt| *receipt != ask.receipt));
         }
         Ok(admitted)
+    }
+
+    async fn spend(&self, limits: &[String], starts: u32) -> Result<Spent, BackendError> {
+        self.through("spend", self.inner.spend(limits, starts)).await
     }
 }
 

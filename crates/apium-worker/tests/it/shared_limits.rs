@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use apium_core::limits::{Admission, Admitted, BreakerState, Limit, LimitUse, Limits};
-use apium_core::{Broker, Disposition, Fleet, Settled, Settlement, Signature, State, TaskError};
+use apium_core::limits::{Admission, Admitted, BreakerState, Limit, LimitUse, Limits, Spent};
+use apium_core::{Broker, Context, Disposition, Fleet, Settled, Settlement, Signature, State, TaskError};
 use apium_macros::task;
 use tokio::time::Instant;
 
@@ -35,8 +35,19 @@ async fn fragile(how: String, stage: State<Stage>) -> Result<(), TaskError> {
     }
 }
 
+/// Asks a provider twice in an attempt, or comes back when that has room.
+#[task(crate = apium_core, name = "s.asks")]
+async fn asks(context: Context, stage: State<Stage>) -> Result<(), TaskError> {
+    if let Spent::After { wait, .. } = context.spend(&["provider=virustotal"], 2).await? {
+        return Err(TaskError::new("Busy", "the provider has had enough").retry_in(wait));
+    }
+    stage.note(context.task_id());
+    Ok(())
+}
+
 fn rig() -> Rig {
     let mut rig = Rig::new();
+    rig.registry.register(asks);
     rig.registry.register(mail);
     rig.registry.register(early);
     rig.registry.register(fragile);
@@ -151,6 +162,32 @@ async fn a_rate_is_kept_by_all_attempts_together() {
     }
     let took = began.elapsed().as_secs_f64();
     assert!((20.0..20.5).contains(&took), "{took}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_attempt_does_several_times_is_counted_over_all_workers() {
+    let mut rig = rig();
+    let pace = Limit { rate: "4/1m".parse().ok(), ..Limit::default() };
+    rig.memory.set_limit("provider=virustotal", &pace).await.unwrap();
+    rig.start();
+    let mut other = Rig::on(&rig);
+    other.registry.register(asks);
+    other.start();
+    let began = Instant::now();
+    let mut sent = Vec::new();
+    for _ in 0..5 {
+        sent.push(rig.send(&asks::s()).await);
+    }
+    for pending in &sent {
+        assert_eq!(rig.record(pending.id()).await.status, "SUCCESS");
+    }
+    let took = began.elapsed().as_secs_f64();
+    assert!((120.0..125.0).contains(&took), "{took}");
+    assert_eq!(rig.stage.notes().len() + other.stage.notes().len(), 5);
+    assert_eq!(rig.probe.calls("spend"), 5 + 3 + 1);
+    assert_eq!(rig.probe.calls("admit"), 0, "nobody stands in a line for it");
+    let used = used(&rig, "provider=virustotal").await;
+    assert_eq!((used.running, used.waiting), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
