@@ -17,12 +17,11 @@ pub(crate) fn merged(findings: Vec<Finding>, digests: &HashMap<String, String>) 
             finding.evidence.push(Evidence { source, source_url, sha256 });
         }
         let key = (finding.kind.clone(), finding.value.clone());
-        match known.get(&key).and_then(|at| all.get_mut(*at)) {
-            Some(first) => add(first, finding),
-            None => {
-                known.insert(key, all.len());
-                all.push(finding);
-            }
+        if let Some(first) = known.get(&key).and_then(|at| all.get_mut(*at)) {
+            add(first, finding);
+        } else {
+            known.insert(key, all.len());
+            all.push(finding);
         }
     }
     all

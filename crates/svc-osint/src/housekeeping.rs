@@ -1,11 +1,12 @@
 //! What is done every few minutes: learn how scans ended that nobody told the history of, and delete what is old.
 
+use std::time::Duration;
+
 use apium_core::protocol::ResultRecord;
 use apium_core::{BackendError, Client, Lookup, TaskState};
 use apium_sql::SqlError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 use crate::settings::Osint;
 use crate::store::{Finished, Scan, Store};
@@ -56,7 +57,6 @@ async fn learn(store: &Store, client: &Client, scan: &Scan) -> Result<bool, Back
     let broken = |error: SqlError| BackendError::Unavailable(error.to_string());
     match client.pending(scan.id.as_str()).lookup().await? {
         Lookup::Stored(record) => note(store, &record).await.map_err(broken),
-        Lookup::Waiting => Ok(false),
         Lookup::Expired | Lookup::Unknown if Timestamp::now() > scan.created + GIVEN_UP => {
             let error = "No se sabe cómo terminó el escaneo: su resultado se perdió o nunca llegó a encolarse.";
             let at = Timestamp::now();
@@ -64,7 +64,7 @@ async fn learn(store: &Store, client: &Client, scan: &Scan) -> Result<bool, Back
             store.ended(&scan.id, &how).await.map_err(broken)?;
             Ok(true)
         }
-        Lookup::Expired | Lookup::Unknown => Ok(false),
+        Lookup::Waiting | Lookup::Expired | Lookup::Unknown => Ok(false),
     }
 }
 

@@ -238,13 +238,11 @@ fn named(list: &str, setting: &str) -> Result<Vec<(&'static str, String)>, Strin
     let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
     let read = |entry: &str| {
         let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
-        match PROVIDERS.iter().find(|provider| provider.name == name.trim()) {
-            Some(provider) => Ok((provider.name, value.trim().to_owned())),
-            None => {
-                let names: Vec<_> = PROVIDERS.iter().map(|provider| provider.name).collect();
-                Err(format!("{setting} must be NAME=VALUE with commas between, the names among {}", names.join(", ")))
-            }
-        }
+        let found = PROVIDERS.iter().find(|provider| provider.name == name.trim());
+        found.map(|provider| (provider.name, value.trim().to_owned())).ok_or_else(|| {
+            let names: Vec<_> = PROVIDERS.iter().map(|provider| provider.name).collect();
+            format!("{setting} must be NAME=VALUE with commas between, the names among {}", names.join(", "))
+        })
     };
     entries.map(read).collect()
 }

@@ -40,17 +40,14 @@ impl Wanted {
             (Some(_), Some(_)) => return Err(ScanError::TwoTypes),
         };
         let options = ScanOptions { axfr: options.axfr, force, ..ScanOptions::default() };
-        let (orders, announced) = match Several::read(&target, &types, &options)? {
-            Some(several) => {
-                let announced = several.announced("", "", Timestamp::now());
-                let announced = announced.ok_or_else(|| ScanError::nobody_takes(&target))?;
-                (several.orders, announced)
-            }
-            None => {
-                let order = Order::read(&target, types.trim(), options.clone())?;
-                let announced = order.announced("", "", Timestamp::now());
-                (vec![order], announced)
-            }
+        let now = Timestamp::now();
+        let (orders, announced) = if let Some(several) = Several::read(&target, &types, &options)? {
+            let announced = several.announced("", "", now).ok_or_else(|| ScanError::nobody_takes(&target))?;
+            (several.orders, announced)
+        } else {
+            let order = Order::read(&target, types.trim(), options.clone())?;
+            let announced = order.announced("", "", now);
+            (vec![order], announced)
         };
         orders.iter().try_for_each(|order| order.check(allowed))?;
         let (shown, collector) = (announced.target.clone(), announced.collector.clone());

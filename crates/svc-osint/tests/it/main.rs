@@ -8,6 +8,7 @@ mod dns_faults;
 mod dns_mail;
 mod exiftool;
 mod faults;
+mod history;
 mod hostile;
 mod keyed;
 mod knot;
