@@ -53,10 +53,15 @@ impl Bench {
 
     /// A bench whose API is set up by `set_up`.
     pub(crate) fn with(set_up: impl FnOnce(OsintApi) -> OsintApi) -> Self {
+        Self::made(|client| set_up(OsintApi::new(client, Store::at(MEMORY))))
+    }
+
+    /// A bench whose API is made by `make`.
+    pub(crate) fn made(make: impl FnOnce(Client) -> OsintApi) -> Self {
         let clock = Arc::new(TestClock::default());
         let memory = Memory::with_clock(clock.clone());
         let client = client(Arc::new(memory.clone()), Arc::new(memory.clone()));
-        let router = apium_web::manners(router(set_up(OsintApi::new(client.clone(), Store::at(MEMORY)))));
+        let router = apium_web::manners(router(make(client.clone())));
         Self { clock, memory, client, router }
     }
 

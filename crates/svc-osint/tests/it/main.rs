@@ -1,6 +1,7 @@
 //! The service's tests: one binary, each module at one of its doors.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod access;
 mod api;
 mod bench;
 mod dns;
