@@ -8,7 +8,7 @@ use apium::holds_login;
 use clap::error::ContextValue;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::commands::{beat, dead, doctor, limits, outbox, remote, verify};
+use crate::commands::{beat, dead, doctor, limits, osint, outbox, remote, verify};
 use crate::failure::{Failure, USAGE};
 use crate::settings::{self, HUNDRED_YEARS, Kind, Scope, Setting};
 use crate::stderr::say;
@@ -42,6 +42,7 @@ fn command(name: &str, table: &[Setting]) -> Command {
     let unless_told =
         |setting: &Setting| Setting { default: setting.default.filter(|_| setting.key != "listen"), ..*setting };
     let alone: Vec<Setting> = table.iter().map(unless_told).collect();
+    let scans = table.iter().any(|setting| setting.key == "osint_database");
     Command::new(name.to_owned())
         .version(env!("CARGO_PKG_VERSION"))
         .about("Tasks that are not lost: Celery's wire protocol, one binary")
@@ -81,6 +82,7 @@ fn command(name: &str, table: &[Setting]) -> Command {
             with(doctor::command(), &[]),
             with(verify::command(), &[]),
         ])
+        .subcommands(scans.then(|| osint::command(with)))
         .subcommands(remote::commands(|command| with(command, &[])))
         .subcommands([Command::new("settings")
             .about("Show every setting and where its value comes from")

@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 mod eager;
 mod greeting;
 pub(crate) mod limits;
+pub(crate) mod osint;
 pub(crate) mod outbox;
 mod queues;
 pub(crate) mod remote;
@@ -116,6 +117,10 @@ fn start(
             "outbox status" => outbox::status(invocation).await,
             "outbox retry" => outbox::retry(invocation).await,
             "outbox sql" => outbox::sql(&invocation),
+            "osint scan" => osint::scan(invocation).await,
+            "osint token" => osint::token(invocation).await,
+            "osint tokens" => osint::tokens(invocation).await,
+            "osint audit" => osint::audit(invocation).await,
             "limits list" => limits::list(invocation).await,
             "limits set" => limits::set(invocation).await,
             "limits drop" => limits::discard(invocation).await,

@@ -25,6 +25,7 @@ mod limits;
 mod listening;
 mod mixed;
 mod mixed_canvas;
+mod osint;
 mod outage;
 mod outbox;
 mod peer;

@@ -78,7 +78,7 @@ fn api_worker_and_python_meet_on_redis() {
 }
 
 /// Starts a role that listens, and says where.
-fn serving(place: &Place, role: &str, further: &[&str]) -> (Running, String) {
+pub(crate) fn serving(place: &Place, role: &str, further: &[&str]) -> (Running, String) {
     let listen = format!("127.0.0.1:{}", free_port());
     let arguments: Vec<&str> = [role, "--listen", &listen].iter().chain(further).copied().collect();
     let mut running = place.start(Program::Apium, &arguments);
@@ -87,7 +87,7 @@ fn serving(place: &Place, role: &str, further: &[&str]) -> (Running, String) {
 }
 
 /// Reads a scan until it has ended.
-fn finished(api: &str, accepted: &Value) -> Value {
+pub(crate) fn finished(api: &str, accepted: &Value) -> Value {
     let path = format!("/api/v1/scan/{}", accepted["task_id"].as_str().unwrap());
     until("the scan to end", || {
         let (status, body) = get(api, &path)?;

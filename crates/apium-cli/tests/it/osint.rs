@@ -1,0 +1,127 @@
+//! The scan service as its operator and its users meet it at the command line.
+
+use serde_json::{Value, json};
+
+use crate::console::Console;
+use crate::http::{get, post, request_with};
+use crate::peer::Python;
+use crate::place::{Place, Program};
+use crate::scanning::{finished, serving};
+use crate::server::Server;
+use crate::zone::Zone;
+
+/// A scan of two types over HTTP: one of them finds nobody, and the other is not lost with it.
+#[test]
+fn several_types_come_back_as_one_result() {
+    let zone = Zone::served();
+    let place = Place::new().with("OSINT_RESOLVERS", &zone.address());
+    let (_up, api) = serving(&place, "up", &["-c", "1"]);
+    let wanted = json!({"target": "shop.example", "types": ["dns", "metadata"]});
+    let (status, accepted) = post(&api, "/api/v1/scan", &wanted);
+    assert_eq!((status, &accepted["collector_type"]), (202, &json!("dns,metadata")), "{accepted}");
+    let scan = finished(&api, &accepted);
+    let result = &scan["result"];
+    assert_eq!((&scan["status"], &result["success"]), (&json!("SUCCESS"), &json!(true)), "{scan}");
+    assert_eq!(result["data"]["dns"]["records"]["A"][0]["value"], "203.0.113.10");
+    let parts = result["metadata"]["parts"].as_array().unwrap();
+    assert_eq!((&parts[0]["type"], &parts[0]["status"]), (&json!("dns"), &json!("ok")));
+    assert_eq!(&parts[1]["type"], "metadata");
+    assert!(parts[1]["error"].as_str().is_some_and(|why| !why.is_empty()), "{scan}");
+    assert_eq!(scan["parts"].as_array().unwrap().len(), 2, "{scan}");
+    let part = format!("/api/v1/scan/{}", parts[0]["task_id"].as_str().unwrap());
+    let (status, body) = get(&api, &part).unwrap();
+    assert!(status == 200 && body.contains("203.0.113.10"), "{body}");
+    let (_, listed) = get(&api, "/api/v1/scans").unwrap();
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed["scans"].as_array().unwrap().len(), 1, "{listed}");
+    assert_eq!(listed["scans"][0]["status"], "SUCCESS");
+}
+
+/// The second time the answer is the first one's, and says how old it is.
+#[test]
+fn the_same_question_is_answered_from_the_history() {
+    let zone = Zone::served();
+    let place = Place::new().with("OSINT_RESOLVERS", &zone.address()).with("OSINT_AXFR", "false");
+    let (_up, api) = serving(&place, "up", &[]);
+    let ask = |force: bool| {
+        let wanted = json!({"target": "shop.example", "type": "dns", "force": force});
+        finished(&api, &post(&api, "/api/v1/scan", &wanted).1)
+    };
+    let first = ask(false);
+    let whole = |scan: &Value| {
+        scan["result"]["metadata"]["sources"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|source| ["ok", "empty", "skipped", "blocked"].contains(&source["status"].as_str().unwrap()))
+    };
+    assert!(whole(&first), "{first}");
+    let again = ask(false);
+    assert_eq!(again["result"]["metadata"]["cached_from"], first["task_id"], "{again}");
+    assert!(again["result"]["metadata"]["cache_age_s"].as_u64().is_some_and(|age| age < 60));
+    assert_eq!(again["result"]["id"], again["task_id"]);
+    assert!(ask(true)["result"]["metadata"].get("cached_from").is_none());
+}
+
+#[test]
+fn a_scan_at_the_command_line_prints_a_report() {
+    let zone = Zone::served();
+    let place = Place::new().with("OSINT_RESOLVERS", &zone.address());
+    let scan = |arguments: &[&str]| place.run(Program::Apium, &[&["osint", "scan"], arguments].concat());
+    let text = scan(&["Shop.Example", "--type", "dns"]).printed();
+    assert!(text.starts_with("Escaneo de Shop.Example (dns)\n"), "{text}");
+    for line in ["\nip (", "  203.0.113.10  [dns:A]\n", "\nFuentes: "] {
+        assert!(text.contains(line), "{text}");
+    }
+    let result = scan(&["shop.example", "--type", "dns", "--json", "--force"]).json();
+    assert_eq!((&result["success"], &result["collector_name"]), (&json!(true), &json!("dns")));
+    let both = scan(&["shop.example", "--type", "dns,metadata"]).printed();
+    assert!(both.contains("  dns              con datos\n"), "{both}");
+
+    let wrong = scan(&["localhost", "--type", "dns"]).refusal();
+    assert!(wrong.contains("localhost") && wrong.contains("dominio"), "{wrong}");
+    let wrong = scan(&["shop.example", "--type", "nada"]).refusal();
+    assert!(wrong.contains("no existe") && wrong.contains("metadata"), "{wrong}");
+    let listed = place.with("OSINT_ALLOW_TARGETS", "otro.example");
+    let wrong = listed.run(Program::Apium, &["osint", "scan", "shop.example", "--type", "dns"]).refusal();
+    assert!(wrong.contains("permite escanear"), "{wrong}");
+}
+
+#[test]
+fn an_operator_hands_out_tokens_and_sees_who_did_what() {
+    let zone = Zone::served();
+    let place = Place::new().with("OSINT_RESOLVERS", &zone.address());
+    let token = place.run(Program::Apium, &["osint", "token", "ana", "--per-minute", "2"]).printed();
+    let token = token.trim();
+    let (_up, api) = serving(&place, "up", &[]);
+    let wanted = json!({"target": "shop.example", "type": "dns"});
+    assert_eq!(post(&api, "/api/v1/scan", &wanted).0, 401);
+    let headers = format!("Content-Type: application/json\r\nAuthorization: Bearer {token}");
+    let ask = || request_with(&api, "POST", "/api/v1/scan", &headers, &wanted.to_string()).unwrap();
+    assert_eq!((ask().0, ask().0), (202, 202));
+    let (status, body) = ask();
+    assert!(status == 429 && body.contains("retry_after"), "{body}");
+
+    let taken = place.run(Program::Apium, &["osint", "token", "ana"]).sentence();
+    assert!(taken.contains("take another name"), "{taken}");
+    let tokens = place.run(Program::Apium, &["osint", "tokens"]).printed();
+    assert!(tokens.contains("ana   2") && !tokens.contains(&token[6..30]), "{tokens}");
+    let deeds = place.run(Program::Apium, &["osint", "audit", "--who", "ana", "--json"]).json();
+    assert_eq!(deeds.as_array().unwrap().len(), 2, "{deeds}");
+    assert_eq!((&deeds[0]["action"], &deeds[0]["target"]), (&json!("scan"), &json!("dns shop.example")));
+    place.run(Program::Apium, &["osint", "token", "ana", "--revoke"]).printed();
+    assert_eq!(ask().0, 401);
+}
+
+/// A Python program asks for several types in one call and gets one result, as from any other task.
+#[test]
+fn python_asks_for_several_types() {
+    let (server, zone) = (Server::start(), Zone::served());
+    let place = Place::on(&server.url()).with("OSINT_RESOLVERS", &zone.address());
+    let mut worker = place.start(Program::Apium, &["worker", "-c", "2"]);
+    worker.until_says("Ctrl-C stops.");
+    let mut python = Console::open(&Python::with_celery("5.7"), &server.url());
+    let scan = "send('perform_osint_scan', ['shop.example', 'dns,metadata'], queue='osint_scans').get(timeout=60)";
+    assert_eq!(python.text(&format!("{scan}['data']['dns']['records']['A'][0]['value']")), "203.0.113.10");
+    assert_eq!(python.text(&format!("{scan}['collector_name']")), "dns,metadata");
+}
