@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use apium::prelude::*;
+use apium_core::limits::Spent;
 use apium_protocol::{ExceptionRecord, RawJson};
 
 /// What this process did, for the tests to read.
@@ -96,6 +97,17 @@ async fn flaky(context: Context, failures: u32) -> Result<u32, TaskError> {
         return Err(TaskError::new("ConnectionError", "not yet").retry_in(Duration::from_millis(50)));
     }
     Ok(context.retries())
+}
+
+/// Asks a provider once, which all share, or comes back when that has room.
+#[task(name = "probe.ask", max_retries = 1000)]
+async fn ask(diary: State<Diary>, context: Context) -> Result<(), TaskError> {
+    if let Spent::After { wait, .. } = context.spend(&["provider=probe"], 1).await? {
+        return Err(TaskError::new("Busy", "the provider has had enough").retry_in(wait));
+    }
+    diary.begin(&context);
+    diary.end(&context);
+    Ok(())
 }
 
 /// Cannot go well until the file is there.
@@ -302,7 +314,7 @@ async fn mix_fail(value: RawJson) -> Result<i64, TaskError> {
 fn main() -> std::process::ExitCode {
     let app = App::new("probe").state(Diary::open());
     let app = app.task(echo).task(greet).task(divide).task(note).task(hold).task(early).task(block).task(progress);
-    let app = app.task(raise).task(fragile).task(mix_add).task(mix_total).task(mix_fail);
+    let app = app.task(raise).task(ask).task(fragile).task(mix_add).task(mix_total).task(mix_fail);
     let app = isolated::register(app.task(both));
     apium_cli::main(app.task(flaky).task(stubborn).task(reject).task(quiet).task(spin).task(clock).task(abort))
 }

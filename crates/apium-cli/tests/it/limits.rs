@@ -97,6 +97,27 @@ fn keep_three_at_once(place: &Place, url: &str) {
     assert_eq!(used(place, "task:probe.note")["waiting"], 0);
 }
 
+fn share_a_provider(place: &Place, url: &str) {
+    limit(place, &["provider=*", "--rate", "10/2s"]);
+    let mut workers = three_workers(place);
+    send(url, 40, &Signature::new("probe.ask"));
+    let victim = workers[0].id();
+    until("the first worker to have asked", || {
+        attempts(place).iter().any(|attempt| attempt.process == victim).then_some(())
+    });
+    workers[0].kill();
+    all_ended(place, 40);
+    let mut asked: Vec<_> = attempts(place).iter().map(|attempt| attempt.began).collect();
+    asked.sort_unstable();
+    for (at, first) in asked.iter().enumerate() {
+        let within = asked[at..].iter().filter(|other| **other < first + 2 * SECOND - LATE).count();
+        assert!(within <= 10, "asked {within} times in a window: {asked:?}");
+    }
+    let took = asked[asked.len() - 1] - asked[0];
+    assert!(took < 30 * SECOND, "{took} µs for 40 at ten in two seconds");
+    assert_eq!(used(place, "provider=probe")["rate"], "10/2s", "who looks finds it in use");
+}
+
 fn wait_behind_a_breaker(place: &Place, url: &str) {
     limit(place, &["task:probe.fragile", "--breaker", "3/1m:1s"]);
     let _workers = three_workers(place);
@@ -148,6 +169,16 @@ fn on_redis_three_workers_run_three_at_once_though_one_is_killed() {
 #[test]
 fn on_sqlite_three_workers_run_three_at_once_though_one_is_killed() {
     on_sqlite(keep_three_at_once);
+}
+
+#[test]
+fn on_redis_three_workers_share_a_provider_though_one_is_killed() {
+    on_redis(share_a_provider);
+}
+
+#[test]
+fn on_sqlite_three_workers_share_a_provider_though_one_is_killed() {
+    on_sqlite(share_a_provider);
 }
 
 #[test]
