@@ -4,16 +4,20 @@
 //! descriptor that the store may need.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{ConnectInfo, Request};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::ServiceExt as _;
 
 /// What clients are granted.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +38,8 @@ impl Default for Patience {
 
 /// Takes connections until `stopping` ends, then returns once each open request is answered.
 ///
-/// Dropped, it leaves the requests under way to the runtime. HTTP/1.1, as a proxy in front speaks it; no upgrades.
+/// Dropped, it leaves the requests under way to the runtime. HTTP/1.1, as a proxy in front speaks it; no upgrades. A route
+/// learns who asks from `ConnectInfo<SocketAddr>`; behind a proxy, that is the proxy.
 pub async fn serve(listener: TcpListener, router: Router, patience: Patience, stopping: impl Future<Output = ()>) {
     let seats = Arc::new(Semaphore::new(patience.connections.max(1)));
     let graceful = GracefulShutdown::new();
@@ -42,11 +47,15 @@ pub async fn serve(listener: TcpListener, router: Router, patience: Patience, st
     http.timer(TokioTimer::new()).header_read_timeout(patience.head);
     let mut stopping = std::pin::pin!(stopping);
     loop {
-        let (stream, seat) = tokio::select! {
+        let (stream, peer, seat) = tokio::select! {
             () = &mut stopping => break,
             taken = next(&listener, &seats) => taken,
         };
-        let service = TowerToHyperService::new(router.clone());
+        let told = router.clone().map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request
+        });
+        let service = TowerToHyperService::new(told);
         let connection = http.serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
@@ -61,16 +70,16 @@ pub async fn serve(listener: TcpListener, router: Router, patience: Patience, st
 }
 
 /// The next connection, once there is room for it.
-async fn next(listener: &TcpListener, seats: &Arc<Semaphore>) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+async fn next(listener: &TcpListener, seats: &Arc<Semaphore>) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
     // The semaphore is never closed, so there always is a seat in the end.
     let seat = seats.clone().acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "a connection keeps its delay");
                 }
-                return (stream, seat);
+                return (stream, peer, seat);
             }
             // The client was faster than we: nothing to wait for.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}

@@ -109,6 +109,7 @@ fn an_operator_hands_out_tokens_and_sees_who_did_what() {
     let deeds = place.run(Program::Apium, &["osint", "audit", "--who", "ana", "--json"]).json();
     assert_eq!(deeds.as_array().unwrap().len(), 2, "{deeds}");
     assert_eq!((&deeds[0]["action"], &deeds[0]["target"]), (&json!("scan"), &json!("dns shop.example")));
+    assert_eq!(deeds[0]["address"], "127.0.0.1");
     place.run(Program::Apium, &["osint", "token", "ana", "--revoke"]).printed();
     assert_eq!(ask().0, 401);
 }
