@@ -20,12 +20,13 @@ struct Program {
     package: &'static str,
 }
 
-const PROGRAMS: [Program; 5] = [
+const PROGRAMS: [Program; 6] = [
     Program { name: "redis-server", package: "redis-server" },
     Program { name: "knotd", package: "knot" },
     Program { name: "kdig", package: "knot-dnsutils" },
     Program { name: "pg_ctlcluster", package: "postgresql" },
     Program { name: "exiftool", package: "libimage-exiftool-perl" },
+    Program { name: "whois", package: "whois" },
 ];
 
 /// What a browser is driven by.

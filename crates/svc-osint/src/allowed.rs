@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use crate::target::{DomainName, Target};
+use crate::target::{DomainName, Target, TargetKind};
 
 /// The list; an empty one allows every target.
 #[derive(Debug, Clone, Default)]
@@ -16,7 +16,7 @@ enum Entry {
     Domain(String),
     /// Addresses with this beginning, and URLs that name one of them.
     Block(IpAddr, u8),
-    /// Any other target, in its one spelling: `@name`, `AS64500`, a digest.
+    /// Any other target, in its one spelling: `@name`, `AS3333`, a digest.
     Just(String),
 }
 
@@ -51,6 +51,7 @@ impl Entry {
             },
             Target::Username(name) => *self == Self::Just(format!("@{name}")),
             Target::Hash(digest) => *self == Self::Just(digest.clone()),
+            Target::Asn(_) => *self == Self::Just(target.to_string()),
             Target::File(_) => true,
         }
     }
@@ -81,7 +82,7 @@ impl FromStr for Entry {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no domain, address, CIDR block, @username or digest");
+        let wrong = || format!("{text:?} is no domain, address, CIDR block, AS number, @username or digest");
         let (first, bits) = text.split_once('/').map_or((text, None), |(first, bits)| (first, Some(bits)));
         if let Ok(ip) = first.parse::<IpAddr>() {
             let most = if ip.is_ipv4() { 32 } else { 128 };
@@ -93,6 +94,9 @@ impl FromStr for Entry {
         }
         if matches!(text.len(), 32 | 40 | 64) && text.chars().all(|c| c.is_ascii_hexdigit()) {
             return Ok(Self::Just(text.to_ascii_lowercase()));
+        }
+        if let Ok(system) = Target::parse_for(text, &[TargetKind::Asn]) {
+            return Ok(Self::Just(system.to_string()));
         }
         let bare = text.strip_prefix("*.").unwrap_or(text);
         DomainName::parse(bare).map(|domain| Self::Domain(domain.ascii)).map_err(|_| wrong())

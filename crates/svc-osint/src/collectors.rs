@@ -10,6 +10,7 @@ use crate::order::Subject;
 use crate::providers::{Provider, ProviderSettings};
 use crate::settings::OsintSettings;
 use crate::target::{Target, TargetKind};
+use crate::whois;
 
 /// One collector.
 #[derive(Debug)]
@@ -31,10 +32,11 @@ pub struct Collector {
 enum Work {
     Dns,
     Metadata,
+    Whois,
 }
 
 /// Every collector there is.
-pub static COLLECTORS: [Collector; 2] = [
+pub static COLLECTORS: [Collector; 3] = [
     Collector {
         name: "dns",
         class: "DNSCollector",
@@ -52,6 +54,15 @@ pub static COLLECTORS: [Collector; 2] = [
         accepts: &[TargetKind::Domain, TargetKind::Url, TargetKind::File],
         provider: None,
         work: Work::Metadata,
+    },
+    Collector {
+        name: "whois",
+        class: "WhoisCollector",
+        description: "Registro de un dominio, una dirección IP o un sistema autónomo por RDAP y, donde no lo hay, por \
+                      WHOIS: registrador, fechas, estado, servidores de nombres, red, organización y buzón de abusos.",
+        accepts: &whois::ACCEPTS,
+        provider: None,
+        work: Work::Whois,
     },
 ];
 
@@ -101,7 +112,8 @@ impl Collector {
                     metadata::collect(&settings.metadata, enquiry.connector(), input, enquiry.out).await;
                 }
             }
-            (Work::Dns, Subject::File { .. }) => {}
+            (Work::Whois, Subject::Text { target, .. }) => whois::collect(&settings.whois, enquiry, target).await,
+            (Work::Dns | Work::Whois, Subject::File { .. }) => {}
         }
     }
 }

@@ -166,7 +166,7 @@ pub struct PartReport {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScanRequest {
-    /// A domain, an address, a URL: what the collector accepts.
+    /// A domain, an address, a URL, an `AS` number: what the collector accepts.
     #[schema(example = "example.com")]
     pub target: String,
     /// The collector, one of `GET /api/v1/collectors`; or `all` that take such a target.
@@ -339,7 +339,7 @@ pub struct CollectorCard {
     pub class: &'static str,
     /// What it does, in a sentence.
     pub description: &'static str,
-    /// The kinds of target it takes: `domain`, `ip`, `url`, `file` (by upload).
+    /// The kinds of target it takes: `domain`, `ip`, `url`, `asn`, `file` (by upload).
     pub accepts: Vec<&'static str>,
     /// Whether it needs a key of some provider.
     pub needs_key: bool,

@@ -36,6 +36,7 @@ pub mod enquiry;
 pub mod metadata;
 pub mod providers;
 pub mod sandbox;
+pub mod whois;
 
 pub use routes::{OsintApi, router};
 pub use settings::{Osint, OsintSettings};

@@ -29,6 +29,11 @@ pub enum SourceStatus {
     Blocked,
 }
 
+/// The reason of a source that knows nothing of the target, only whom to ask.
+pub const REFERRAL: &str = "referral";
+/// The reason of one that does not even know whom.
+pub const NO_REFERRAL: &str = "no-referral";
+
 /// One row of the report a scan gives about its sources.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct SourceReport {

@@ -14,7 +14,7 @@ use crate::enquiry::{Enquiry, Tools};
 use crate::error::ScanError;
 use crate::findings::merged;
 use crate::metrics;
-use crate::model::{Gathered, Gathering, SourceReport, SourceStatus};
+use crate::model::{Gathered, Gathering, NO_REFERRAL, REFERRAL, SourceReport, SourceStatus};
 use crate::order::Order;
 use crate::quotas::SharedQuotas;
 use crate::settings::Osint;
@@ -128,11 +128,18 @@ impl Order {
 }
 
 /// True when a source answered and was understood. A file that was fetched and then could not be read counts
-/// for nothing: its failed reading takes its fetch away.
+/// for nothing: its failed reading takes its fetch away. Nor does one that only said whom else to ask.
 fn answered(sources: &[SourceReport]) -> bool {
-    let told = |report: &&SourceReport| matches!(report.status, SourceStatus::Ok | SourceStatus::Empty);
+    let told = |report: &&SourceReport| {
+        matches!(report.status, SourceStatus::Ok | SourceStatus::Empty) && !points_elsewhere(report)
+    };
     let unread = |report: &&SourceReport| is_reading(report) && !told(report);
     sources.iter().filter(told).count() > sources.iter().filter(unread).count()
+}
+
+/// True for those who know nothing of the target themselves.
+fn points_elsewhere(report: &SourceReport) -> bool {
+    matches!(report.reason.as_deref(), Some(REFERRAL | NO_REFERRAL))
 }
 
 /// True for the reading of a file, as opposed to the asking of someone.

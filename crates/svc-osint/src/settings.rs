@@ -14,6 +14,7 @@ use crate::enquiry::Patience;
 use crate::metadata::MetadataSettings;
 use crate::providers::ProviderSettings;
 use crate::store::Store;
+use crate::whois::{Server, WhoisSettings};
 
 /// How many MiB of uploaded files are taken in at once when nothing is set.
 pub const UPLOAD_ROOM: u32 = 64;
@@ -128,6 +129,14 @@ pub const SETTINGS: &[Declaration] = &[
         "N",
         "Most files fetched from a domain",
         Kind::Count(0, 1_000),
+    ),
+    setting(
+        "osint_whois_server",
+        &["OSINT_WHOIS_SERVER"],
+        Some("whois.iana.org:43"),
+        "HOST:PORT",
+        "The WHOIS server that is asked first where RDAP does not help, and refers to the others",
+        Kind::Text,
     ),
     setting(
         "shodan_api_key",
@@ -283,6 +292,8 @@ pub struct OsintSettings {
     pub dns: DnsSettings,
     /// The `metadata` collector.
     pub metadata: MetadataSettings,
+    /// The `whois` collector.
+    pub whois: WhoisSettings,
     /// Where providers are, with what keys, how often.
     pub providers: ProviderSettings,
     /// How patiently they are asked.
@@ -351,6 +362,11 @@ impl OsintSettings {
         if !(1..=MAX_ROOM).contains(&upload_room) {
             return Err(wrong("OSINT_UPLOAD_ROOM", ROOM, &upload_room.to_string()));
         }
+        let mut whois = WhoisSettings::default();
+        set(
+            &mut whois.server,
+            read::<Server>(&text, "OSINT_WHOIS_SERVER", "a host name or address, with or without :port")?,
+        );
         let providers = ProviderSettings::read(&text)?;
         let data = text("APIUM_DATA").unwrap_or_else(|| DATA.to_owned());
         let database = text("OSINT_DATABASE").unwrap_or_else(|| format!("sqlite:{data}/osint.db"));
@@ -360,6 +376,7 @@ impl OsintSettings {
         Ok(Self {
             dns,
             metadata,
+            whois,
             allowed: allowed(&text)?,
             providers,
             patience: Patience::default(),

@@ -53,7 +53,10 @@ impl Several {
         let read = |name: &str| Order::read(target, name, options.clone());
         let (orders, collector) = if everything {
             let kind = Target::parse_for(target, &texts()).map_err(ScanError::Target)?.kind();
-            let fitting = COLLECTORS.iter().filter(|collector| collector.accepts.contains(&kind));
+            // `AS3333` is a user name as well, and of all there is, both are wanted.
+            let system = Target::parse_for(target, &[TargetKind::Asn]).is_ok();
+            let fits = |kinds: &[TargetKind]| kinds.contains(&kind) || (system && kinds.contains(&TargetKind::Asn));
+            let fitting = COLLECTORS.iter().filter(|collector| fits(collector.accepts));
             (fitting.map(|collector| read(collector.name)).collect::<Result<Vec<_>, _>>()?, ALL.to_owned())
         } else {
             if let Some(unknown) = names.iter().find(|name| Collector::named(name).is_none()) {

@@ -6,6 +6,7 @@
 //! policy, so such texts are refused instead of repaired. The sentences of [`TargetError`] are read
 //! by end users and therefore in Spanish.
 
+mod asn;
 mod complaint;
 
 use std::fmt;
@@ -50,6 +51,8 @@ pub enum TargetKind {
     Hash,
     /// An uploaded file, named `file:ID`.
     File,
+    /// The number of an autonomous system, written `AS3333`.
+    Asn,
 }
 
 /// A domain name in both of its spellings.
@@ -92,6 +95,8 @@ pub enum Target {
     Hash(String),
     /// The identifier of an uploaded file.
     File(String),
+    /// The number of an autonomous system that may be in public use.
+    Asn(u32),
 }
 
 /// Why a text is no target, as a sentence in Spanish that names what is accepted.
@@ -101,8 +106,10 @@ pub struct TargetError {
 }
 
 impl TargetKind {
-    /// Every kind, in the order in which a text is tried.
-    pub const ALL: [Self; 7] = [Self::File, Self::Url, Self::Ip, Self::Email, Self::Hash, Self::Domain, Self::Username];
+    /// Every kind, in the order in which a text is tried. Autonomous systems come last, because `as3333` is a good user
+    /// name too, for those who look for one.
+    pub const ALL: [Self; 8] =
+        [Self::File, Self::Url, Self::Ip, Self::Email, Self::Hash, Self::Domain, Self::Username, Self::Asn];
 
     /// The word used in the API.
     pub fn as_str(self) -> &'static str {
@@ -114,6 +121,7 @@ impl TargetKind {
             Self::Username => "username",
             Self::Hash => "hash",
             Self::File => "file",
+            Self::Asn => "asn",
         }
     }
 
@@ -127,6 +135,7 @@ impl TargetKind {
             Self::Username => "un nombre de usuario",
             Self::Hash => "un resumen MD5, SHA-1 o SHA-256 en hexadecimal",
             Self::File => "un fichero subido (file:ID)",
+            Self::Asn => "un sistema autónomo (AS3333)",
         }
     }
 
@@ -139,6 +148,7 @@ impl TargetKind {
             Self::Username => read_username(text).map(Target::Username),
             Self::Hash => read_hash(text).map(Target::Hash),
             Self::File => read_file(text).map(Target::File),
+            Self::Asn => asn::read(text).map(Target::Asn),
         }
     }
 }
@@ -171,6 +181,7 @@ impl Target {
             Self::Username(_) => TargetKind::Username,
             Self::Hash(_) => TargetKind::Hash,
             Self::File(_) => TargetKind::File,
+            Self::Asn(_) => TargetKind::Asn,
         }
     }
 }
@@ -185,6 +196,7 @@ impl fmt::Display for Target {
             Self::Email(address) => write!(f, "{}@{}", address.local, address.domain.ascii),
             Self::Username(name) | Self::Hash(name) => f.write_str(name),
             Self::File(id) => write!(f, "file:{id}"),
+            Self::Asn(number) => write!(f, "AS{number}"),
         }
     }
 }

@@ -29,8 +29,8 @@ pub enum FetchError {
     /// Another scheme than `http` and `https`.
     #[error("Solo se consultan direcciones http y https, no «{0}».")]
     Scheme(String),
-    /// Another port than 80 and 443.
-    #[error("El puerto {0} no está permitido: solo se consultan el 80 y el 443.")]
+    /// Another port than the ones of its protocol: 80 and 443 for the web.
+    #[error("El puerto {0} no está permitido: solo se consultan los propios del protocolo.")]
     Port(u16),
     /// Too many redirects, a circle of them, or one that leads nowhere.
     #[error("La redirección no lleva a ninguna parte: {why}.")]

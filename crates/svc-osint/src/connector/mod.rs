@@ -13,6 +13,7 @@ mod hop;
 mod lookup;
 mod request;
 mod spelling;
+mod stream;
 mod tls;
 
 use std::net::{IpAddr, SocketAddr};
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 use tokio::time::{Instant, timeout};
-use url::{Host, Url};
+use url::Host;
 
 pub use address::{interface_addresses, is_forbidden};
 pub use error::FetchError;
@@ -130,11 +131,8 @@ impl Connector {
             Ok(outcome) => outcome,
             Err(_) => Err(FetchError::Timeout { host: asked.clone(), limit: limits.total }),
         };
-        // Somebody may be trying the door from outside; the operator should see it.
-        if let Err(why) = &outcome
-            && metrics::blocked(why)
-        {
-            tracing::warn!(host = %error::quoted(&asked), reason = %why, "a fetch was refused by policy");
+        if let Err(why) = &outcome {
+            tell(&asked, why);
         }
         outcome
     }
@@ -145,7 +143,8 @@ impl Connector {
         let mut trail = Vec::new();
         loop {
             url.host_str().unwrap_or_default().clone_into(asked);
-            let addresses = self.admit(&url).await?;
+            let port = url.port_or_known_default().unwrap_or_default();
+            let addresses = self.admit(url.host(), port, &WEB).await?;
             let client = hop::client(self, &url, &addresses, limits)?;
             let (status, location) = match hop::ask(&client, &url, &request, limits).await? {
                 Answer::Page(page) => return Ok(page.at(&url, trail, started.elapsed())),
@@ -164,20 +163,19 @@ impl Connector {
         }
     }
 
-    /// The addresses that may be connected to for `url`; never empty.
-    async fn admit(&self, url: &Url) -> Result<Vec<SocketAddr>, FetchError> {
-        let port = url.port_or_known_default().unwrap_or_default();
-        let named = matches!(port, 80 | 443);
+    /// The addresses of `host` that may be connected to at `port`, one of the `allowed`; never empty.
+    async fn admit(&self, host: Option<Host<&str>>, port: u16, allowed: &[u16]) -> Result<Vec<SocketAddr>, FetchError> {
+        let named = allowed.contains(&port);
         if !named && !self.settings.allow_loopback.iter().any(|socket| socket.port() == port) {
             return Err(FetchError::Port(port));
         }
-        let host = url.host_str().unwrap_or_default().to_owned();
-        let found = match url.host() {
+        let what = host.as_ref().map(ToString::to_string).unwrap_or_default();
+        let found = match host {
             Some(Host::Ipv4(ip)) => vec![IpAddr::V4(ip)],
             Some(Host::Ipv6(ip)) => vec![IpAddr::V6(ip)],
             Some(Host::Domain(name)) => {
                 let asked = self.lookup.addresses(name).await;
-                asked.map_err(|why| FetchError::Dns { host: host.clone(), why: error::quoted(&why) })?
+                asked.map_err(|why| FetchError::Dns { host: what.clone(), why: error::quoted(&why) })?
             }
             None => Vec::new(),
         };
@@ -197,9 +195,9 @@ impl Connector {
         admitted.truncate(MAX_ADDRESSES);
         match refused {
             _ if !admitted.is_empty() => Ok(admitted),
-            Some((ip, why)) if host == ip.to_string() => Err(FetchError::Forbidden { what: host, why }),
-            Some((ip, why)) => Err(FetchError::Forbidden { what: format!("{host} → {ip}"), why }),
-            None => Err(FetchError::Dns { host, why: "no tiene direcciones".to_owned() }),
+            Some((ip, why)) if what == ip.to_string() => Err(FetchError::Forbidden { what, why }),
+            Some((ip, why)) => Err(FetchError::Forbidden { what: format!("{what} → {ip}"), why }),
+            None => Err(FetchError::Dns { host: what, why: "no tiene direcciones".to_owned() }),
         }
     }
 
@@ -216,5 +214,15 @@ impl Connector {
     }
 }
 
+/// Counts and logs what was refused by policy: somebody may be trying the door from outside, and the operator should
+/// see it.
+fn tell(asked: &str, why: &FetchError) {
+    if metrics::blocked(why) {
+        tracing::warn!(host = %error::quoted(asked), reason = %why, "a fetch was refused by policy");
+    }
+}
+
+/// The ports of the web.
+const WEB: [u16; 2] = [80, 443];
 /// How long connecting alone may take within a fetch: the shorter of this and the idle limit.
 const CONNECT: Duration = Duration::from_secs(10);

@@ -2,6 +2,8 @@
 //! slashes, credentials before the host) is refused: whoever writes it so wants two programs to
 //! disagree about where it leads.
 
+use std::net::Ipv6Addr;
+
 use url::{Host, Url};
 
 use super::FetchError;
@@ -20,6 +22,20 @@ pub(super) fn first(text: &str) -> Result<Url, FetchError> {
     let written =
         authority(text).ok_or_else(|| FetchError::Address { why: "falta «//» tras el esquema".to_owned() })?;
     settle(url, written)
+}
+
+/// Reads the name or address of a server, with nothing around it.
+pub(super) fn host(text: &str) -> Result<Host<String>, FetchError> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    if let Ok(ip) = bare.parse::<Ipv6Addr>() {
+        return Ok(Host::Ipv6(ip));
+    }
+    let wrong = || FetchError::Forbidden { what: quoted(text), why: "no es el nombre de un servidor" };
+    if text.contains(['/', '?', '#', '@', ':', '[', ']', '%']) {
+        return Err(wrong());
+    }
+    let url = first(&format!("http://{text}/"))?;
+    url.host().map(|host| host.to_owned()).ok_or_else(wrong)
 }
 
 /// Reads where a redirect leads, as seen from `base`.

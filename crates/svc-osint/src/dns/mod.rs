@@ -71,7 +71,12 @@ pub async fn collect(settings: &DnsSettings, target: &Target, out: &Gathering) {
     match target {
         Target::Domain(domain) => domain::scan(&asker, domain, out).await,
         Target::Ip(address) => address_only(&asker, *address, out).await,
-        Target::Url(_) | Target::Email(_) | Target::Username(_) | Target::Hash(_) | Target::File(_) => {
+        Target::Url(_)
+        | Target::Email(_)
+        | Target::Username(_)
+        | Target::Hash(_)
+        | Target::File(_)
+        | Target::Asn(_) => {
             let reason = format!("target-is-{}", target.kind().as_str());
             Ledger::new(out, "", 1).close_as(&Group::new("target"), SourceStatus::Skipped, Some(reason));
         }

@@ -70,11 +70,15 @@ impl Refusal {
     }
 
     /// The usual meaning of a status that is no success: 401 a bad key, 403 the plan, 429 too much, 5xx a fault that
-    /// may pass.
+    /// may pass. Who wants no key and answers 401 or 403 wants nothing to do with us.
     pub fn by_status(provider: &Provider, answer: &Fetched) -> Self {
         match answer.status {
-            401 => Self::bad_key(provider),
-            403 => Self::plan(provider),
+            401 if provider.key_env.is_some() => Self::bad_key(provider),
+            403 if provider.key_env.is_some() => Self::plan(provider),
+            status @ (401 | 403) => {
+                let detail = format!("{} no admite la consulta (código {status}).", provider.title);
+                Self::new(SourceStatus::Blocked, format!("http-{status}"), detail)
+            }
             429 => Self::too_many(provider, wait(answer)),
             status => {
                 let detail = format!("{} ha respondido con el código {status}.", provider.title);

@@ -93,7 +93,7 @@ pub struct Enquiry<'a> {
     /// Where it all goes.
     pub out: &'a Gathering,
     /// Providers that will not answer in this scan any more, and why.
-    closed: Mutex<HashMap<&'static str, Refusal>>,
+    closed: Mutex<HashMap<String, Refusal>>,
 }
 
 /// How one source came out.
@@ -130,6 +130,20 @@ impl<'a> Enquiry<'a> {
         question: &Question,
         read: impl Fn(&Fetched) -> Result<Option<T>, Refusal> + Send,
     ) -> Option<T> {
+        let (outcome, report) = self.inquire(question, read).await;
+        self.out.source(report);
+        outcome.ok().flatten()
+    }
+
+    /// The same, for those who have something to add to the report before they write it themselves.
+    ///
+    /// # Errors
+    /// The refusal that the report tells of.
+    pub async fn inquire<T>(
+        &self,
+        question: &Question,
+        read: impl Fn(&Fetched) -> Result<Option<T>, Refusal> + Send,
+    ) -> (Result<Option<T>, Refusal>, SourceReport) {
         let began = Instant::now();
         let mut ending = Ending { requests: 0, http_status: None };
         let outcome = self.try_to(question, &read, &mut ending).await;
@@ -138,7 +152,7 @@ impl<'a> Enquiry<'a> {
             Ok(None) => (SourceStatus::Empty, None),
             Err(refusal) => (refusal.status, Some(refusal)),
         };
-        self.out.source(SourceReport {
+        let report = SourceReport {
             source: question.source.clone(),
             status,
             reason: refusal.map(|refusal| refusal.reason.clone()),
@@ -148,8 +162,8 @@ impl<'a> Enquiry<'a> {
             ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
             retry_after: refusal.and_then(|refusal| refusal.wait).map(|wait| wait.as_secs().max(1)),
             passing: refusal.is_some_and(|refusal| refusal.passing),
-        });
-        outcome.ok().flatten()
+        };
+        (outcome, report)
     }
 
     async fn try_to<T>(
@@ -169,22 +183,22 @@ impl<'a> Enquiry<'a> {
         }
         let mut pause = self.tools.patience.pause;
         loop {
-            if let Some(refusal) = self.closed(provider) {
+            if let Some(refusal) = self.closed(question) {
                 return Err(refusal);
             }
-            self.leave(provider).await?;
+            self.leave(question).await?;
             ending.requests += 1;
             let refusal = match self.send(question, read, ending).await {
                 Ok(read) => return Ok(read),
                 Err(refusal) => refusal,
             };
             if ending.requests >= self.tools.patience.tries || !refusal.again {
-                self.remember(provider, &refusal).await;
+                self.remember(question, &refusal).await;
                 return Err(refusal);
             }
             let wait = refusal.wait.unwrap_or(pause);
             if wait > self.tools.patience.longest {
-                self.remember(provider, &refusal).await;
+                self.remember(question, &refusal).await;
                 return Err(refusal);
             }
             sleep(wait).await;
@@ -210,7 +224,8 @@ impl<'a> Enquiry<'a> {
     }
 
     /// Waits for leave to send a request, if it does not take long.
-    async fn leave(&self, provider: &'static Provider) -> Result<(), Refusal> {
+    async fn leave(&self, question: &Question) -> Result<(), Refusal> {
+        let provider = question.provider;
         let mut waited = Duration::ZERO;
         loop {
             let longest = self.tools.patience.longest;
@@ -218,7 +233,7 @@ impl<'a> Enquiry<'a> {
                 Leave::Now => return Ok(()),
                 Leave::SpentUntil(until) => {
                     let refusal = Refusal::spent(provider, until);
-                    self.close(provider, &refusal);
+                    self.close(provider.name.to_owned(), &refusal);
                     return Err(refusal);
                 }
                 Leave::After(wait) if waited + wait > longest => return Err(Refusal::full(provider, wait)),
@@ -234,22 +249,26 @@ impl<'a> Enquiry<'a> {
 
     /// A provider that refuses the key, or has nothing left, is not asked again in this scan; and of the latter, all
     /// other scans learn.
-    async fn remember(&self, provider: &'static Provider, refusal: &Refusal) {
+    async fn remember(&self, question: &Question, refusal: &Refusal) {
+        let provider = question.provider;
         if refusal.status == SourceStatus::RateLimited {
             let until = Timestamp::now() + refusal.wait.unwrap_or(SPENT);
-            self.tools.quotas.spent(provider, until).await;
-            self.close(provider, &Refusal::spent(provider, until));
+            if question.is_for_provider() {
+                self.tools.quotas.spent(provider, until).await;
+            }
+            self.close(question.party(), &Refusal::spent(provider, until));
         } else if refusal.closes {
-            self.close(provider, &Refusal::skipped_after(refusal));
+            self.close(question.party(), &Refusal::skipped_after(refusal));
         }
     }
 
-    fn closed(&self, provider: &Provider) -> Option<Refusal> {
-        self.closed.lock().unwrap_or_else(PoisonError::into_inner).get(provider.name).cloned()
+    fn closed(&self, question: &Question) -> Option<Refusal> {
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        closed.get(question.provider.name).or_else(|| closed.get(&question.party())).cloned()
     }
 
-    fn close(&self, provider: &'static Provider, refusal: &Refusal) {
+    fn close(&self, party: String, refusal: &Refusal) {
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        closed.insert(provider.name, refusal.clone());
+        closed.insert(party, refusal.clone());
     }
 }

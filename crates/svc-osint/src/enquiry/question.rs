@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use url::Url;
+
 use crate::connector::{FetchError, Limits, Request};
 use crate::providers::{Provider, ProviderSettings};
 
@@ -21,6 +23,8 @@ pub enum KeyPlace {
 pub struct Question {
     pub(super) source: String,
     pub(super) provider: &'static Provider,
+    /// In place of the provider's own address.
+    address: Option<Url>,
     path: Vec<String>,
     parameters: Vec<(String, String)>,
     headers: Vec<(&'static str, String)>,
@@ -34,6 +38,7 @@ impl Question {
         Self {
             source: source.into(),
             provider,
+            address: None,
             path: path.iter().map(|piece| (*piece).to_owned()).collect(),
             parameters: Vec::new(),
             headers: vec![("accept", "application/json".to_owned())],
@@ -41,6 +46,12 @@ impl Question {
             // Redirects lead elsewhere than where the operator said; a provider's own host needs few.
             limits: Limits { redirects: 2, ..Limits::default() },
         }
+    }
+
+    /// `GET` of an address that is no setting but somebody's answer, and so is judged by the door like any other. It may
+    /// be told no key. Its server's refusals are its own: others that go by the provider's name are still asked.
+    pub fn elsewhere(source: impl Into<String>, provider: &'static Provider, address: Url) -> Self {
+        Self { address: Some(address), ..Self::new(source, provider, &[]) }
     }
 
     /// With this parameter.
@@ -76,18 +87,37 @@ impl Question {
 
     /// By which it is known again: all of it but the key.
     pub(super) fn label(&self) -> String {
+        if let Some(address) = &self.address {
+            return format!("{} {address}", self.source);
+        }
         let parameters: Vec<_> = self.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
         format!("{} /{}?{}", self.source, self.path.join("/"), parameters.join("&"))
     }
 
+    /// Whom a refusal shuts: the provider, or one server of many.
+    pub(super) fn party(&self) -> String {
+        match &self.address {
+            Some(address) => format!("{}:{}", self.provider.name, address.authority()),
+            None => self.provider.name.to_owned(),
+        }
+    }
+
+    /// True where the provider itself is asked, of whom all scans learn.
+    pub(super) fn is_for_provider(&self) -> bool {
+        self.address.is_none()
+    }
+
     pub(super) fn request(&self, settings: &ProviderSettings) -> Result<Request, FetchError> {
         let wrong = || FetchError::Address { why: format!("la de {} no sirve", self.provider.title) };
-        let mut url = settings.base(self.provider).ok_or_else(wrong)?.clone();
-        url.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().extend(&self.path);
+        let base = settings.base(self.provider);
+        let mut url = self.address.as_ref().or(base).ok_or_else(wrong)?.clone();
+        if !self.path.is_empty() {
+            url.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().extend(&self.path);
+        }
         if !self.parameters.is_empty() {
             url.query_pairs_mut().extend_pairs(&self.parameters);
         }
-        let key = settings.key(self.provider);
+        let key = settings.key(self.provider).filter(|_| self.address.is_none());
         let mut keyed = false;
         if let (KeyPlace::Parameter(name), Some(key)) = (self.key, key) {
             url.query_pairs_mut().append_pair(name, key.text());

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::{TargetKind, looks_numeric, shown};
+use super::{TargetKind, asn, looks_numeric, shown};
 
 /// Digits of the largest port, 65535.
 const MAX_PORT_DIGITS: usize = 5;
@@ -36,6 +36,9 @@ pub(super) fn about(text: &str, accepted: &[TargetKind]) -> String {
 fn repaired(text: &str, accepted: &[TargetKind]) -> Option<(&'static str, String)> {
     if text.contains("://") || text.contains('@') {
         return None;
+    }
+    if is_digits(text) && accepted.contains(&TargetKind::Asn) {
+        return Some(("es solo un número: para un sistema autónomo escriba", format!("AS{text}")));
     }
     if let Some(inside) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return Some(("lleva corchetes: escriba solo", inside.to_owned()));
@@ -81,6 +84,8 @@ fn looks_like(text: &str, accepted: &[TargetKind]) -> TargetKind {
         TargetKind::Email
     } else if looks_numeric(text) {
         TargetKind::Ip
+    } else if asn::is_shaped(text) {
+        TargetKind::Asn
     } else if text.contains('.') || accepted.contains(&TargetKind::Domain) {
         TargetKind::Domain
     } else {
@@ -108,5 +113,6 @@ fn name(kind: TargetKind) -> &'static str {
         TargetKind::Username => "un nombre de usuario",
         TargetKind::Hash => "un resumen",
         TargetKind::File => "un fichero subido",
+        TargetKind::Asn => "un sistema autónomo",
     }
 }

@@ -67,8 +67,8 @@ async fn an_unknown_type_is_told_with_the_known_ones() {
     let bench = Bench::new();
     let answer = bench.post("/api/v1/scan", &json!({ "target": "ejemplo.es", "type": "shodan" })).await;
     let sentence = answer.error(400, "unknown_type");
-    assert_eq!(sentence, "El tipo de escaneo «shodan» no existe. Los disponibles son: dns, metadata.");
-    assert_eq!(answer.json()["error"]["types"], json!(["dns", "metadata"]));
+    assert_eq!(sentence, "El tipo de escaneo «shodan» no existe. Los disponibles son: dns, metadata, whois.");
+    assert_eq!(answer.json()["error"]["types"], json!(["dns", "metadata", "whois"]));
     assert_eq!(bench.waiting().await, 0);
 }
 
@@ -314,12 +314,13 @@ async fn two_requests_with_one_key_at_once_send_one_scan() {
 #[tokio::test]
 async fn the_collectors_that_work_are_listed_and_no_others() {
     let list = Bench::new().get("/api/v1/collectors").await.json();
-    assert_eq!(list["total"], 2);
+    assert_eq!(list["total"], 3);
     let collectors = list["collectors"].as_array().unwrap();
     let facts: Vec<_> = collectors.iter().map(|c| (&c["type"], &c["class"], &c["accepts"])).collect();
     let dns = (&json!("dns"), &json!("DNSCollector"), &json!(["domain", "ip"]));
     let metadata = (&json!("metadata"), &json!("MetadataCollector"), &json!(["domain", "url", "file"]));
-    assert_eq!(facts, [dns, metadata]);
+    let whois = (&json!("whois"), &json!("WhoisCollector"), &json!(["domain", "ip", "asn"]));
+    assert_eq!(facts, [dns, metadata, whois]);
     for collector in collectors {
         assert_eq!((&collector["needs_key"], &collector["configured"]), (&json!(false), &json!(true)));
         assert!(collector["description"].as_str().unwrap().ends_with('.'));

@@ -19,7 +19,7 @@ fn shown() -> String {
 }
 
 /// The value of the line that starts so; 0 while there is none.
-fn count(line: &str) -> f64 {
+pub(crate) fn count(line: &str) -> f64 {
     let text = shown();
     let found = text.lines().find_map(|shown| shown.strip_prefix(line)?.trim().parse().ok());
     found.unwrap_or(0.0)

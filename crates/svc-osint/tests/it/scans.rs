@@ -128,7 +128,7 @@ async fn the_health_check_names_its_worker() {
     let json = run(HEALTH_CHECK, vec![], vec![], attempt.context.clone()).await.unwrap();
     let health: WorkerHealth = json.to().unwrap();
     assert_eq!((health.status.as_str(), health.worker.as_str()), ("healthy", "celery@prueba"));
-    assert_eq!(health.collectors, ["dns", "metadata"]);
+    assert_eq!(health.collectors, ["dns", "metadata", "whois"]);
 }
 
 #[tokio::test]

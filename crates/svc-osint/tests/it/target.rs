@@ -208,6 +208,51 @@ fn user_names_are_words() {
 }
 
 #[test]
+fn autonomous_systems_are_numbers_in_public_use() {
+    for (text, number) in [("AS3333", 3_333), ("as1", 1), (" As15169 ", 15_169), ("AS4199999999", 4_199_999_999)] {
+        let target = read(text, TargetKind::Asn).unwrap();
+        assert_eq!((target.kind(), target.to_string()), (TargetKind::Asn, format!("AS{number}")));
+        assert_eq!(target, Target::Asn(number));
+    }
+    for (wrong, why) in [
+        ("AS0", "no existe"),
+        ("AS23456", "AS_TRANS"),
+        ("AS64500", "reservado para documentación"),
+        ("AS64512", "uso privado"),
+        ("AS65535", "reservado"),
+        ("AS65540", "reservado para documentación"),
+        ("AS100000", "reservado"),
+        ("AS4200000000", "uso privado"),
+        ("AS4294967295", "uso privado o está reservado"),
+        ("AS4294967296", "del 1 al 4294967295"),
+        ("AS99999999999999999999", "del 1 al 4294967295"),
+        ("AS03333", "sin ceros delante"),
+        ("AS 3333", "Se admite un sistema autónomo (AS3333)"),
+        ("AS", "Se admite"),
+        ("AS-3", "Se admite"),
+        ("AS33.33", "Se admite"),
+        ("AS٣", "Se admite"),
+        ("3333", "escriba «AS3333»"),
+    ] {
+        let sentence = read(wrong, TargetKind::Asn).unwrap_err();
+        assert!(sentence.contains(why), "{wrong}: {sentence}");
+    }
+    for edge in ["AS64495", "AS131072", "AS23455", "AS112"] {
+        assert!(read(edge, TargetKind::Asn).is_ok(), "{edge}");
+    }
+}
+
+#[test]
+fn a_system_is_no_user_where_users_are_looked_for() {
+    let people = [TargetKind::Asn, TargetKind::Username, TargetKind::Email];
+    assert_eq!(Target::parse_for("as3333", &people).unwrap(), Target::Username("as3333".to_owned()));
+    let networks = [TargetKind::Domain, TargetKind::Ip, TargetKind::Asn];
+    assert_eq!(Target::parse_for("as3333", &networks).unwrap(), Target::Asn(3_333));
+    let sentence = Target::parse_for("AS3333", &[TargetKind::Domain]).unwrap_err().to_string();
+    assert!(sentence.starts_with("«AS3333» es un sistema autónomo (AS3333), y aquí no sirve"), "{sentence}");
+}
+
+#[test]
 fn the_sentence_says_what_is_wrong_and_what_would_do() {
     let dns = [TargetKind::Domain, TargetKind::Ip];
     let sentence = |text: &str| Target::parse_for(text, &dns).unwrap_err().to_string();
