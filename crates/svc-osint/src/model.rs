@@ -171,6 +171,11 @@ impl Gathering {
         self.edit(|g| g.clone())
     }
 
+    /// What has been gathered, given away: it may be large, and at the end nobody needs it twice.
+    pub fn taken(&self) -> Gathered {
+        self.edit(std::mem::take)
+    }
+
     fn edit<T>(&self, change: impl FnOnce(&mut Gathered) -> T) -> T {
         // A collector that panicked while holding the lock has lost one entry at most; the rest stands.
         let mut guard = self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -55,7 +55,7 @@ impl Order {
             cut
         };
         let (cut, ()) = tokio::join!(gather, self.tell(context, seen, &ended));
-        let gathered = out.so_far();
+        let gathered = out.taken();
         tracing::info!(
             id = context.task_id(),
             collector = self.collector.name,
@@ -107,7 +107,7 @@ impl Order {
         }
         let findings = merged(findings, &digests);
         let findings_total = findings.len();
-        data.insert("findings".to_owned(), json!(findings));
+        data.insert("findings".to_owned(), findings.into_iter().map(|finding| json!(finding)).collect());
         Ok(CollectorResult {
             id: id.to_owned(),
             collector_name: self.collector.name.to_owned(),

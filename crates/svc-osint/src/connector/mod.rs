@@ -126,8 +126,21 @@ impl Connector {
     /// # Errors
     /// As [`Connector::fetch`].
     pub async fn send(&self, request: Request, limits: &Limits) -> Result<Fetched, FetchError> {
+        self.send_counting(request, limits, &mut 0).await
+    }
+
+    /// The same, adding to `sent` each request that was sent, also where nothing came of it.
+    ///
+    /// # Errors
+    /// As [`Connector::fetch`].
+    pub async fn send_counting(
+        &self,
+        request: Request,
+        limits: &Limits,
+        sent: &mut u32,
+    ) -> Result<Fetched, FetchError> {
         let mut asked = String::new();
-        let outcome = match timeout(limits.total, self.follow(request, limits, &mut asked)).await {
+        let outcome = match timeout(limits.total, self.follow(request, limits, &mut asked, sent)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(FetchError::Timeout { host: asked.clone(), limit: limits.total }),
         };
@@ -137,7 +150,13 @@ impl Connector {
         outcome
     }
 
-    async fn follow(&self, mut request: Request, limits: &Limits, asked: &mut String) -> Result<Fetched, FetchError> {
+    async fn follow(
+        &self,
+        mut request: Request,
+        limits: &Limits,
+        asked: &mut String,
+        sent: &mut u32,
+    ) -> Result<Fetched, FetchError> {
         let started = Instant::now();
         let mut url = spelling::first(&request.url)?;
         let mut trail = Vec::new();
@@ -146,6 +165,7 @@ impl Connector {
             let port = url.port_or_known_default().unwrap_or_default();
             let addresses = self.admit(url.host(), port, &WEB).await?;
             let client = hop::client(self, &url, &addresses, limits)?;
+            *sent = sent.saturating_add(1);
             let (status, location) = match hop::ask(&client, &url, &request, limits).await? {
                 Answer::Page(page) => return Ok(page.at(&url, trail, started.elapsed())),
                 Answer::Redirect { status, location } => (status, location),

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::de::{DeserializeOwned, DeserializeSeed};
 
+use super::object::Object;
 use super::retry_after;
 use crate::connector::{FetchError, Fetched};
 use crate::model::SourceStatus;
@@ -69,17 +72,27 @@ impl Refusal {
         Self { wait, ..Self::new(SourceStatus::RateLimited, "http-429", detail).for_now() }
     }
 
+    /// What the plan allows is used up, and comes back after `wait`; asking again at once would not help.
+    pub fn used_up(provider: &Provider, wait: Duration) -> Self {
+        let detail = format!("Se ha agotado la cuota de {}; se puede volver a preguntar ", provider.title);
+        let detail = detail + &until(Timestamp::now() + wait);
+        let refusal = Self::new(SourceStatus::RateLimited, "quota-exceeded", detail);
+        Self { wait: Some(wait), passing: true, ..refusal }
+    }
+
     /// The usual meaning of a status that is no success: 401 a bad key, 403 the plan, 429 too much, 5xx a fault that
     /// may pass. Who wants no key and answers 401 or 403 wants nothing to do with us.
     pub fn by_status(provider: &Provider, answer: &Fetched) -> Self {
+        let keyed = provider.key_env.is_some();
         match answer.status {
-            401 if provider.key_env.is_some() => Self::bad_key(provider),
-            403 if provider.key_env.is_some() => Self::plan(provider),
+            401 if keyed => Self::bad_key(provider),
+            403 if keyed => Self::plan(provider),
             status @ (401 | 403) => {
                 let detail = format!("{} no admite la consulta (código {status}).", provider.title);
                 Self::new(SourceStatus::Blocked, format!("http-{status}"), detail)
             }
             429 => Self::too_many(provider, wait(answer)),
+            301 | 302 | 303 | 307 | 308 if keyed => Self::redirected(provider),
             status => {
                 let detail = format!("{} ha respondido con el código {status}.", provider.title);
                 let refusal = Self::new(SourceStatus::Failed, format!("http-{status}"), detail);
@@ -94,16 +107,28 @@ impl Refusal {
         Self::new(SourceStatus::Failed, reason, detail)
     }
 
+    /// The answer is not of the shape that the provider documents.
+    pub fn misshapen() -> Self {
+        Self::unreadable("invalid-response", "La respuesta no tiene la forma esperada.")
+    }
+
+    /// The provider sends us where its key may not go.
+    pub(super) fn redirected(provider: &Provider) -> Self {
+        let detail =
+            format!("{} redirige a otro servidor; no se le sigue, para no llevar allí la clave.", provider.title);
+        Self::unreadable("redirected", detail)
+    }
+
     pub(super) fn missing_key(provider: &Provider) -> Self {
         let name = provider.key_env.unwrap_or_default();
         let detail = format!("Falta la clave de {}: el administrador la pone en {name}.", provider.title);
         Self::new(SourceStatus::MissingKey, "missing-key", detail)
     }
 
-    pub(super) fn spent(provider: &Provider, until: Timestamp) -> Self {
-        let moment = until.strftime("%Y-%m-%d %H:%M:%S");
-        let detail = format!("{} no admite más consultas hasta {moment} UTC.", provider.title);
-        let left = until.duration_since(Timestamp::now());
+    pub(super) fn spent(provider: &Provider, moment: Timestamp) -> Self {
+        let detail =
+            format!("{} no admite más consultas; se puede volver a preguntar {}", provider.title, until(moment));
+        let left = moment.duration_since(Timestamp::now());
         let wait = Some(Duration::try_from(left).unwrap_or_default());
         let refusal = Self::new(SourceStatus::RateLimited, "quota-spent", detail);
         Self { wait, passing: true, ..refusal }
@@ -142,25 +167,74 @@ impl Refusal {
 /// # Errors
 /// Words for a page in place of JSON, for one cut short, and for another shape.
 pub fn json<T: DeserializeOwned>(answer: &Fetched) -> Result<T, Refusal> {
-    let body = answer.body.trim_ascii();
-    serde_json::from_slice(body).map_err(|error| {
-        let unreadable = |reason, detail| Refusal::unreadable(reason, detail);
-        if body.is_empty() {
-            return unreadable("empty-answer", "La respuesta está vacía.").for_now();
-        }
-        if body.starts_with(b"<") {
-            return unreadable("html-instead-of-json", "Ha llegado una página en lugar de datos.").for_now();
-        }
+    json_into(answer, std::marker::PhantomData)
+}
+
+/// The body as a JSON object of this shape. A list is refused, which [`json`] would take for the fields of a struct in
+/// their order, and an empty list for an object with nothing in it.
+///
+/// # Errors
+/// As [`json`].
+pub fn object<T: DeserializeOwned>(answer: &Fetched) -> Result<T, Refusal> {
+    json::<Object<T>>(answer).map(|Object(object)| object)
+}
+
+/// The body as JSON, read into `seed` piece by piece, so that a large one needs no room of its own.
+///
+/// # Errors
+/// As [`json`].
+pub fn json_into<'a, S: DeserializeSeed<'a>>(answer: &'a Fetched, seed: S) -> Result<S::Value, Refusal> {
+    let body = filled(answer)?;
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let read = seed.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    read.map_err(|error| {
         if error.is_eof() {
-            return unreadable("truncated-json", "La respuesta está cortada.").for_now();
+            return Refusal::unreadable("truncated-json", "La respuesta está cortada.").for_now();
         }
-        unreadable("invalid-response", "La respuesta no tiene la forma esperada.")
+        Refusal::misshapen()
     })
+}
+
+/// What a provider says of a refusal, where that is an object of this shape.
+pub fn said<T: DeserializeOwned>(answer: &Fetched) -> Option<T> {
+    serde_json::from_slice::<Object<T>>(&answer.body).ok().map(|Object(said)| said)
 }
 
 /// The body as text, whatever its bytes.
 pub fn text(answer: &Fetched) -> String {
     String::from_utf8_lossy(&answer.body).into_owned()
+}
+
+/// The body as text that has something to say.
+///
+/// # Errors
+/// Words for nothing, for a page in place of it, and for what is no text.
+pub fn plain(answer: &Fetched) -> Result<&str, Refusal> {
+    str::from_utf8(filled(answer)?).map_err(|_| Refusal::misshapen())
+}
+
+/// How long it is to the first of the next month, when quotas by the month begin anew.
+pub fn to_next_month(now: Timestamp) -> Duration {
+    let begins = |today: Date| today.last_of_month().tomorrow().ok()?.to_zoned(TimeZone::UTC).ok();
+    let next = begins(now.to_zoned(TimeZone::UTC).date()).map_or(now, |next| next.timestamp());
+    Duration::try_from(next.duration_since(now)).unwrap_or_default()
+}
+
+fn filled(answer: &Fetched) -> Result<&[u8], Refusal> {
+    let body = answer.body.trim_ascii();
+    if body.is_empty() {
+        return Err(Refusal::unreadable("empty-answer", "La respuesta está vacía.").for_now());
+    }
+    if body.starts_with(b"<") {
+        let detail = "Ha llegado una página en lugar de datos.";
+        return Err(Refusal::unreadable("html-instead-of-json", detail).for_now());
+    }
+    Ok(body)
+}
+
+/// The end of a sentence that says until when.
+fn until(moment: Timestamp) -> String {
+    format!("a partir de las {} UTC.", moment.strftime("%Y-%m-%d %H:%M:%S"))
 }
 
 fn wait(answer: &Fetched) -> Option<Duration> {

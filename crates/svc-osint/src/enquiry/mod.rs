@@ -6,10 +6,12 @@
 
 mod alone;
 mod answer;
+mod object;
 mod question;
 mod retry_after;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,17 +20,23 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 pub use alone::Alone;
-pub use answer::{Refusal, json, text};
+pub use answer::{Refusal, json, json_into, object, plain, said, text, to_next_month};
+pub use object::Object;
 pub use question::{KeyPlace, Question};
 pub use retry_after::retry_after;
 
-use crate::connector::{Connector, FetchError, Fetched};
+use crate::connector::{Connector, FetchError, Fetched, Limits, is_forbidden};
 use crate::digest::sha256;
 use crate::model::{Gathering, SourceReport, SourceStatus};
 use crate::providers::{Provider, ProviderSettings};
 
 /// A provider that told no time is left alone for so long.
 const SPENT: Duration = Duration::from_mins(1);
+/// No provider is left alone for longer, whatever it says: it may have been mistaken, or the plan is another by then.
+/// One request a day is a small price for that.
+const LONGEST_SPENT: Duration = Duration::from_hours(24);
+/// The largest answer that is kept, in bytes: 1 MiB. To ask again for a larger one costs less than to store it.
+const KEPT: usize = 1 << 20;
 
 /// How patient an enquiry is.
 #[derive(Debug, Clone)]
@@ -39,6 +47,10 @@ pub struct Patience {
     pub pause: Duration,
     /// The longest wait for a window, or that a provider asked for; what takes longer is told instead. Default: 10 s.
     pub longest: Duration,
+    /// The longest that any answer may take, whatever its question allows. Default: 2 min.
+    pub answer: Duration,
+    /// The longest silence before an answer and within it, whatever its question allows. Default: 1 min.
+    pub silence: Duration,
 }
 
 /// What came of asking for leave to send a request.
@@ -104,7 +116,19 @@ struct Ending {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { tries: 3, pause: Duration::from_secs(1), longest: Duration::from_secs(10) }
+        Self {
+            tries: 3,
+            pause: Duration::from_secs(1),
+            longest: Duration::from_secs(10),
+            answer: Duration::from_mins(2),
+            silence: Duration::from_mins(1),
+        }
+    }
+}
+
+impl Patience {
+    fn within(&self, limits: &Limits) -> Limits {
+        Limits { total: limits.total.min(self.answer), idle: limits.idle.min(self.silence), ..limits.clone() }
     }
 }
 
@@ -130,9 +154,21 @@ impl<'a> Enquiry<'a> {
         question: &Question,
         read: impl Fn(&Fetched) -> Result<Option<T>, Refusal> + Send,
     ) -> Option<T> {
+        self.try_asking(question, read).await.ok().flatten()
+    }
+
+    /// The same, for who has something else to ask where this is refused.
+    ///
+    /// # Errors
+    /// The refusal, which has been reported.
+    pub async fn try_asking<T>(
+        &self,
+        question: &Question,
+        read: impl Fn(&Fetched) -> Result<Option<T>, Refusal> + Send,
+    ) -> Result<Option<T>, Refusal> {
         let (outcome, report) = self.inquire(question, read).await;
         self.out.source(report);
-        outcome.ok().flatten()
+        outcome
     }
 
     /// The same, for those who have something to add to the report before they write it themselves.
@@ -147,23 +183,26 @@ impl<'a> Enquiry<'a> {
         let began = Instant::now();
         let mut ending = Ending { requests: 0, http_status: None };
         let outcome = self.try_to(question, &read, &mut ending).await;
-        let (status, refusal) = match &outcome {
-            Ok(Some(_)) => (SourceStatus::Ok, None),
-            Ok(None) => (SourceStatus::Empty, None),
-            Err(refusal) => (refusal.status, Some(refusal)),
-        };
-        let report = SourceReport {
-            source: question.source.clone(),
-            status,
-            reason: refusal.map(|refusal| refusal.reason.clone()),
-            detail: refusal.map(|refusal| refusal.detail.clone()),
-            http_status: ending.http_status,
-            requests: ending.requests,
-            ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            retry_after: refusal.and_then(|refusal| refusal.wait).map(|wait| wait.as_secs().max(1)),
-            passing: refusal.is_some_and(|refusal| refusal.passing),
-        };
+        let report = report(&question.source, outcome.as_ref().map(Option::is_some), &ending, began);
         (outcome, report)
+    }
+
+    /// Reports a source that is not asked, and why not.
+    pub fn leave_out(&self, source: impl AsRef<str>, refusal: &Refusal) {
+        let ending = Ending { requests: 0, http_status: None };
+        self.out.source(report(source.as_ref(), Err(refusal), &ending, Instant::now()));
+    }
+
+    /// Whether outsiders may be asked about this address. One that is not public means nothing to them, and is nothing
+    /// to tell them; then `sources` are reported as left out.
+    pub fn may_ask_about(&self, address: IpAddr, sources: &[&str]) -> bool {
+        let Some(why) = is_forbidden(address) else { return true };
+        let detail = format!("No se pregunta por «{address}»: {why}.");
+        let refusal = Refusal::new(SourceStatus::Blocked, "forbidden-address", detail);
+        for source in sources {
+            self.leave_out(source, &refusal);
+        }
+        false
     }
 
     async fn try_to<T>(
@@ -181,25 +220,22 @@ impl<'a> Enquiry<'a> {
             self.out.digest(&question.source, sha256(&answer.body));
             return read(&answer);
         }
-        let mut pause = self.tools.patience.pause;
+        let patience = self.tools.patience;
+        let (mut tries, mut pause) = (0, patience.pause);
         loop {
             if let Some(refusal) = self.closed(question) {
                 return Err(refusal);
             }
             self.leave(question).await?;
-            ending.requests += 1;
+            tries += 1;
             let refusal = match self.send(question, read, ending).await {
                 Ok(read) => return Ok(read),
                 Err(refusal) => refusal,
             };
-            if ending.requests >= self.tools.patience.tries || !refusal.again {
-                self.remember(question, &refusal).await;
-                return Err(refusal);
-            }
-            let wait = refusal.wait.unwrap_or(pause);
-            if wait > self.tools.patience.longest {
-                self.remember(question, &refusal).await;
-                return Err(refusal);
+            // Who says "at once" is not asked at once all the same.
+            let wait = refusal.wait.unwrap_or_default().max(pause);
+            if !refusal.again || tries >= patience.tries || wait > patience.longest {
+                return Err(self.remember(question, refusal).await);
             }
             sleep(wait).await;
             pause *= 2;
@@ -214,12 +250,19 @@ impl<'a> Enquiry<'a> {
     ) -> Result<Option<T>, Refusal> {
         let refused = |error: &FetchError| Refusal::unfetched(error);
         let request = question.request(self.tools.providers).map_err(|error| refused(&error))?;
-        let answer = self.tools.connector.send(request, &question.limits).await.map_err(|error| refused(&error))?;
-        ending.requests += answer.requests() - 1;
+        let limits = self.tools.patience.within(&question.limits);
+        ending.http_status = None;
+        let sent = self.tools.connector.send_counting(request, &limits, &mut ending.requests).await;
+        let answer = question.concealed(sent.map_err(|error| refused(&error))?);
         ending.http_status = Some(answer.status);
+        if question.was_led_away(&answer, self.tools.providers) {
+            return Err(Refusal::redirected(question.provider));
+        }
         let outcome = read(&answer)?;
         self.out.digest(&question.source, sha256(&answer.body));
-        self.tools.answers.keep(&question.label(), &answer).await;
+        if question.kept && answer.body.len() <= KEPT {
+            self.tools.answers.keep(&question.label(), &answer).await;
+        }
         Ok(outcome)
     }
 
@@ -248,18 +291,22 @@ impl<'a> Enquiry<'a> {
     }
 
     /// A provider that refuses the key, or has nothing left, is not asked again in this scan; and of the latter, all
-    /// other scans learn.
-    async fn remember(&self, question: &Question, refusal: &Refusal) {
+    /// other scans learn. Gives the refusal as it is to be told: with how long we leave the provider alone.
+    async fn remember(&self, question: &Question, refusal: Refusal) -> Refusal {
         let provider = question.provider;
         if refusal.status == SourceStatus::RateLimited {
-            let until = Timestamp::now() + refusal.wait.unwrap_or(SPENT);
+            let wait = refusal.wait.filter(|wait| !wait.is_zero()).unwrap_or(SPENT);
+            let until = Timestamp::now() + wait.min(LONGEST_SPENT);
             if question.is_for_provider() {
                 self.tools.quotas.spent(provider, until).await;
             }
             self.close(question.party(), &Refusal::spent(provider, until));
-        } else if refusal.closes {
-            self.close(question.party(), &Refusal::skipped_after(refusal));
+            return Refusal { wait: Some(wait), ..refusal };
         }
+        if refusal.closes {
+            self.close(question.party(), &Refusal::skipped_after(&refusal));
+        }
+        refusal
     }
 
     fn closed(&self, question: &Question) -> Option<Refusal> {
@@ -270,5 +317,24 @@ impl<'a> Enquiry<'a> {
     fn close(&self, party: String, refusal: &Refusal) {
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         closed.insert(party, refusal.clone());
+    }
+}
+
+fn report(source: &str, outcome: Result<bool, &Refusal>, ending: &Ending, began: Instant) -> SourceReport {
+    let (status, refusal) = match outcome {
+        Ok(true) => (SourceStatus::Ok, None),
+        Ok(false) => (SourceStatus::Empty, None),
+        Err(refusal) => (refusal.status, Some(refusal)),
+    };
+    SourceReport {
+        source: source.to_owned(),
+        status,
+        reason: refusal.map(|refusal| refusal.reason.clone()),
+        detail: refusal.map(|refusal| refusal.detail.clone()),
+        http_status: ending.http_status,
+        requests: ending.requests,
+        ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        retry_after: refusal.and_then(|refusal| refusal.wait).map(|wait| wait.as_secs().max(1)),
+        passing: refusal.is_some_and(|refusal| refusal.passing),
     }
 }

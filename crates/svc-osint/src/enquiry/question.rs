@@ -1,10 +1,11 @@
 //! What a provider is asked.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use url::Url;
 
-use crate::connector::{FetchError, Limits, Request};
+use crate::connector::{FetchError, Fetched, Limits, Request};
 use crate::providers::{Provider, ProviderSettings};
 
 /// Where a provider wants its key.
@@ -30,6 +31,7 @@ pub struct Question {
     headers: Vec<(&'static str, String)>,
     key: KeyPlace,
     pub(super) limits: Limits,
+    pub(super) kept: bool,
 }
 
 impl Question {
@@ -45,6 +47,7 @@ impl Question {
             key: KeyPlace::Nowhere,
             // Redirects lead elsewhere than where the operator said; a provider's own host needs few.
             limits: Limits { redirects: 2, ..Limits::default() },
+            kept: true,
         }
     }
 
@@ -85,6 +88,12 @@ impl Question {
         self
     }
 
+    /// Its answer is kept nowhere: there is more in it than was asked for.
+    pub fn unkept(mut self) -> Self {
+        self.kept = false;
+        self
+    }
+
     /// By which it is known again: all of it but the key.
     pub(super) fn label(&self) -> String {
         if let Some(address) = &self.address {
@@ -105,6 +114,26 @@ impl Question {
     /// True where the provider itself is asked, of whom all scans learn.
     pub(super) fn is_for_provider(&self) -> bool {
         self.address.is_none()
+    }
+
+    /// The answer without the key, which stands in its address where it was sent as a parameter.
+    pub(super) fn concealed(&self, mut answer: Fetched) -> Fetched {
+        if let (KeyPlace::Parameter(secret), Ok(mut url)) = (self.key, Url::parse(&answer.url)) {
+            let shown: Vec<_> = url.query_pairs().filter(|(name, _)| name != secret).map(owned).collect();
+            url.set_query(None);
+            if !shown.is_empty() {
+                url.query_pairs_mut().extend_pairs(shown);
+            }
+            answer.url = url.to_string();
+        }
+        answer
+    }
+
+    /// Whether the answer to a question that went with a key is that of another server, which did not get it.
+    pub(super) fn was_led_away(&self, answer: &Fetched, settings: &ProviderSettings) -> bool {
+        let origin = Url::parse(&answer.url).map(|url| url.origin());
+        let meant = settings.base(self.provider).map(Url::origin);
+        self.key != KeyPlace::Nowhere && !answer.trail.is_empty() && origin.ok() != meant
     }
 
     pub(super) fn request(&self, settings: &ProviderSettings) -> Result<Request, FetchError> {
@@ -133,4 +162,8 @@ impl Question {
         }
         self.headers.iter().try_fold(request, |request, (name, value)| request.header(name, value))
     }
+}
+
+fn owned((name, value): (Cow<'_, str>, Cow<'_, str>)) -> (String, String) {
+    (name.into_owned(), value.into_owned())
 }

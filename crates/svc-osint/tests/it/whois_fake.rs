@@ -131,7 +131,8 @@ impl World {
         let connector = self.connector();
         let urls = format!("iana_rdap={}", self.lists);
         let providers = ProviderSettings::read(&|name: &str| (name == URLS).then(|| urls.clone())).unwrap();
-        let patience = Patience { tries: 2, pause: Duration::from_millis(1), longest: Duration::from_millis(50) };
+        let (pause, longest) = (Duration::from_millis(1), Duration::from_millis(50));
+        let patience = Patience { tries: 2, pause, longest, ..Patience::default() };
         let out = Gathering::default();
         let tools =
             Tools { connector: &connector, providers: &providers, quotas, answers: &Alone, patience: &patience };
