@@ -3,14 +3,13 @@
 //! Only what really works stands here; the API lists this table and nothing else.
 
 use crate::contract::CollectorCard;
-use crate::dns;
 use crate::enquiry::Enquiry;
-use crate::metadata::{self, Input};
+use crate::metadata::Input;
 use crate::order::Subject;
-use crate::providers::{Provider, ProviderSettings};
+use crate::providers::{self, Provider, ProviderSettings};
 use crate::settings::OsintSettings;
 use crate::target::{Target, TargetKind};
-use crate::whois;
+use crate::{crtsh, dns, haveibeenpwned, metadata, securitytrails, shodan, virustotal, whois};
 
 /// One collector.
 #[derive(Debug)]
@@ -33,10 +32,15 @@ enum Work {
     Dns,
     Metadata,
     Whois,
+    Crtsh,
+    Shodan,
+    VirusTotal,
+    HaveIBeenPwned,
+    SecurityTrails,
 }
 
 /// Every collector there is.
-pub static COLLECTORS: [Collector; 3] = [
+pub static COLLECTORS: [Collector; 8] = [
     Collector {
         name: "dns",
         class: "DNSCollector",
@@ -63,6 +67,50 @@ pub static COLLECTORS: [Collector; 3] = [
         accepts: &whois::ACCEPTS,
         provider: None,
         work: Work::Whois,
+    },
+    Collector {
+        name: "crtsh",
+        class: "CrtshCollector",
+        description: "Subdominios y certificados de un dominio según los registros públicos de certificados (crt.sh).",
+        accepts: &crtsh::ACCEPTS,
+        provider: Some(&providers::CRTSH),
+        work: Work::Crtsh,
+    },
+    Collector {
+        name: "shodan",
+        class: "ShodanCollector",
+        description: "Puertos, servicios y vulnerabilidades de una dirección IP, y nombres de un dominio, según Shodan; \
+                      de una dirección IP también sin clave, según InternetDB.",
+        accepts: &shodan::ACCEPTS,
+        provider: Some(&providers::SHODAN),
+        work: Work::Shodan,
+    },
+    Collector {
+        name: "virustotal",
+        class: "VirusTotalCollector",
+        description: "Reputación de un dominio, una dirección IP, una URL o el resumen de un fichero según los antivirus \
+                      y las listas que reúne VirusTotal.",
+        accepts: &virustotal::ACCEPTS,
+        provider: Some(&providers::VIRUSTOTAL),
+        work: Work::VirusTotal,
+    },
+    Collector {
+        name: "haveibeenpwned",
+        class: "HaveIBeenPwnedCollector",
+        description: "Brechas conocidas de un correo o de un dominio, y cuántas veces aparece en ellas la contraseña de \
+                      un resumen SHA-1, según Have I Been Pwned; lo filtrado no se muestra.",
+        accepts: &haveibeenpwned::ACCEPTS,
+        provider: Some(&providers::HIBP),
+        work: Work::HaveIBeenPwned,
+    },
+    Collector {
+        name: "securitytrails",
+        class: "SecurityTrailsCollector",
+        description: "Registros DNS, subdominios y, si se pide, historial de un dominio, o vecinos de una dirección IP, \
+                      según SecurityTrails.",
+        accepts: &securitytrails::ACCEPTS,
+        provider: Some(&providers::SECURITYTRAILS),
+        work: Work::SecurityTrails,
     },
 ];
 
@@ -102,7 +150,7 @@ impl Collector {
     /// Gathers what it can about `subject`, one of the kinds it accepts.
     pub(crate) async fn collect(&self, settings: &OsintSettings, enquiry: &Enquiry<'_>, subject: &Subject) {
         match (&self.work, subject) {
-            (Work::Dns, Subject::Text { target, axfr }) => {
+            (Work::Dns, Subject::Text { target, axfr, .. }) => {
                 let mut dns = settings.dns.clone();
                 dns.axfr &= axfr.unwrap_or(true);
                 dns::collect(&dns, target, enquiry.out).await;
@@ -113,7 +161,23 @@ impl Collector {
                 }
             }
             (Work::Whois, Subject::Text { target, .. }) => whois::collect(&settings.whois, enquiry, target).await,
-            (Work::Dns | Work::Whois, Subject::File { .. }) => {}
+            (Work::Crtsh, Subject::Text { target, .. }) => crtsh::collect(enquiry, target).await,
+            (Work::Shodan, Subject::Text { target, .. }) => shodan::collect(enquiry, target).await,
+            (Work::VirusTotal, Subject::Text { target, .. }) => virustotal::collect(enquiry, target).await,
+            (Work::HaveIBeenPwned, Subject::Text { target, .. }) => haveibeenpwned::collect(enquiry, target).await,
+            (Work::SecurityTrails, Subject::Text { target, history, .. }) => {
+                securitytrails::collect(enquiry, target, history.unwrap_or_default()).await;
+            }
+            (
+                Work::Dns
+                | Work::Whois
+                | Work::Crtsh
+                | Work::Shodan
+                | Work::VirusTotal
+                | Work::HaveIBeenPwned
+                | Work::SecurityTrails,
+                Subject::File { .. },
+            ) => {}
         }
     }
 }

@@ -47,6 +47,10 @@ pub struct ScanOptions {
     /// away here, not granted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub axfr: Option<bool>,
+    /// `securitytrails`: whether to ask about the past of a domain, which takes six requests of the month's. Default:
+    /// false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<bool>,
     /// `metadata`: the file to look at, instead of one on the web; the target is its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<SentFile>,
@@ -200,6 +204,8 @@ pub enum Types {
 pub struct RequestOptions {
     /// `dns`: false leaves out the zone transfer.
     pub axfr: Option<bool>,
+    /// `securitytrails`: true asks for the history of a domain too, which takes six requests of the month's.
+    pub history: Option<bool>,
 }
 
 /// The form of `POST /api/v1/scan/upload`.
@@ -339,7 +345,7 @@ pub struct CollectorCard {
     pub class: &'static str,
     /// What it does, in a sentence.
     pub description: &'static str,
-    /// The kinds of target it takes: `domain`, `ip`, `url`, `asn`, `file` (by upload).
+    /// The kinds of target it takes: `domain`, `ip`, `url`, `asn`, `email`, `hash`, `file` (by upload).
     pub accepts: Vec<&'static str>,
     /// Whether it needs a key of some provider.
     pub needs_key: bool,

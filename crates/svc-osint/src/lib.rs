@@ -31,11 +31,17 @@ mod turns;
 pub mod view;
 
 pub mod connector;
+pub mod crtsh;
 pub mod dns;
 pub mod enquiry;
+mod facts;
+pub mod haveibeenpwned;
 pub mod metadata;
 pub mod providers;
 pub mod sandbox;
+pub mod securitytrails;
+pub mod shodan;
+pub mod virustotal;
 pub mod whois;
 
 pub use routes::{OsintApi, router};

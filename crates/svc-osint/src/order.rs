@@ -6,7 +6,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::allowed::Allowed;
 use crate::collectors::Collector;
@@ -41,6 +41,8 @@ pub enum Subject {
         target: Target,
         /// Whether a zone transfer may be tried.
         axfr: Option<bool>,
+        /// Whether the past is asked about where that costs extra.
+        history: Option<bool>,
     },
     /// A file that came along.
     File {
@@ -59,11 +61,11 @@ impl Order {
     pub fn read(target: &str, collector_type: &str, options: ScanOptions) -> Result<Self, ScanError> {
         let collector =
             Collector::named(collector_type).ok_or_else(|| ScanError::UnknownCollector(collector_type.to_owned()))?;
-        let ScanOptions { axfr, file, force, parent } = options;
+        let ScanOptions { axfr, history, file, force, parent } = options;
         let (shown, subject) = match file {
             None => {
                 let read = Target::parse_for(target, &collector.takes_texts()).map_err(ScanError::Target)?;
-                (target.trim().to_owned(), Subject::Text { target: read, axfr })
+                (target.trim().to_owned(), Subject::Text { target: read, axfr, history })
             }
             Some(_) if !collector.takes_files() => {
                 return Err(ScanError::takes_no_files(collector_type));
@@ -79,11 +81,11 @@ impl Order {
     /// How the history knows it.
     pub fn announced(&self, id: &str, owner: &str, now: Timestamp) -> NewScan {
         let (target_key, target_kind, options) = match &self.subject {
-            Subject::Text { target, axfr } => (
-                target.to_string(),
-                target.kind().as_str(),
-                axfr.map_or_else(|| json!({}), |axfr| json!({ "axfr": axfr })),
-            ),
+            Subject::Text { target, axfr, history } => {
+                let chosen = [("axfr", axfr), ("history", history)];
+                let chosen = chosen.into_iter().filter_map(|(name, choice)| Some((name.to_owned(), json!((*choice)?))));
+                (target.to_string(), target.kind().as_str(), Value::Object(chosen.collect()))
+            }
             Subject::File { name, .. } => (name.clone(), TargetKind::File.as_str(), json!({})),
         };
         NewScan {

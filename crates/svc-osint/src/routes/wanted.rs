@@ -39,7 +39,7 @@ impl Wanted {
             (None, None) => return Err(ScanError::NoType),
             (Some(_), Some(_)) => return Err(ScanError::TwoTypes),
         };
-        let options = ScanOptions { axfr: options.axfr, force, ..ScanOptions::default() };
+        let options = ScanOptions { axfr: options.axfr, history: options.history, force, ..ScanOptions::default() };
         let now = Timestamp::now();
         let (orders, announced) = if let Some(several) = Several::read(&target, &types, &options)? {
             let announced = several.announced("", "", now).ok_or_else(|| ScanError::nobody_takes(&target))?;

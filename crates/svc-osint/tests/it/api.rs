@@ -7,10 +7,11 @@ use apium_core::{BackendError, Fleet, Signature, TaskError, WorkerCard};
 use axum::body::Body;
 use axum::http::{Request, header};
 use serde_json::{Value, json};
+use svc_osint::collectors::Collector;
 use svc_osint::contract::{HEALTH_CHECK, QUEUE, SCAN};
 use svc_osint::error;
 
-use crate::bench::{Bench, posted};
+use crate::bench::{Bench, posted, settings};
 
 const UNKNOWN: &str = "/api/v1/scan/6f1c1d0e-1111-4222-8333-444455556666";
 
@@ -56,6 +57,10 @@ async fn options_travel_and_a_typo_in_them_does_not() {
     assert_eq!(bench.post("/api/v1/scan", &body(json!({ "axfr": false }))).await.status, 202);
     let args = bench.claim().await.message.payload().unwrap().args;
     assert_eq!(args.as_str(), r#"["ejemplo.es", "dns", {"axfr": false}]"#);
+    let history = json!({ "target": "ejemplo.es", "type": "securitytrails", "options": { "history": true } });
+    assert_eq!(bench.post("/api/v1/scan", &history).await.status, 202);
+    let args = bench.claim().await.message.payload().unwrap().args;
+    assert_eq!(args.as_str(), r#"["ejemplo.es", "securitytrails", {"history": true}]"#);
     for wrong in [json!({ "axrf": false }), json!({ "axfr": 1 }), json!({ "file": { "content_base64": "aGk=" } })] {
         bench.post("/api/v1/scan", &body(wrong)).await.error(422, "invalid_body");
     }
@@ -65,10 +70,12 @@ async fn options_travel_and_a_typo_in_them_does_not() {
 #[tokio::test]
 async fn an_unknown_type_is_told_with_the_known_ones() {
     let bench = Bench::new();
-    let answer = bench.post("/api/v1/scan", &json!({ "target": "ejemplo.es", "type": "shodan" })).await;
+    let answer = bench.post("/api/v1/scan", &json!({ "target": "ejemplo.es", "type": "nmap" })).await;
     let sentence = answer.error(400, "unknown_type");
-    assert_eq!(sentence, "El tipo de escaneo «shodan» no existe. Los disponibles son: dns, metadata, whois.");
-    assert_eq!(answer.json()["error"]["types"], json!(["dns", "metadata", "whois"]));
+    let names = Collector::names();
+    let expected = format!("El tipo de escaneo «nmap» no existe. Los disponibles son: {}.", names.join(", "));
+    assert_eq!(sentence, expected);
+    assert_eq!(answer.json()["error"]["types"], json!(names));
     assert_eq!(bench.waiting().await, 0);
 }
 
@@ -314,17 +321,39 @@ async fn two_requests_with_one_key_at_once_send_one_scan() {
 #[tokio::test]
 async fn the_collectors_that_work_are_listed_and_no_others() {
     let list = Bench::new().get("/api/v1/collectors").await.json();
-    assert_eq!(list["total"], 3);
     let collectors = list["collectors"].as_array().unwrap();
-    let facts: Vec<_> = collectors.iter().map(|c| (&c["type"], &c["class"], &c["accepts"])).collect();
-    let dns = (&json!("dns"), &json!("DNSCollector"), &json!(["domain", "ip"]));
-    let metadata = (&json!("metadata"), &json!("MetadataCollector"), &json!(["domain", "url", "file"]));
-    let whois = (&json!("whois"), &json!("WhoisCollector"), &json!(["domain", "ip", "asn"]));
-    assert_eq!(facts, [dns, metadata, whois]);
+    assert_eq!(list["total"], collectors.len());
+    let facts: Vec<_> = collectors
+        .iter()
+        .map(|c| json!([c["type"], c["class"], c["accepts"], c["needs_key"], c["configured"]]))
+        .collect();
+    let expected = [
+        json!(["dns", "DNSCollector", ["domain", "ip"], false, true]),
+        json!(["metadata", "MetadataCollector", ["domain", "url", "file"], false, true]),
+        json!(["whois", "WhoisCollector", ["domain", "ip", "asn"], false, true]),
+        json!(["crtsh", "CrtshCollector", ["domain"], false, true]),
+        json!(["shodan", "ShodanCollector", ["ip", "domain"], true, false]),
+        json!(["virustotal", "VirusTotalCollector", ["domain", "ip", "url", "hash"], true, false]),
+        json!(["haveibeenpwned", "HaveIBeenPwnedCollector", ["email", "domain", "hash"], true, false]),
+        json!(["securitytrails", "SecurityTrailsCollector", ["domain", "ip"], true, false]),
+    ];
+    assert_eq!(facts, expected);
     for collector in collectors {
-        assert_eq!((&collector["needs_key"], &collector["configured"]), (&json!(false), &json!(true)));
         assert!(collector["description"].as_str().unwrap().ends_with('.'));
     }
+}
+
+#[tokio::test]
+async fn a_collector_whose_key_is_set_is_configured() {
+    let bench = Bench::with(|api| api.with_providers(settings(&[("SHODAN_API_KEY", "s3cret0")]).unwrap().providers));
+    let answer = bench.get("/api/v1/collectors").await;
+    let list = answer.json();
+    let configured = |name: &str| {
+        let all = list["collectors"].as_array().unwrap();
+        all.iter().find(|collector| collector["type"] == name).unwrap()["configured"].clone()
+    };
+    assert_eq!((configured("shodan"), configured("virustotal")), (json!(true), json!(false)));
+    assert!(!answer.text.contains("s3cret0"));
 }
 
 #[tokio::test]

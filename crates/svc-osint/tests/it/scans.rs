@@ -11,6 +11,7 @@ use apium_core::protocol::{Headers, RawJson, ResultRecord};
 use apium_core::{BackendError, Context, Lookup, Registry, ResultStore, StoredResult, TaskError};
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use svc_osint::collectors::Collector;
 use svc_osint::contract::{CollectorResult, GATHER, HEALTH_CHECK, HOUSEKEEPING, QUEUE, SCAN, WorkerHealth};
 use svc_osint::order::file_name;
 use svc_osint::{Osint, register};
@@ -128,7 +129,7 @@ async fn the_health_check_names_its_worker() {
     let json = run(HEALTH_CHECK, vec![], vec![], attempt.context.clone()).await.unwrap();
     let health: WorkerHealth = json.to().unwrap();
     assert_eq!((health.status.as_str(), health.worker.as_str()), ("healthy", "celery@prueba"));
-    assert_eq!(health.collectors, ["dns", "metadata", "whois"]);
+    assert_eq!(health.collectors, Collector::names());
 }
 
 #[tokio::test]
@@ -235,7 +236,7 @@ async fn wrong_arguments_fail_for_good() {
     let file = |content: &str| json!({ "file": { "content_base64": content } });
     let large = "A".repeat((10 << 20) / 3 * 4 + 8);
     let cases = [
-        ("ejemplo.es", "shodan", Value::Null, "no existe"),
+        ("ejemplo.es", "nmap", Value::Null, "no existe"),
         ("intranet.local", "dns", Value::Null, "Se admite un dominio"),
         ("ana@ejemplo.es", "dns", Value::Null, "Se admite"),
         ("a.pdf", "dns", file("aGk="), "no admite ficheros"),

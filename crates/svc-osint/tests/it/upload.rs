@@ -141,7 +141,7 @@ async fn a_form_is_one_file_and_nothing_that_is_not_understood() {
     refused(&[("type", "metadata"), ("type", "metadata"), ("file", "%PDF-1")], 422, "invalid_form").await;
     let dns = refused(&[("file", "%PDF-1"), ("type", "dns")], 422, "invalid_file").await;
     assert_eq!(dns, "El tipo de escaneo «dns» no admite ficheros.");
-    refused(&[("type", "shodan"), ("file", "%PDF-1")], 400, "unknown_type").await;
+    refused(&[("type", "nmap"), ("file", "%PDF-1")], 400, "unknown_type").await;
     refused(&[("type", &"x".repeat(100_000)), ("file", "%PDF-1")], 400, "unknown_type").await;
     assert_eq!(bench.waiting().await, 0);
     assert_eq!(bench.send(parts(&[("file", "%PDF-1"), ("type", "metadata")])).await.status, 202);
