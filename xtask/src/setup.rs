@@ -44,6 +44,8 @@ pub fn setup(root: &Path) -> Result<Machine, Failure> {
     install(&missing(&PROGRAMS))?;
     let python = capable_python().ok_or_else(|| lacking(&["python3-venv"]))?;
     let redis_server = find("redis-server").ok_or_else(|| lacking(&["redis-server"]))?;
+    // The lists of sites that the scan service is tested with, and Sherlock, which judges the same sites.
+    venvs::ensure_bare(root, "osint", &python)?;
     Ok(Machine { redis_server, pythons: venvs::ensure(root, "celery", &python)? })
 }
 

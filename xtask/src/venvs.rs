@@ -13,13 +13,25 @@ const LISTS: &str = "interop/requirements";
 /// # Errors
 /// When the lists cannot be read or an environment cannot be made (most often: no way to PyPI).
 pub fn ensure(root: &Path, what: &str, python: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
+    ensure_with(root, what, python, &[])
+}
+
+/// The same of lists that name all they want: what their packages ask for besides is left out.
+///
+/// # Errors
+/// As [`ensure`].
+pub fn ensure_bare(root: &Path, what: &str, python: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
+    ensure_with(root, what, python, &["--no-deps"])
+}
+
+fn ensure_with(root: &Path, what: &str, python: &Path, how: &[&str]) -> Result<Vec<(String, PathBuf)>, Failure> {
     let home = home(root);
     fs::create_dir_all(&home).map_err(|error| cannot("make the folder", &home, &error))?;
     let _turn = take_turn(&home)?;
     let mut made = Vec::new();
     for (series, list) in lists(root, what)? {
         let folder = home.join(format!("{what}-{series}"));
-        ensure_one(&folder, &list, python)?;
+        install(&folder, &list, python, how)?;
         made.push((series, folder.join("bin/python")));
     }
     Ok(made)
@@ -35,6 +47,10 @@ pub fn home(root: &Path) -> PathBuf {
 /// # Errors
 /// As [`ensure`].
 pub(crate) fn ensure_one(folder: &Path, list: &Path, python: &Path) -> Result<(), Failure> {
+    install(folder, list, python, &[])
+}
+
+fn install(folder: &Path, list: &Path, python: &Path, how: &[&str]) -> Result<(), Failure> {
     let wanted = fs::read_to_string(list).map_err(|error| cannot("read", list, &error))?;
     // The list itself is the stamp, written last: an installation cut short is simply made again.
     let stamp = folder.join("made-from.txt");
@@ -45,6 +61,7 @@ pub(crate) fn ensure_one(folder: &Path, list: &Path, python: &Path) -> Result<()
     run(Command::new(python).args(["-m", "venv", "--clear"]).arg(folder))?;
     run(Command::new(&interpreter)
         .args(["-m", "pip", "install", "--quiet", "--no-input"])
+        .args(how)
         .args(["--disable-pip-version-check", "--requirement"])
         .arg(list))?;
     fs::write(&stamp, wanted).map_err(|error| cannot("write", &stamp, &error))

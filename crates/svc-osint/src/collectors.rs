@@ -9,7 +9,9 @@ use crate::order::Subject;
 use crate::providers::{self, Provider, ProviderSettings};
 use crate::settings::OsintSettings;
 use crate::target::{Target, TargetKind};
-use crate::{crtsh, dns, haveibeenpwned, metadata, securitytrails, shodan, virustotal, whois};
+use crate::{
+    crtsh, dns, haveibeenpwned, identity, metadata, securitytrails, shodan, social, username, virustotal, whois,
+};
 
 /// One collector.
 #[derive(Debug)]
@@ -37,10 +39,13 @@ enum Work {
     VirusTotal,
     HaveIBeenPwned,
     SecurityTrails,
+    Username,
+    Social,
+    Identity,
 }
 
 /// Every collector there is.
-pub static COLLECTORS: [Collector; 8] = [
+pub static COLLECTORS: [Collector; 11] = [
     Collector {
         name: "dns",
         class: "DNSCollector",
@@ -112,6 +117,32 @@ pub static COLLECTORS: [Collector; 8] = [
         provider: Some(&providers::SECURITYTRAILS),
         work: Work::SecurityTrails,
     },
+    Collector {
+        name: "username",
+        class: "UsernameCollector",
+        description: "Cuentas con un nombre de usuario en cientos de sitios, según las listas de Sherlock, Maigret o \
+                      WhatsMyName, con contraprueba de cada una.",
+        accepts: &username::ACCEPTS,
+        provider: None,
+        work: Work::Username,
+    },
+    Collector {
+        name: "social",
+        class: "SocialCollector",
+        description: "Cuentas con un nombre de usuario en quince grandes redes, solo con pruebas de la propia red.",
+        accepts: &social::ACCEPTS,
+        provider: None,
+        work: Work::Social,
+    },
+    Collector {
+        name: "identity",
+        class: "IdentityCollector",
+        description: "Lo que se sabe públicamente de quien usa un correo o un nombre de usuario: Gravatar, GitHub, clave \
+                      OpenPGP, dominio del correo y cuentas con el mismo nombre.",
+        accepts: &identity::ACCEPTS,
+        provider: None,
+        work: Work::Identity,
+    },
 ];
 
 impl Collector {
@@ -168,6 +199,16 @@ impl Collector {
             (Work::SecurityTrails, Subject::Text { target, history, .. }) => {
                 securitytrails::collect(enquiry, target, history.unwrap_or_default()).await;
             }
+            (Work::Username, Subject::Text { target: Target::Username(name), .. }) => {
+                username::collect(&settings.username, enquiry.connector(), name, enquiry.out).await;
+            }
+            (Work::Social, Subject::Text { target: Target::Username(name), .. }) => {
+                social::collect(enquiry, name).await;
+            }
+            (Work::Identity, Subject::Text { target, .. }) => {
+                identity::collect(&settings.dns, &settings.disposable, enquiry, target).await;
+            }
+            // The table above lets nothing else through.
             (
                 Work::Dns
                 | Work::Whois
@@ -175,8 +216,11 @@ impl Collector {
                 | Work::Shodan
                 | Work::VirusTotal
                 | Work::HaveIBeenPwned
-                | Work::SecurityTrails,
-                Subject::File { .. },
+                | Work::SecurityTrails
+                | Work::Username
+                | Work::Social
+                | Work::Identity,
+                _,
             ) => {}
         }
     }

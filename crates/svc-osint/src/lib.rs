@@ -36,11 +36,14 @@ pub mod dns;
 pub mod enquiry;
 mod facts;
 pub mod haveibeenpwned;
+pub mod identity;
 pub mod metadata;
 pub mod providers;
 pub mod sandbox;
 pub mod securitytrails;
 pub mod shodan;
+pub mod social;
+pub mod username;
 pub mod virustotal;
 pub mod whois;
 

@@ -136,6 +136,16 @@ impl Gathering {
         });
     }
 
+    /// Adds one entry to a list of the collector's output; whatever else was there gives way.
+    pub fn push(&self, key: &str, value: Value) {
+        self.edit(|g| match g.data.get_mut(key) {
+            Some(Value::Array(list)) => list.push(value),
+            _ => {
+                g.data.insert(key.to_owned(), Value::Array(vec![value]));
+            }
+        });
+    }
+
     /// Adds the report of one source.
     pub fn source(&self, report: SourceReport) {
         self.edit(|g| g.sources.push(report));

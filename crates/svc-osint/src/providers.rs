@@ -99,6 +99,24 @@ pub static GITHUB_SEARCH: Provider = Provider {
     key_env: None,
     windows: &["10/m"],
 };
+/// Accounts of a network of forums.
+pub static REDDIT: Provider = keyless("reddit", "Reddit", "https://www.reddit.com", &["10/m"]);
+/// Accounts of players.
+pub static STEAM: Provider = keyless("steam", "Steam", "https://steamcommunity.com", &["1/s"]);
+/// The public pages of a messenger.
+pub static TELEGRAM: Provider = keyless("telegram", "Telegram", "https://t.me", &["1/s"]);
+/// Channels of videos.
+pub static YOUTUBE: Provider = keyless("youtube", "YouTube", "https://www.youtube.com", &["1/s"]);
+/// Accounts of writers.
+pub static MEDIUM: Provider = keyless("medium", "Medium", "https://medium.com", &["1/s"]);
+/// Accounts of collectors of pictures.
+pub static PINTEREST: Provider = keyless("pinterest", "Pinterest", "https://www.pinterest.com", &["1/s"]);
+/// Channels of streams.
+pub static TWITCH: Provider = keyless("twitch", "Twitch", "https://www.twitch.tv", &["1/s"]);
+/// Accounts of short videos.
+pub static TIKTOK: Provider = keyless("tiktok", "TikTok", "https://www.tiktok.com", &["1/s"]);
+/// The public pages of another messenger.
+pub static SNAPCHAT: Provider = keyless("snapchat", "Snapchat", "https://www.snapchat.com", &["1/s"]);
 /// OpenPGP keys by e-mail address.
 pub static KEYSERVER: Provider = Provider {
     name: "keyserver",
@@ -120,7 +138,7 @@ pub static RDAP: Provider =
     Provider { name: "rdap", title: "RDAP", base: "https://rdap.org", key_env: None, windows: &["5/s"] };
 
 /// Every provider.
-pub static PROVIDERS: [&Provider; 14] = [
+pub static PROVIDERS: [&Provider; 23] = [
     &CRTSH,
     &SHODAN,
     &INTERNETDB,
@@ -132,6 +150,15 @@ pub static PROVIDERS: [&Provider; 14] = [
     &GRAVATAR,
     &GITHUB,
     &GITHUB_SEARCH,
+    &REDDIT,
+    &STEAM,
+    &TELEGRAM,
+    &YOUTUBE,
+    &MEDIUM,
+    &PINTEREST,
+    &TWITCH,
+    &TIKTOK,
+    &SNAPCHAT,
     &KEYSERVER,
     &IANA_RDAP,
     &RDAP,
@@ -215,6 +242,16 @@ impl ProviderSettings {
     pub fn is_configured(&self, provider: &Provider) -> bool {
         provider.key_env.is_none() || self.key(provider).is_some()
     }
+}
+
+/// A provider that wants no key.
+const fn keyless(
+    name: &'static str,
+    title: &'static str,
+    base: &'static str,
+    windows: &'static [&'static str],
+) -> Provider {
+    Provider { name, title, base, key_env: None, windows }
 }
 
 fn base_url(text: &str) -> Result<Url, String> {

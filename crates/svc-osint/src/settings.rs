@@ -11,9 +11,11 @@ use crate::allowed::Allowed;
 use crate::connector::{Connector, ConnectorSettings};
 use crate::dns::DnsSettings;
 use crate::enquiry::Patience;
+use crate::identity::{DISPOSABLE_DOMAINS, Disposable};
 use crate::metadata::MetadataSettings;
 use crate::providers::ProviderSettings;
 use crate::store::Store;
+use crate::username::{SITE_LISTS, SiteLists, UsernameSettings};
 use crate::whois::{Server, WhoisSettings};
 
 /// How many MiB of uploaded files are taken in at once when nothing is set.
@@ -137,6 +139,30 @@ pub const SETTINGS: &[Declaration] = &[
         "HOST:PORT",
         "The WHOIS server that is asked first where RDAP does not help, and refers to the others",
         Kind::Text,
+    ),
+    setting(
+        "osint_site_lists",
+        &["OSINT_SITE_LISTS"],
+        None,
+        "PATH,…",
+        "Lists of sites to look for names at, of Sherlock, Maigret or WhatsMyName. Default: a small one that is bundled",
+        Kind::Text,
+    ),
+    setting(
+        "osint_sites_at_once",
+        &["OSINT_SITES_AT_ONCE"],
+        Some("20"),
+        "N",
+        "Most sites asked at once for one name; no host is asked two things at once",
+        Kind::Count(1, 1_000),
+    ),
+    setting(
+        "osint_disposable_domains",
+        &["OSINT_DISPOSABLE_DOMAINS"],
+        None,
+        "PATH",
+        "A file with the domains of disposable e-mail addresses, one a line. Default: a small list that is bundled",
+        Kind::File,
     ),
     setting(
         "shodan_api_key",
@@ -294,6 +320,10 @@ pub struct OsintSettings {
     pub metadata: MetadataSettings,
     /// The `whois` collector.
     pub whois: WhoisSettings,
+    /// The `username` collector.
+    pub username: UsernameSettings,
+    /// The `identity` collector: whose addresses are disposable.
+    pub disposable: Disposable,
     /// Where providers are, with what keys, how often.
     pub providers: ProviderSettings,
     /// How patiently they are asked.
@@ -354,6 +384,12 @@ impl OsintSettings {
         set(&mut dns.max_queries, read(&text, "OSINT_DNS_MAX_QUERIES", "a whole number")?);
         set(&mut dns.axfr, read(&text, "OSINT_AXFR", "true or false")?);
         set(&mut metadata.files, read(&text, "OSINT_METADATA_FILES", "a whole number")?);
+        let lists = text(SITE_LISTS).unwrap_or_default();
+        let files: Vec<_> =
+            lists.split(',').map(str::trim).filter(|file| !file.is_empty()).map(PathBuf::from).collect();
+        let mut username = UsernameSettings::new(SiteLists::read(&files)?);
+        set(&mut username.at_once, read(&text, "OSINT_SITES_AT_ONCE", "a whole number")?);
+        let disposable = Disposable::read(text(DISPOSABLE_DOMAINS).map(PathBuf::from).as_deref())?;
         metadata.sandbox.program = text("OSINT_SANDBOX_PROGRAM").map(PathBuf::from);
         connector.extra_authorities = text("OSINT_EXTRA_AUTHORITIES").map(PathBuf::from);
         connector.allow_loopback = list::<SocketAddr>(&text, "OSINT_ALLOW_SOCKETS", "ip:port sockets")?;
@@ -377,6 +413,8 @@ impl OsintSettings {
             dns,
             metadata,
             whois,
+            username,
+            disposable,
             allowed: allowed(&text)?,
             providers,
             patience: Patience::default(),

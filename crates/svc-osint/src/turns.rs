@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::OwnedMutexGuard;
 
 /// The keys somebody works under right now.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Turns {
     // Weak: a turn lives as long as somebody holds it or waits for it, however that ends.
     taken: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,

@@ -35,6 +35,8 @@ pub struct Limits {
     pub idle: Duration,
     /// Redirects followed. Default: 5.
     pub redirects: usize,
+    /// Whether a larger body is cut at that size instead of refused. Default: false.
+    pub cut: bool,
 }
 
 /// An answer, whatever its status.
@@ -50,6 +52,9 @@ pub struct Fetched {
     pub headers: BTreeMap<String, String>,
     /// The body, unpacked.
     pub body: Vec<u8>,
+    /// Whether the body goes on where it ends here.
+    #[serde(default)]
+    pub cut: bool,
     /// The addresses that redirected here, oldest first.
     pub trail: Vec<String>,
     /// How long it all took.
@@ -61,11 +66,12 @@ pub(super) struct Page {
     pub(super) status: u16,
     pub(super) headers: BTreeMap<String, String>,
     pub(super) body: Vec<u8>,
+    pub(super) cut: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body: 10 << 20, total: Duration::from_secs(30), idle: Duration::from_secs(10), redirects: 5 }
+        Self { body: 10 << 20, total: Duration::from_secs(30), idle: Duration::from_secs(10), redirects: 5, cut: false }
     }
 }
 
@@ -84,6 +90,7 @@ impl Page {
             content_type: self.headers.get("content-type").cloned(),
             headers: self.headers,
             body: self.body,
+            cut: self.cut,
             trail,
             took,
         }

@@ -78,7 +78,7 @@ pub(super) async fn ask(client: &Client, url: &Url, request: &Request, limits: &
     }
     let too_large = || FetchError::TooLarge { host: host.to_owned(), limit: limits.body };
     let body = request.method != Method::HEAD;
-    if body && response.content_length().is_some_and(|length| length > limits.body as u64) {
+    if body && !limits.cut && response.content_length().is_some_and(|length| length > limits.body as u64) {
         return Err(too_large());
     }
     if let Some(packing) = response.headers().get(CONTENT_ENCODING) {
@@ -89,18 +89,24 @@ pub(super) async fn ask(client: &Client, url: &Url, request: &Request, limits: &
         }
     }
     let (status, headers) = (response.status().as_u16(), kept(&response));
-    let mut body = Vec::new();
+    let (mut body, mut cut) = (Vec::new(), false);
     while let Some(piece) = timeout(limits.idle, response.chunk())
         .await
         .map_err(|_| silent())?
         .map_err(|e| FetchError::from_client(e, host))?
     {
-        if body.len() + piece.len() > limits.body {
-            return Err(too_large());
+        let room = limits.body - body.len();
+        if piece.len() > room {
+            if !limits.cut {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&piece[..room]);
+            cut = true;
+            break;
         }
         body.extend_from_slice(&piece);
     }
-    Ok(Answer::Page(Page { status, headers, body }))
+    Ok(Answer::Page(Page { status, headers, body, cut }))
 }
 
 fn location(response: &Response) -> Result<Option<String>, FetchError> {

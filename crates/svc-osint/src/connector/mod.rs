@@ -15,6 +15,7 @@ mod request;
 mod spelling;
 mod stream;
 mod tls;
+mod turn;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ pub use request::Request;
 
 use crate::metrics;
 use hop::Answer;
+use turn::Turn;
 
 /// Addresses of one name that are tried at most.
 const MAX_ADDRESSES: usize = 8;
@@ -140,7 +142,11 @@ impl Connector {
         sent: &mut u32,
     ) -> Result<Fetched, FetchError> {
         let mut asked = String::new();
-        let outcome = match timeout(limits.total, self.follow(request, limits, &mut asked, sent)).await {
+        let mut turn = Turn::new(request.turns.clone());
+        if let Ok(url) = spelling::first(&request.url) {
+            turn.at(&url).await;
+        }
+        let outcome = match timeout(limits.total, self.follow(request, limits, &mut asked, sent, &mut turn)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(FetchError::Timeout { host: asked.clone(), limit: limits.total }),
         };
@@ -156,12 +162,14 @@ impl Connector {
         limits: &Limits,
         asked: &mut String,
         sent: &mut u32,
+        turn: &mut Turn,
     ) -> Result<Fetched, FetchError> {
         let started = Instant::now();
         let mut url = spelling::first(&request.url)?;
         let mut trail = Vec::new();
         loop {
             url.host_str().unwrap_or_default().clone_into(asked);
+            turn.at(&url).await;
             let port = url.port_or_known_default().unwrap_or_default();
             let addresses = self.admit(url.host(), port, &WEB).await?;
             let client = hop::client(self, &url, &addresses, limits)?;

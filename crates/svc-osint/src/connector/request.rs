@@ -1,10 +1,13 @@
 //! What is asked for: an address, and what goes with it.
 
+use std::sync::Arc;
+
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use super::FetchError;
+use crate::turns::Turns;
 
 /// A request to send through the door.
 #[derive(Debug, Clone)]
@@ -15,12 +18,14 @@ pub struct Request {
     pub(super) headers: HeaderMap,
     pub(super) body: Option<Vec<u8>>,
     pub(super) follow: bool,
+    /// Where each host it comes to is waited for.
+    pub(super) turns: Option<Arc<Turns>>,
 }
 
 impl Request {
     /// `GET` of this address, following redirects.
     pub fn get(url: impl Into<String>) -> Self {
-        Self { method: Method::GET, url: url.into(), headers: HeaderMap::new(), body: None, follow: true }
+        Self { method: Method::GET, url: url.into(), headers: HeaderMap::new(), body: None, follow: true, turns: None }
     }
 
     /// The same with `HEAD`.
@@ -54,6 +59,13 @@ impl Request {
     /// A redirect is the answer, and its `location` one of the headers.
     pub fn without_redirects(mut self) -> Self {
         self.follow = false;
+        self
+    }
+
+    /// Sent to each host, those of redirects too, only while nothing else with the same `turns` is under way there. The
+    /// wait for the first host is not part of the time limit.
+    pub(crate) fn in_turn(mut self, turns: Arc<Turns>) -> Self {
+        self.turns = Some(turns);
         self
     }
 

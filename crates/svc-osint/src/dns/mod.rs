@@ -55,7 +55,10 @@ pub use settings::{DnsSettings, DnsSettingsError, MayContact};
 use std::net::IpAddr;
 
 use asker::Asker;
+use hickory_proto::rr::{RData, RecordType};
 use ledger::{Group, Ledger};
+use names::{name_of, text_of};
+use verdict::Verdict;
 
 use crate::model::{Gathering, SourceStatus};
 use crate::target::{Target, TargetKind};
@@ -85,6 +88,28 @@ pub async fn collect(settings: &DnsSettings, target: &Target, out: &Gathering) {
     if asker.ran_out() {
         out.truncated();
     }
+}
+
+/// The servers that take the mail of `domain`, in lower-case ASCII, best first; reported as the source `dns:MX`. `None`:
+/// no resolver could tell. A single `.` is the declaration that there is none.
+pub(crate) async fn mail_servers(settings: &DnsSettings, domain: &str, out: &Gathering) -> Option<Vec<String>> {
+    let asker = Asker::new(settings);
+    let group = Group::new("MX");
+    let name = name_of(domain)?;
+    let found = asker.look_up(&group, &name, RecordType::MX).await;
+    let verdict = found.verdict;
+    let reason = (verdict != Verdict::Ok).then(|| verdict.to_string());
+    Ledger::new(out, "", 1).extra_source(&group, verdict.source_status(), reason);
+    let mut servers: Vec<_> = found
+        .records
+        .iter()
+        .filter_map(|record| match &record.data {
+            RData::MX(mx) => Some((mx.preference, text_of(&mx.exchange))),
+            _ => None,
+        })
+        .collect();
+    servers.sort_unstable();
+    verdict.conclusive().then(|| servers.into_iter().map(|(_, server)| server).collect())
 }
 
 async fn address_only(asker: &Asker<'_>, address: IpAddr, out: &Gathering) {

@@ -99,6 +99,19 @@ pub struct Tools<'a> {
     pub patience: &'a Patience,
 }
 
+/// What came of one question, for those who must tell "there is none" from "nobody said".
+#[derive(Debug)]
+pub struct Asked<T> {
+    /// What was read; `Ok(None)`: there is nothing.
+    pub outcome: Result<Option<T>, Refusal>,
+    /// The HTTP status of the last answer.
+    pub http_status: Option<u16>,
+    /// Requests sent.
+    pub requests: u32,
+    /// Milliseconds it took, pauses included.
+    pub ms: u64,
+}
+
 /// The asking of one scan.
 pub struct Enquiry<'a> {
     tools: Tools<'a>,
@@ -169,6 +182,18 @@ impl<'a> Enquiry<'a> {
         let (outcome, report) = self.inquire(question, read).await;
         self.out.source(report);
         outcome
+    }
+
+    /// The same, with how the source came out.
+    pub async fn ask_fully<T>(
+        &self,
+        question: &Question,
+        read: impl Fn(&Fetched) -> Result<Option<T>, Refusal> + Send,
+    ) -> Asked<T> {
+        let (outcome, report) = self.inquire(question, read).await;
+        let asked = Asked { outcome, http_status: report.http_status, requests: report.requests, ms: report.ms };
+        self.out.source(report);
+        asked
     }
 
     /// The same, for those who have something to add to the report before they write it themselves.

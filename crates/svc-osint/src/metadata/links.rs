@@ -55,6 +55,24 @@ pub(super) fn of_page(html: &str, page: &Url) -> Vec<Url> {
     links
 }
 
+/// What the head of a page says of itself under this `property` or `name`.
+pub(crate) fn meta(html: &str, wanted: &str) -> Option<String> {
+    let mut rest = html;
+    while let Some((_, after)) = rest.split_once('<') {
+        let (tag, next) = split_tag(after);
+        rest = next;
+        if !tag.get(..5).is_some_and(|name| name.eq_ignore_ascii_case("meta ")) {
+            continue;
+        }
+        let called =
+            ["property", "name"].into_iter().filter_map(|name| attribute(tag, name)).any(|name| name == wanted);
+        if called {
+            return attribute(tag, "content").filter(|content| !content.is_empty());
+        }
+    }
+    None
+}
+
 /// The `Sitemap:` lines of a `robots.txt`.
 pub(super) fn of_robots(text: &str) -> Vec<String> {
     text.lines()

@@ -19,6 +19,8 @@ mod site;
 mod sniff;
 mod xmp;
 
+pub(crate) use links::meta;
+
 pub use collect::{Input, MetadataSettings, collect};
 pub use parsed::{Camera, Gps, Parsed};
 pub use sniff::{Format, sniff};

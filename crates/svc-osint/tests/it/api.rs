@@ -336,6 +336,9 @@ async fn the_collectors_that_work_are_listed_and_no_others() {
         json!(["virustotal", "VirusTotalCollector", ["domain", "ip", "url", "hash"], true, false]),
         json!(["haveibeenpwned", "HaveIBeenPwnedCollector", ["email", "domain", "hash"], true, false]),
         json!(["securitytrails", "SecurityTrailsCollector", ["domain", "ip"], true, false]),
+        json!(["username", "UsernameCollector", ["username"], false, true]),
+        json!(["social", "SocialCollector", ["username"], false, true]),
+        json!(["identity", "IdentityCollector", ["email", "username"], false, true]),
     ];
     assert_eq!(facts, expected);
     for collector in collectors {

@@ -140,6 +140,7 @@ async fn answers_are_kept_for_their_scan_until_they_are_old(store: &Store) {
         status: 200,
         content_type: None,
         headers: [("server".to_owned(), "x".to_owned())].into(),
+        cut: false,
         body: (0..=255).collect(),
         trail: vec![],
         took: Duration::from_millis(5),
