@@ -1,4 +1,5 @@
-//! The tasks, by the names Python callers know: thin, because the work is in [`crate::scan`].
+//! The tasks, by the names Python callers know: thin, because the work is in [`crate::order`], [`crate::history`] and
+//! [`crate::several`].
 
 use apium_core::client::iso;
 use apium_core::{Context, Registry, State, TaskError};

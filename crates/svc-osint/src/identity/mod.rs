@@ -9,7 +9,7 @@
 //! - `openpgp`: for an address, `key` (`null`: nobody said) and the `user_ids` of it.
 //! - `mail`: for an address, its `domain`, its `servers` (`null`: nobody said), `null_mx` (it takes no mail) and
 //!   `disposable`.
-//! - `social_accounts`: rows as of the [`social`](crate::social) collector, of a few networks, for the user name or for
+//! - `social_accounts`: rows as of the [`crate::social`] collector, of a few networks, for the user name or for
 //!   what stands before the `@`; then with `confidence`.
 //! - `found_signals`: words for what was found.
 //! - `summary`: the same as a sentence in Spanish.
