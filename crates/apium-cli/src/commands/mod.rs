@@ -118,6 +118,8 @@ fn start(
             "outbox retry" => outbox::retry(invocation).await,
             "outbox sql" => outbox::sql(&invocation),
             "osint scan" => osint::scan(invocation).await,
+            "osint doctor" => osint::doctor(invocation).await,
+            "osint self-check" => osint::self_check(invocation).await,
             "osint token" => osint::token(invocation).await,
             "osint tokens" => osint::tokens(invocation).await,
             "osint audit" => osint::audit(invocation).await,

@@ -1,5 +1,7 @@
 //! `osint`: a scan from the command line, and what the operator of the scan service looks after.
 
+mod doctor;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,18 +15,23 @@ use svc_osint::order::Order;
 use svc_osint::report::report;
 use svc_osint::several::Several;
 use svc_osint::store::{Store, Token};
-use svc_osint::{OsintSettings, contract};
+use svc_osint::{OsintSettings, contract, username};
 
 use super::Invocation;
 use crate::arguments::{self, switch};
 use crate::failure::Failure;
 use crate::output;
 use crate::settings::{Kind, Scope};
+use crate::stderr::say;
 
 /// Longer than the hard limit of a scan and of its parts one after the other.
 const PATIENCE: Duration = Duration::from_hours(2);
+/// Sites after which a check says how far it is.
+const PROGRESS: usize = 100;
 /// Deeds that are shown when nothing is said.
 const DEEDS: u32 = 50;
+
+pub(crate) use doctor::doctor;
 
 /// The command line of `osint`.
 pub(crate) fn command(with: impl Fn(Command, &[Scope]) -> Command) -> Command {
@@ -50,7 +57,16 @@ pub(crate) fn command(with: impl Fn(Command, &[Scope]) -> Command) -> Command {
                 Command::new("scan")
                     .about("Scan a target here and now, and print a report; exits with 1 when nobody answered")
                     .args([target, types])
-                    .arg(switch("force", "Ask everything anew, though a young result is there")),
+                    .arg(switch("force", "Ask everything anew, though a young result is there"))
+                    .arg(switch("history", "Ask SecurityTrails about the past too, for six requests of the month's")),
+            ),
+            with(Command::new("self-check").about(
+                "Look for names at the sites of the lists that are known to be there, and not to be; exits with 1 when a \
+                 site says a name is there that is not",
+            )),
+            with(
+                Command::new("doctor")
+                    .about("Look whether the service can work here: its parts, settings, broker, collectors and tasks; exits with 1 if not"),
             ),
             with(
                 Command::new("token")
@@ -67,7 +83,9 @@ pub(crate) fn command(with: impl Fn(Command, &[Scope]) -> Command) -> Command {
 pub(crate) async fn scan(invocation: Invocation) -> Result<ExitCode, Failure> {
     let text = |name: &str| invocation.matches.get_one::<String>(name).cloned().unwrap_or_default();
     let (target, types) = (text("target"), text("type"));
-    let options = ScanOptions { force: invocation.matches.get_flag("force"), ..ScanOptions::default() };
+    let flag = |name: &str| invocation.matches.get_flag(name);
+    let history = flag("history").then_some(true);
+    let options = ScanOptions { force: flag("force"), history, ..ScanOptions::default() };
     check(&target, &types, &options, &settings(&invocation)?).map_err(|error| Failure::usage(error.to_string()))?;
     let backend = invocation.without_broker().await?;
     let signature = apium::Signature::new(SCAN).arg(&target).arg(&types).arg(options);
@@ -80,6 +98,24 @@ pub(crate) async fn scan(invocation: Invocation) -> Result<ExitCode, Failure> {
         output::line(report(&result).trim_end())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tries the lists of sites against names whose answer is known.
+pub(crate) async fn self_check(invocation: Invocation) -> Result<ExitCode, Failure> {
+    let osint = svc_osint::Osint::new(settings(&invocation)?);
+    let (settings, json) = (&osint.settings.username, invocation.json);
+    let checked = username::self_check(settings, &osint.connector, |done, total, _| {
+        if done.is_multiple_of(PROGRESS) || done == total {
+            say(&format!("{done} of {total} sites"));
+        }
+    });
+    let checked = checked.await;
+    if json {
+        output::json(&checked)?;
+    } else {
+        output::line(checked.table().trim_end())?;
+    }
+    Ok(if checked.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Makes a token, or makes one no good.

@@ -1,5 +1,8 @@
 //! The scan service as its operator and its users meet it at the command line.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
 use serde_json::{Value, json};
 
 use crate::console::Console;
@@ -112,6 +115,60 @@ fn an_operator_hands_out_tokens_and_sees_who_did_what() {
     assert_eq!(deeds[0]["address"], "127.0.0.1");
     place.run(Program::Apium, &["osint", "token", "ana", "--revoke"]).printed();
     assert_eq!(ask().0, 401);
+}
+
+#[test]
+fn the_doctor_looks_under_five_headings() {
+    let place = Place::new().with("SHODAN_API_KEY", "clave-secreta");
+    let well = place.run(Program::Apium, &["osint", "doctor"]).printed();
+    for heading in ["Módulos", "Configuración", "Broker", "Colectores", "Registro"] {
+        assert!(well.lines().any(|line| line.starts_with(heading)), "{heading}: {well}");
+    }
+    assert!(!well.contains("clave-secreta") && !well.contains("fallo"), "{well}");
+    assert!(well.contains("falta VIRUSTOTAL_API_KEY") && !well.contains("falta SHODAN_API_KEY"), "{well}");
+    let told = place.run(Program::Apium, &["osint", "doctor", "--json"]).json();
+    assert_eq!(told["ok"], true);
+    let away = Place::on("redis://127.0.0.1:1").with("OSINT_DATABASE", "sqlite:/proc/nada/osint.db");
+    let ill = away.run(Program::Apium, &["osint", "doctor"]);
+    assert_eq!(ill.code, Some(1), "{ill:?}");
+    let failed = ill.stdout.lines().filter(|line| line.contains("fallo")).count();
+    assert_eq!(failed, 2, "the history and the broker: {ill:?}");
+}
+
+/// A site that knows these names, and says so.
+fn site(names: &'static [&'static str]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = [0; 4_096];
+            let read = stream.read(&mut head).unwrap_or_default();
+            let head = String::from_utf8_lossy(&head[..read]).into_owned();
+            let known = names.iter().any(|name| head.starts_with(&format!("GET /{name} ")));
+            let status = if known { "200 OK" } else { "404 Not Found" };
+            let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 6\r\nConnection: close\r\n\r\nperfil");
+        }
+    });
+    address
+}
+
+#[test]
+fn lists_of_sites_are_tried_against_names_that_are_known() {
+    let check = |names: &'static [&'static str]| {
+        let address = site(names);
+        let place = Place::new().with("OSINT_ALLOW_SOCKETS", &address);
+        let list = json!({"Foro": {
+            "errorType": "status_code", "url": format!("http://{address}/{{}}"), "urlMain": format!("http://{address}/"),
+            "username_claimed": "blue", "username_unclaimed": "nadie7",
+        }});
+        let file = place.file("data.json", list.to_string());
+        place.with("OSINT_SITE_LISTS", &file.display().to_string()).run(Program::Apium, &["osint", "self-check"])
+    };
+    let passed = check(&["blue"]).printed();
+    assert!(passed.contains("1 sites, 1 passed, 0 false claimed"), "{passed}");
+    let lied = check(&["blue", "nadie7"]);
+    assert_eq!(lied.code, Some(1), "{lied:?}");
+    assert!(lied.stdout.contains("Foro") && lied.stdout.contains("1 false claimed"), "{lied:?}");
 }
 
 /// A Python program asks for several types in one call and gets one result, as from any other task.
