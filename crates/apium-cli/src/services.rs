@@ -1,8 +1,5 @@
 //! The ready services: what each adds to the app, and the routes it serves.
 
-use std::time::Duration;
-
-use apium::beat::{Entry, Interval};
 use apium::{App, Client, redact};
 use axum::Router;
 use prometheus_client::registry::Registry;
@@ -32,9 +29,6 @@ pub struct Service {
     pub try_it: fn(&str) -> String,
 }
 
-/// How often the history of scans is put in order.
-const OSINT_HOUSEKEEPING: Duration = Duration::from_mins(10);
-
 /// Every service there is.
 pub const ALL: &[Service] = &[OSINT];
 
@@ -44,9 +38,7 @@ const OSINT: Service = Service {
     settings: SETTINGS,
     register: |app, setting| {
         let osint = svc_osint::Osint::new(osint_settings(setting)?);
-        let every = Interval::new(OSINT_HOUSEKEEPING).map_err(|error| Failure::usage(error.to_string()))?;
-        let housekeeping = Entry::new("osint-housekeeping", svc_osint::contract::HOUSEKEEPING, every);
-        Ok(app.tasks(svc_osint::register).state(osint).schedule(housekeeping))
+        Ok(app.tasks(svc_osint::register).state(osint))
     },
     router: |client, setting| {
         let settings = osint_settings(setting)?;

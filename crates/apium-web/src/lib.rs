@@ -16,4 +16,4 @@ pub use error::{ApiError, ErrorBody, ErrorDetail};
 pub use json::Json;
 pub use manners::{BODY_PAUSE, MAX_BODY, REQUEST_TIME, manners};
 pub use request::REQUEST_ID;
-pub use server::{Patience, serve};
+pub use server::{Patience, Stopping, serve};

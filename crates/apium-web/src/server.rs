@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::ServiceExt as _;
 
 /// What clients are granted.
@@ -30,6 +30,18 @@ pub struct Patience {
     pub head: Duration,
 }
 
+/// Tells a route, from its request's extensions, that the server takes no more: an answer that goes on for long ends then.
+#[derive(Debug, Clone)]
+pub struct Stopping(watch::Receiver<bool>);
+
+impl Stopping {
+    /// Returns once the server is to stop.
+    pub async fn requested(&mut self) {
+        // Without a sender there is no server any more.
+        let _ = self.0.wait_for(|stopping| *stopping).await;
+    }
+}
+
 impl Default for Patience {
     fn default() -> Self {
         Self { connections: 512, head: Duration::from_secs(30) }
@@ -39,20 +51,24 @@ impl Default for Patience {
 /// Takes connections until `stopping` ends, then returns once each open request is answered.
 ///
 /// Dropped, it leaves the requests under way to the runtime. HTTP/1.1, as a proxy in front speaks it; no upgrades. A route
-/// learns who asks from `ConnectInfo<SocketAddr>`; behind a proxy, that is the proxy.
+/// learns who asks from `ConnectInfo<SocketAddr>`; behind a proxy, that is the proxy. One whose answer has no end of its own
+/// learns from [`Stopping`] when to end it.
 pub async fn serve(listener: TcpListener, router: Router, patience: Patience, stopping: impl Future<Output = ()>) {
     let seats = Arc::new(Semaphore::new(patience.connections.max(1)));
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(patience.head);
     let mut stopping = std::pin::pin!(stopping);
+    let (tell, told_to_stop) = watch::channel(false);
     loop {
         let (stream, peer, seat) = tokio::select! {
             () = &mut stopping => break,
             taken = next(&listener, &seats) => taken,
         };
+        let stop = Stopping(told_to_stop.clone());
         let told = router.clone().map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(stop.clone());
             request
         });
         let service = TowerToHyperService::new(told);
@@ -66,6 +82,7 @@ pub async fn serve(listener: TcpListener, router: Router, patience: Patience, st
         });
     }
     drop(listener);
+    tell.send_replace(true);
     graceful.shutdown().await;
 }
 

@@ -175,6 +175,8 @@ impl Collector {
             accepts: self.accepts.iter().map(|kind| kind.as_str()).collect(),
             needs_key: self.provider.is_some_and(|provider| provider.key_env.is_some()),
             configured: self.provider.is_none_or(|provider| providers.is_configured(provider)),
+            quota_left: None,
+            quota_resets: None,
         }
     }
 

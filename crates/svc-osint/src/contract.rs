@@ -57,6 +57,9 @@ pub struct ScanOptions {
     /// Whether everything is asked anew, though a result is there that is young enough. Default: false.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub force: bool,
+    /// The name of the token for which a schedule has it done; nothing is done once that is revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<String>,
     /// The scan of several types that this one is a part of: it then gives a result also where it has found nobody to
     /// answer, so that the other parts are not lost with it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -208,6 +211,82 @@ pub struct RequestOptions {
     pub history: Option<bool>,
 }
 
+/// `POST /api/v1/repeats`: a scan that is done again and again.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RepeatRequest {
+    /// A domain, an address, a URL, an `AS` number: what the collector accepts.
+    #[schema(example = "example.com")]
+    pub target: String,
+    /// The collector, one of `GET /api/v1/collectors`; or `all` that take such a target.
+    #[serde(rename = "type", default)]
+    #[schema(example = "dns")]
+    pub collector_type: Option<String>,
+    /// Several collectors, in place of `type`.
+    #[serde(default)]
+    pub types: Option<Types>,
+    /// When; at most every five minutes.
+    pub schedule: When,
+    /// The time zone of its clock, such as `Europe/Madrid`. Default: UTC.
+    #[serde(default)]
+    #[schema(example = "Europe/Madrid")]
+    pub zone: Option<String>,
+    /// What the collector lets one choose.
+    #[serde(default)]
+    pub options: RequestOptions,
+}
+
+/// When something is due.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum When {
+    /// A line of a crontab: minute, hour, day of the month, month, day of the week.
+    #[schema(example = "0 9 * * 1-5")]
+    Line(String),
+    /// Every so many seconds.
+    Seconds(f64),
+    /// A table with one of `crontab`, `interval`, `once` and `solar`, as `apium beat` takes it.
+    Table(Map<String, Value>),
+}
+
+/// A scan that is done again and again.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Repeat {
+    /// By which to ask for it.
+    pub repeat_id: String,
+    /// What is scanned.
+    #[schema(example = "example.com")]
+    pub target: String,
+    /// By which collector; several have commas between, or are `all`.
+    #[schema(example = "dns")]
+    pub collector_type: String,
+    /// What else was chosen.
+    pub options: RequestOptions,
+    /// When, as a table.
+    #[schema(value_type = Object)]
+    pub schedule: Value,
+    /// The time zone of its clock.
+    #[schema(example = "Europe/Madrid")]
+    pub zone: String,
+    /// Whether nothing is done for now.
+    pub paused: bool,
+    /// When it is due next, ISO 8601; null while it is paused, and when it is due no more.
+    pub next: Option<String>,
+    /// How often it was done.
+    pub runs: u64,
+    /// The newest of its scans.
+    pub last_task_id: Option<String>,
+    /// The name of the token it was asked for with; empty where none was.
+    pub owner: String,
+}
+
+/// `GET /api/v1/repeats`.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RepeatList {
+    /// By their names.
+    pub repeats: Vec<Repeat>,
+}
+
 /// The form of `POST /api/v1/scan/upload`.
 #[derive(ToSchema)]
 pub struct UploadForm {
@@ -351,6 +430,11 @@ pub struct CollectorCard {
     pub needs_key: bool,
     /// Whether everything it needs is there.
     pub configured: bool,
+    /// Requests left now in the tightest window of its provider, over all workers; null where there is no window, no key, or
+    /// nobody can tell.
+    pub quota_left: Option<u32>,
+    /// When there are some again, ISO 8601, where the provider has said that none is left.
+    pub quota_resets: Option<String>,
 }
 
 /// `GET /api/v1/collectors`.

@@ -40,6 +40,8 @@ pub enum ScanError {
     TwoTypes,
     /// The operator does not let this target be scanned.
     NotAllowed(String),
+    /// The token that had it scheduled is revoked.
+    TokenRevoked(String),
     /// The file that came along cannot be used; the sentence says why.
     File(String),
     /// No source answered, for reasons that may pass.
@@ -64,6 +66,7 @@ impl ScanError {
             | Self::TwoTypes
             | Self::Target(_)
             | Self::NotAllowed(_)
+            | Self::TokenRevoked(_)
             | Self::File(_)
             | Self::Failed(_) => false,
         }
@@ -78,6 +81,7 @@ impl ScanError {
             | Self::TwoTypes
             | Self::Target(_)
             | Self::NotAllowed(_)
+            | Self::TokenRevoked(_)
             | Self::File(_) => Vec::new(),
         }
     }
@@ -105,6 +109,9 @@ impl std::fmt::Display for ScanError {
             Self::NotAllowed(target) => {
                 write!(f, "«{target}» no está entre los objetivos que el administrador permite escanear.")
             }
+            Self::TokenRevoked(name) => {
+                write!(f, "El token «{name}», para el que se programó este escaneo, ha sido revocado.")
+            }
             Self::File(sentence) => f.write_str(sentence),
             Self::Unavailable(sources) => {
                 write!(f, "Ninguna fuente ha respondido; puede ser pasajero. {}", reasons(sources))
@@ -123,7 +130,9 @@ impl From<ScanError> for TaskError {
             | ScanError::TwoTypes
             | ScanError::Target(_)
             | ScanError::File(_) => TaskError::new("ValueError", sentence).fatal(),
-            ScanError::NotAllowed(_) => TaskError::new("PermissionError", sentence).fatal(),
+            ScanError::NotAllowed(_) | ScanError::TokenRevoked(_) => {
+                TaskError::new("PermissionError", sentence).fatal()
+            }
             ScanError::Unavailable(sources) => {
                 let error = with_sources(UNAVAILABLE, &sentence, &sources);
                 match wait(&sources) {
@@ -149,6 +158,7 @@ impl From<ScanError> for ApiError {
             }
             ScanError::Target(_) => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_target", sentence),
             ScanError::NotAllowed(_) => ApiError::new(StatusCode::FORBIDDEN, "target_not_allowed", sentence),
+            ScanError::TokenRevoked(_) => ApiError::new(StatusCode::FORBIDDEN, "token_revoked", sentence),
             ScanError::File(_) => ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_file", sentence),
             ScanError::Unavailable(_) | ScanError::Failed(_) => {
                 ApiError::new(StatusCode::BAD_GATEWAY, "no_source", sentence)
@@ -160,6 +170,24 @@ impl From<ScanError> for ApiError {
 /// 404: an id that was never seen, or that is no id.
 pub fn unknown_scan() -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "unknown_scan", "No se conoce ningún escaneo con ese identificador.")
+}
+
+/// 404: no repeat of this id.
+pub fn unknown_repeat() -> ApiError {
+    let sentence = "No se conoce ninguna repetición con ese identificador.";
+    ApiError::new(StatusCode::NOT_FOUND, "unknown_repeat", sentence)
+}
+
+/// 409: others change a repeat all the time.
+pub fn busy_repeat() -> ApiError {
+    let sentence = "Otros están cambiando esta repetición a la vez; vuelva a intentarlo.";
+    ApiError::new(StatusCode::CONFLICT, "repeat_busy", sentence)
+}
+
+/// 422: a schedule or time zone that is none; `reason` says what the engine has against it.
+pub fn invalid_schedule(field: &str, sentence: &str, reason: &str) -> ApiError {
+    let error = ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_schedule", sentence).with("field", field);
+    if reason.is_empty() { error } else { error.with("reason", reason) }
 }
 
 /// 410: the scan ended, its result is gone.

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::contract::{CollectorResult, ResultMetadata};
 use crate::error::ScanError;
+use crate::housekeeping::see_to_schedule;
 use crate::model::{SourceReport, SourceStatus};
 use crate::order::Order;
 use crate::settings::Osint;
@@ -24,8 +25,9 @@ impl Order {
     /// # Errors
     /// As [`Order::run`]; a part of a scan of several types gives a result instead, once it will not be tried again.
     pub async fn perform(&self, osint: &Osint, context: &Context) -> Result<CollectorResult, ScanError> {
+        see_to_schedule(osint, context.client()).await;
         let id = context.task_id();
-        let announced = self.announced(id, "", Timestamp::now());
+        let announced = self.announced(id, &self.owner, Timestamp::now());
         if let Some(known) = told(self.known(osint, &announced).await).flatten() {
             return Ok(known);
         }

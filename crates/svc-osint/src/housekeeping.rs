@@ -2,16 +2,22 @@
 
 use std::time::Duration;
 
+use apium_beat::{Catalogue, CatalogueError, Entry, Interval, Missed};
 use apium_core::protocol::ResultRecord;
 use apium_core::{BackendError, Client, Lookup, TaskState};
 use apium_sql::SqlError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::contract::HOUSEKEEPING;
 use crate::settings::Osint;
 use crate::store::{Finished, Scan, Store};
 use crate::view;
 
+/// The name of the schedule by which it is done.
+pub const SCHEDULE: &str = "osint-housekeeping";
+/// How often.
+const EVERY: Duration = Duration::from_mins(10);
 /// A scan this young may still be on its way.
 const YOUNG: Duration = Duration::from_mins(10);
 /// A scan that nobody has heard of for so long will not be heard of.
@@ -50,6 +56,27 @@ pub async fn keep_house(osint: &Osint, client: &Client) -> Result<Kept, SqlError
     kept.deeds = store.forget_deeds(old).await?;
     kept.answers = store.forget_answers(now - osint.settings.evidence).await?;
     Ok(kept)
+}
+
+/// Sees to it that the house is kept from now on: once in a process, with its first scan. Where nobody scans there is
+/// nothing to keep, and a schedule would stand there for a task that no worker has. One that an operator has paused or
+/// changed stays as it is.
+pub(crate) async fn see_to_schedule(osint: &Osint, client: &Client) {
+    let seen = osint.scheduled.get_or_try_init(async || schedule(&Catalogue::new(client)).await);
+    if let Err(error) = seen.await {
+        tracing::warn!(%error, "the housekeeping of scans could not be scheduled; the next scan sees to it");
+    }
+}
+
+async fn schedule(entries: &Catalogue<'_>) -> Result<(), CatalogueError> {
+    match entries.get(SCHEDULE).await {
+        Err(CatalogueError::Unknown(_)) => {
+            let mut entry = Entry::new(SCHEDULE, HOUSEKEEPING, Interval::new(EVERY)?);
+            entry.missed = Missed::Skip;
+            entries.put(&entry).await.map(drop)
+        }
+        known => known.map(drop),
+    }
 }
 
 /// Learns how one scan ended, if it did.

@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod model;
 pub mod order;
 mod quotas;
+pub mod repeats;
 pub mod report;
 mod scan;
 pub mod scans;

@@ -29,6 +29,8 @@ pub struct Order {
     pub subject: Subject,
     /// Whether everything is asked anew.
     pub force: bool,
+    /// The token for which a schedule has it done; empty: nobody's.
+    pub owner: String,
     /// The scan of several types that this one is a part of.
     pub parent: Option<String>,
 }
@@ -61,7 +63,7 @@ impl Order {
     pub fn read(target: &str, collector_type: &str, options: ScanOptions) -> Result<Self, ScanError> {
         let collector =
             Collector::named(collector_type).ok_or_else(|| ScanError::UnknownCollector(collector_type.to_owned()))?;
-        let ScanOptions { axfr, history, file, force, parent } = options;
+        let ScanOptions { axfr, history, file, force, on_behalf_of, parent } = options;
         let (shown, subject) = match file {
             None => {
                 let read = Target::parse_for(target, &collector.takes_texts()).map_err(ScanError::Target)?;
@@ -75,7 +77,7 @@ impl Order {
                 (name.clone(), Subject::File { name, bytes: content(&file.content_base64)? })
             }
         };
-        Ok(Self { collector, shown, subject, force, parent })
+        Ok(Self { collector, shown, subject, force, owner: on_behalf_of.unwrap_or_default(), parent })
     }
 
     /// How the history knows it.

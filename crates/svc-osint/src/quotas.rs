@@ -1,14 +1,19 @@
 //! The windows of providers: the engine's shared limits, by which all workers count together, and the word of a provider
 //! that nothing is left, which is kept in the store.
 
+use std::sync::Arc;
+
 use apium_core::limits::{Limit, Spent};
 use apium_core::{BackendError, Client};
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::sync::OnceCell;
 
 use crate::enquiry::{Leave, Quotas};
+use crate::history::told;
 use crate::metrics;
 use crate::providers::{PROVIDERS, Provider, ProviderSettings};
+use crate::scans::Scans;
 use crate::settings::Osint;
 use crate::store::Store;
 
@@ -24,6 +29,44 @@ fn limit_name(provider: &Provider, window: usize) -> String {
     match window {
         0 => format!("provider={}", provider.name),
         further => format!("provider={}/{}", provider.name, further + 1),
+    }
+}
+
+/// What is left of the windows of a provider, over all workers.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Left {
+    /// Requests, where they are limited and somebody can tell.
+    pub(crate) requests: Option<u32>,
+    /// When there are some again, where the provider has said that none is left.
+    pub(crate) resets: Option<Timestamp>,
+}
+
+/// Looks at the windows of providers without taking from them. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Gauge {
+    declared: Arc<OnceCell<()>>,
+}
+
+impl Gauge {
+    /// What is left of a provider's windows; nothing is known where the broker or the store does not answer.
+    pub(crate) async fn look(&self, scans: &Scans, settings: &ProviderSettings, provider: &'static Provider) -> Left {
+        let now = Timestamp::now();
+        if let Some(until) = told(scans.store().spent_until(provider.name).await).flatten().filter(|until| *until > now)
+        {
+            return Left { requests: Some(0), resets: Some(until) };
+        }
+        let engine = scans.client().broker().limits();
+        let names: Vec<_> = (0..settings.windows(provider).len()).map(|window| limit_name(provider, window)).collect();
+        let looked = async {
+            // Before the first scan nobody else has told the broker of them.
+            self.declared.get_or_try_init(async || engine.declare(&limits(settings)).await).await?;
+            match engine.spend(&names, 0).await? {
+                Spent::Now { left } => Ok(Left { requests: left, resets: None }),
+                Spent::After { .. } => Ok(Left { requests: Some(0), resets: None }),
+            }
+        };
+        let looked: Result<Left, BackendError> = looked.await;
+        looked.inspect_err(|error| tracing::warn!(%error, "the windows cannot be looked at")).unwrap_or_default()
     }
 }
 

@@ -2,12 +2,14 @@
 
 mod access;
 mod listing;
+mod live;
+mod repeats;
 mod upload;
 mod wanted;
 
 use std::sync::Arc;
 
-use apium_core::client::fresh_id;
+use apium_core::client::{fresh_id, iso};
 use apium_core::{BackendError, Client, Signature, TaskState};
 use apium_web::{ApiError, ErrorBody, Json, StatusCode};
 use axum::Router;
@@ -17,6 +19,7 @@ use axum::extract::{DefaultBodyLimit, FromRequestParts, Multipart, Path, Query, 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::future::join_all;
 use tracing::Instrument as _;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -25,7 +28,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use uuid::Uuid;
 
 use crate::allowed::Allowed;
-use crate::collectors::COLLECTORS;
+use crate::collectors::{COLLECTORS, Collector};
 use crate::contract::{
     Cancelled, CollectorList, Health, MAX_UPLOAD, ScanAccepted, ScanList, ScanRequest, ScanStatus, UploadForm,
 };
@@ -33,12 +36,15 @@ use crate::digest::id_of;
 use crate::error;
 use crate::metrics;
 use crate::providers::ProviderSettings;
+use crate::quotas::Gauge;
+use crate::repeats::Repeats;
 use crate::scans::{Caller, Scans};
 use crate::settings::UPLOAD_ROOM;
 use crate::store::{NewScan, Store};
 use crate::view;
 use access::{Known, Lock, Paces};
 use listing::ListQuery;
+use live::Watchers;
 use upload::{ARRIVAL, FORM_OVERHEAD, Room, Upload, too_slow};
 use wanted::Wanted;
 
@@ -51,6 +57,9 @@ const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 #[derive(Clone)]
 pub struct OsintApi {
     scans: Scans,
+    repeats: Repeats,
+    watchers: Watchers,
+    gauge: Gauge,
     room: Room,
     providers: Arc<ProviderSettings>,
     allowed: Arc<Allowed>,
@@ -98,6 +107,9 @@ impl OsintApi {
     pub fn new(client: Client, store: Store) -> Self {
         let scans = Scans::new(client, Arc::new(store));
         Self {
+            repeats: Repeats::new(scans.clone()),
+            watchers: Watchers::default(),
+            gauge: Gauge::default(),
             scans,
             room: Room::new(UPLOAD_ROOM),
             providers: Arc::default(),
@@ -179,6 +191,11 @@ pub fn router(state: OsintApi) -> Router {
         .routes(routes!(list))
         .routes(routes!(status, delete))
         .routes(routes!(cancel, cancel_by_get))
+        .routes(routes!(live::follow))
+        .routes(routes!(repeats::keep, repeats::list))
+        .routes(routes!(repeats::show, repeats::discard))
+        .routes(routes!(repeats::pause))
+        .routes(routes!(repeats::resume))
         .routes(routes!(collectors))
         .routes(routes!(health))
         .merge(upload)
@@ -370,9 +387,17 @@ async fn delete(
     summary = "Los tipos de escaneo disponibles",
     responses((status = 200, description = "Todos los que funcionan", body = CollectorList))
 )]
-async fn collectors(State(api): State<OsintApi>) -> Json<CollectorList> {
-    let collectors = COLLECTORS.iter().map(|collector| collector.card(&api.providers)).collect();
-    Json(CollectorList { collectors, total: COLLECTORS.len() })
+async fn collectors(State(api): State<OsintApi>) -> impl IntoResponse {
+    let card = async |collector: &'static Collector| {
+        let mut card = collector.card(&api.providers);
+        if let Some(provider) = collector.provider.filter(|_| card.configured) {
+            let left = api.gauge.look(&api.scans, &api.providers, provider).await;
+            (card.quota_left, card.quota_resets) = (left.requests, left.resets.map(iso));
+        }
+        card
+    };
+    let collectors = join_all(COLLECTORS.iter().map(card)).await;
+    (NO_STORE, Json(CollectorList { collectors, total: COLLECTORS.len() }))
 }
 
 #[utoipa::path(

@@ -43,8 +43,21 @@ pub struct Caller {
 impl Caller {
     /// Who holds a token sees what was asked for with it, and what was asked for with none, as by a program that sends to
     /// the queue itself.
-    fn may_see(&self, scan: &Scan) -> bool {
-        self.name.is_empty() || scan.owner.is_empty() || scan.owner == self.name
+    pub fn may_see(&self, owner: &str) -> bool {
+        self.name.is_empty() || owner.is_empty() || owner == self.name
+    }
+
+    /// What they do now, for whoever asks later.
+    fn deed(&self, action: &str, id: &str, target: Option<&str>) -> Deed {
+        Deed {
+            at: Timestamp::now(),
+            who: self.name.clone(),
+            address: self.address.clone(),
+            action: action.to_owned(),
+            scan_id: Some(id.to_owned()),
+            target: target.map(str::to_owned),
+            detail: None,
+        }
     }
 }
 
@@ -96,7 +109,7 @@ impl Scans {
     /// 404 when it was never seen, 410 when its result is gone, 503 when the engine or the history does not answer.
     pub async fn find(&self, id: &str, caller: &Caller) -> Result<ScanStatus, ApiError> {
         let known = self.store.scan(id).await.map_err(|error| error::history(&error))?;
-        if known.as_ref().is_some_and(|scan| !caller.may_see(scan)) {
+        if known.as_ref().is_some_and(|scan| !caller.may_see(&scan.owner)) {
             return Err(error::unknown_scan());
         }
         let ended = known.as_ref().filter(|scan| scan.finished.is_some());
@@ -171,15 +184,7 @@ impl Scans {
     /// # Errors
     /// 503 when the history does not answer.
     pub async fn note(&self, action: &str, id: &str, target: Option<&str>, caller: &Caller) -> Result<(), ApiError> {
-        let deed = Deed {
-            at: Timestamp::now(),
-            who: caller.name.clone(),
-            address: caller.address.clone(),
-            action: action.to_owned(),
-            scan_id: Some(id.to_owned()),
-            target: target.map(str::to_owned),
-            detail: None,
-        };
+        let deed = caller.deed(action, id, target);
         self.store.note(&deed).await.map_err(|error| error::history(&error))
     }
 
@@ -203,9 +208,8 @@ impl Scans {
 
     /// Remembers who asks for what, before it is done.
     async fn announce(&self, scan: &NewScan, caller: &Caller) -> Result<(), ApiError> {
-        let announced = self.store.expect(std::slice::from_ref(scan)).await;
-        announced.map_err(|error| error::history(&error))?;
-        self.note("scan", &scan.id, Some(&format!("{} {}", scan.collector, scan.target)), caller).await
+        let deed = caller.deed("scan", &scan.id, Some(&format!("{} {}", scan.collector, scan.target)));
+        self.store.announce(scan, &deed).await.map_err(|error| error::history(&error))
     }
 
     async fn send(&self, id: &str, signature: Signature) -> Result<(), ApiError> {

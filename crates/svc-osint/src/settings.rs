@@ -354,6 +354,8 @@ pub struct Osint {
     pub store: Store,
     /// Whether the windows of providers are known to the broker.
     pub(crate) declared: OnceCell<()>,
+    /// Whether the schedule of the housekeeping was seen to.
+    pub(crate) scheduled: OnceCell<()>,
 }
 
 impl OsintSettings {
@@ -433,7 +435,7 @@ impl Osint {
     pub fn new(settings: OsintSettings) -> Self {
         let connector = Connector::new(settings.connector.clone());
         let store = Store::at(settings.database.clone());
-        Self { settings, connector, store, declared: OnceCell::new() }
+        Self { settings, connector, store, declared: OnceCell::new(), scheduled: OnceCell::new() }
     }
 }
 

@@ -81,7 +81,8 @@ impl Several {
     /// The replacement, which is how a task tells the engine of it; or why there is none.
     pub async fn take_apart(self, osint: &Osint, context: &Context) -> TaskError {
         let (id, now) = (context.task_id(), Timestamp::now());
-        let Some(whole) = self.announced(id, "", now) else {
+        let owner = self.options.on_behalf_of.as_deref().unwrap_or_default();
+        let Some(whole) = self.announced(id, owner, now) else {
             return TaskError::new("ValueError", "Ningún tipo de escaneo admite este objetivo.").fatal();
         };
         let parts: Vec<_> = self.orders.iter().map(|order| (order, part_id(id, order.collector.name))).collect();

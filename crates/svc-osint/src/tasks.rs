@@ -10,6 +10,7 @@ use crate::collectors::Collector;
 use crate::contract::{CollectorResult, HEALTH_CHECK, HEALTH_CHECK_ALIAS, SCAN, SCAN_ALIAS, ScanOptions, WorkerHealth};
 use crate::housekeeping::{Kept, keep_house};
 use crate::order::Order;
+use crate::repeats::check_token;
 use crate::settings::Osint;
 use crate::several::{Several, put_together};
 
@@ -38,6 +39,7 @@ pub async fn perform_osint_scan(
     context: Context,
 ) -> Result<CollectorResult, TaskError> {
     let options = options.unwrap_or_default();
+    check_token(&osint.store, &options).await?;
     if let Some(several) = Several::read(&target, &collector_type, &options)? {
         return Err(several.take_apart(&osint, &context).await);
     }

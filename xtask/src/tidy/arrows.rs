@@ -20,15 +20,15 @@ pub(super) struct Room {
 pub(super) const ROOMS: [Room; 14] = [
     room("apium-protocol", 0, &[]),
     room("apium-core", 1, &["apium-protocol"]),
+    room("apium-beat", 2, &["apium-core", "apium-protocol"]),
     room("apium-bodies", 2, &["apium-core", "apium-protocol"]),
     room("apium-macros", 2, &[]),
     room("apium-redis", 2, &["apium-core", "apium-protocol"]),
     room("apium-sql", 2, &["apium-core"]),
     room("apium-sqlite", 2, &["apium-core", "apium-protocol"]),
     room("apium-web", 2, &["apium-core"]),
-    room("apium-beat", 3, &["apium-core", "apium-protocol"]),
     room("apium-worker", 3, &["apium-core", "apium-protocol"]),
-    room("svc-*", 3, &["apium-core", "apium-macros", "apium-sql", "apium-web"]),
+    room("svc-*", 3, &["apium-beat", "apium-core", "apium-macros", "apium-sql", "apium-web"]),
     room(
         "apium",
         4,

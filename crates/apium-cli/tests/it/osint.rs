@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -9,6 +10,7 @@ use crate::console::Console;
 use crate::http::{get, post, request_with};
 use crate::peer::Python;
 use crate::place::{Place, Program};
+use crate::poll::until;
 use crate::scanning::{finished, serving};
 use crate::server::Server;
 use crate::zone::Zone;
@@ -182,4 +184,25 @@ fn python_asks_for_several_types() {
     let scan = "send('perform_osint_scan', ['shop.example', 'dns,metadata'], queue='osint_scans').get(timeout=60)";
     assert_eq!(python.text(&format!("{scan}['data']['dns']['records']['A'][0]['value']")), "203.0.113.10");
     assert_eq!(python.text(&format!("{scan}['collector_name']")), "dns,metadata");
+}
+
+/// The scheduler of the same process sends it, and who asks for its events hears the end.
+#[test]
+fn a_scheduled_scan_is_done_and_followed() {
+    let zone = Zone::served();
+    let place = Place::new().with("OSINT_RESOLVERS", &zone.address());
+    let (_up, api) = serving(&place, "up", &[]);
+    let once = (jiff::Timestamp::now() + Duration::from_secs(1)).to_string();
+    let wanted = json!({"target": "shop.example", "type": "dns", "schedule": {"once": once}});
+    let (status, kept) = post(&api, "/api/v1/repeats", &wanted);
+    assert_eq!(status, 201, "{kept}");
+    let path = format!("/api/v1/repeats/{}", kept["repeat_id"].as_str().unwrap());
+    let run = until("the repeat to be sent", || {
+        let told: Value = serde_json::from_str(&get(&api, &path)?.1).unwrap();
+        told["last_task_id"].as_str().map(str::to_owned)
+    });
+    let (status, events) = get(&api, &format!("/api/v1/scan/{run}/events")).unwrap();
+    assert!(status == 200 && events.contains("event: end") && events.contains("SUCCESS"), "{events}");
+    let listed = place.run(Program::Apium, &["beat", "list"]).printed();
+    assert!(listed.contains("osint-repeat-") && listed.contains("osint-housekeeping"), "{listed}");
 }

@@ -1,10 +1,12 @@
 //! The server: clients that stall, come in crowds, or are in the middle of a request when it stops.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use apium_web::{Patience, manners, serve};
-use axum::Router;
+use apium_web::{Patience, Stopping, manners, serve};
+use axum::body::Body;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -18,7 +20,8 @@ struct Served {
 
 impl Served {
     async fn start(patience: Patience) -> Self {
-        let router = manners(Router::new().route("/", get(|| async { "here" })).route("/length", post(length)));
+        let routes = Router::new().route("/", get(|| async { "here" })).route("/length", post(length));
+        let router = manners(routes.route("/endless", get(endless)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -38,6 +41,21 @@ impl Served {
 
 async fn length(body: String) -> String {
     body.len().to_string()
+}
+
+/// An answer that goes on until the server stops.
+async fn endless(Extension(stopping): Extension<Stopping>) -> Body {
+    let pieces = futures_util::stream::unfold((stopping, 0), |(mut stopping, told)| async move {
+        match told {
+            0 => Some((Ok::<_, Infallible>("begun"), (stopping, 1))),
+            1 => {
+                stopping.requested().await;
+                Some((Ok("ended"), (stopping, 2)))
+            }
+            _ => None,
+        }
+    });
+    Body::from_stream(pieces)
 }
 
 /// All that the server says before it closes.
@@ -93,4 +111,19 @@ async fn a_stop_answers_what_is_open_and_takes_nothing_new() {
     assert!(all(open).await.ends_with("\r\n\r\n4"));
     served.ended.await.unwrap();
     assert!(TcpStream::connect(served.address).await.is_err());
+}
+
+#[tokio::test]
+async fn an_answer_without_an_end_learns_of_the_stop() {
+    let mut served = Served::start(Patience::default()).await;
+    let mut open = served.send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let mut said = String::new();
+    while !said.contains("begun") {
+        let mut piece = [0; 512];
+        let read = open.read(&mut piece).await.unwrap();
+        said.push_str(std::str::from_utf8(&piece[..read]).unwrap());
+    }
+    served.stop.take().unwrap().send(()).unwrap();
+    assert!(all(open).await.contains("ended"));
+    served.ended.await.unwrap();
 }

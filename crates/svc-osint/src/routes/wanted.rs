@@ -20,6 +20,8 @@ pub(super) struct Wanted {
     pub(super) collector: String,
     /// What else was chosen, as a text that tells two requests apart.
     pub(super) told: String,
+    /// What else was chosen.
+    pub(super) options: ScanOptions,
     /// The call.
     pub(super) signature: Signature,
     announced: NewScan,
@@ -52,9 +54,9 @@ impl Wanted {
         orders.iter().try_for_each(|order| order.check(allowed))?;
         let (shown, collector) = (announced.target.clone(), announced.collector.clone());
         let told = json!(options).to_string();
-        let sent = (options != ScanOptions::default()).then_some(options);
+        let sent = (options != ScanOptions::default()).then(|| options.clone());
         let signature = perform_osint_scan::s(shown.clone(), collector.clone(), sent);
-        Ok(Self { shown, collector, told, signature, announced })
+        Ok(Self { shown, collector, told, options, signature, announced })
     }
 
     /// How the history knows it.

@@ -1,6 +1,6 @@
 //! Who may use the API, and who did what.
 
-use apium_sql::SqlError;
+use apium_sql::{SqlError, Value};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -13,8 +13,9 @@ const REVOKE: &str = "UPDATE osint_token SET revoked = $2 WHERE name = $1 AND re
 const TOKENS: &str = "SELECT name, per_minute, created, revoked FROM osint_token ORDER BY created, name";
 const BY_DIGEST: &str =
     "SELECT name, per_minute, created, revoked FROM osint_token WHERE sha256 = $1 AND revoked IS NULL";
+const REVOKED: &str = "SELECT 1 FROM osint_token WHERE name = $1 AND revoked IS NOT NULL";
 const ANY: &str = "SELECT 1 FROM osint_token LIMIT 1";
-const NOTE: &str = "INSERT INTO osint_audit (id, at, who, address, action, scan_id, target, detail)
+pub(super) const NOTE: &str = "INSERT INTO osint_audit (id, at, who, address, action, scan_id, target, detail)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 const DEEDS: &str = "SELECT at, who, address, action, scan_id, target, detail FROM osint_audit
     WHERE ($1 = '' OR who = $1) AND ($2 = '' OR scan_id = $2) AND at >= $3 ORDER BY at DESC, id DESC LIMIT $4";
@@ -93,6 +94,14 @@ impl Store {
         Ok(self.read_tokens(BY_DIGEST, vec![sha256(text.as_bytes()).into()]).await?.pop())
     }
 
+    /// Whether the token of this name was made no good.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn is_revoked(&self, name: &str) -> Result<bool, SqlError> {
+        Ok(!self.rows(REVOKED, vec![name.into()]).await?.is_empty())
+    }
+
     /// Whether there ever was a token.
     ///
     /// # Errors
@@ -106,19 +115,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn note(&self, deed: &Deed) -> Result<(), SqlError> {
-        // Version 7: those of one moment keep their order.
-        let id = Uuid::now_v7().simple().to_string();
-        let values = vec![
-            id.into(),
-            micros(deed.at).into(),
-            deed.who.as_str().into(),
-            deed.address.as_str().into(),
-            deed.action.as_str().into(),
-            deed.scan_id.clone().into(),
-            deed.target.clone().into(),
-            deed.detail.clone().into(),
-        ];
-        self.execute(NOTE, values).await.map(drop)
+        self.execute(NOTE, deed.values()).await.map(drop)
     }
 
     /// Deeds since `then`, the newest first; an empty `who` or `scan` does not choose.
@@ -151,7 +148,7 @@ impl Store {
         self.execute(FORGET, vec![micros(then).into()]).await
     }
 
-    async fn read_tokens(&self, sql: &'static str, values: Vec<apium_sql::Value>) -> Result<Vec<Token>, SqlError> {
+    async fn read_tokens(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Token>, SqlError> {
         let database = self.open().await?;
         let rows = database.rows(sql, values).await?;
         let read = |row| {
@@ -163,5 +160,22 @@ impl Store {
             })
         };
         rows.iter().map(read).collect()
+    }
+}
+
+impl Deed {
+    pub(super) fn values(&self) -> Vec<Value> {
+        // Version 7: those of one moment keep their order.
+        let id = Uuid::now_v7().simple().to_string();
+        vec![
+            id.into(),
+            micros(self.at).into(),
+            self.who.as_str().into(),
+            self.address.as_str().into(),
+            self.action.as_str().into(),
+            self.scan_id.clone().into(),
+            self.target.clone().into(),
+            self.detail.clone().into(),
+        ]
     }
 }

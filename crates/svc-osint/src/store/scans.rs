@@ -4,6 +4,7 @@ use apium_sql::{Database, Row, SqlError, Value};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
+use super::access::{Deed, NOTE};
 use super::{Store, micros, moment, packed, unpacked};
 use crate::contract::ALL;
 
@@ -136,6 +137,17 @@ impl Store {
         for scan in scans {
             step.execute(EXPECT, scan.values()).await?;
         }
+        step.commit().await
+    }
+
+    /// Notes that this will be scanned, and who asks for it, in one step.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn announce(&self, scan: &NewScan, deed: &Deed) -> Result<(), SqlError> {
+        let mut step = self.open().await?.begin().await?;
+        step.execute(EXPECT, scan.values()).await?;
+        step.execute(NOTE, deed.values()).await?;
         step.commit().await
     }
 

@@ -8,28 +8,29 @@ use svc_osint::allowed::Allowed;
 use svc_osint::store::Store;
 use svc_osint::target::{Target, TargetKind};
 
-use crate::bench::{Answer, Bench, posted};
+use crate::bench::{Answer, Bench, posted, settings};
 
 /// An API whose history is a file that the test reads too.
-struct Guarded {
-    bench: Bench,
-    store: Store,
+pub(crate) struct Guarded {
+    pub(crate) bench: Bench,
+    pub(crate) store: Store,
+    pub(crate) url: String,
     _folder: tempfile::TempDir,
 }
 
 impl Guarded {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("osint.db").display());
         let bench = Bench::made(|client| OsintApi::new(client, Store::at(&url)));
-        Self { bench, store: Store::at(&url), _folder: folder }
+        Self { bench, store: Store::at(&url), url, _folder: folder }
     }
 
-    async fn token(&self, name: &str, per_minute: u32) -> String {
+    pub(crate) async fn token(&self, name: &str, per_minute: u32) -> String {
         self.store.add_token(name, per_minute).await.unwrap().unwrap()
     }
 
-    async fn with(&self, token: &str, mut request: Request<Body>) -> Answer {
+    pub(crate) async fn with(&self, token: &str, mut request: Request<Body>) -> Answer {
         let value = format!("Bearer {token}").parse().unwrap();
         request.headers_mut().insert(header::AUTHORIZATION, value);
         self.bench.send(request).await
@@ -40,7 +41,7 @@ impl Guarded {
     }
 }
 
-fn get(path: &str) -> Request<Body> {
+pub(crate) fn get(path: &str) -> Request<Body> {
     Request::get(path).body(Body::empty()).unwrap()
 }
 
@@ -180,4 +181,28 @@ async fn several_types_are_one_scan() {
     ask(json!([])).await.error(400, "unknown_type");
     let address = json!({ "target": "192.88.0.1", "types": ["dns", "metadata"] });
     bench.post("/api/v1/scan", &address).await.error(422, "invalid_target");
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_quota_is_told_with_its_collector() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("osint.db").display());
+    let set = settings(&[("VIRUSTOTAL_API_KEY", "clave"), ("OSINT_PROVIDER_WINDOWS", "virustotal=4/m 9/d")]).unwrap();
+    let bench = Bench::made(|client| OsintApi::new(client, Store::at(&url)).with_providers(set.providers));
+    let card = async |name: &str| {
+        let told = bench.get("/api/v1/collectors").await.json();
+        told["collectors"].as_array().unwrap().iter().find(|card| card["type"] == name).unwrap().clone()
+    };
+    assert_eq!(card("virustotal").await["quota_left"], 4);
+    for name in ["shodan", "dns"] {
+        assert_eq!(card(name).await["quota_left"], json!(null), "{name}: no key, or no provider");
+    }
+    let windows = ["provider=virustotal".to_owned(), "provider=virustotal/2".to_owned()];
+    bench.client.broker().limits().spend(&windows, 3).await.unwrap();
+    assert_eq!(card("virustotal").await["quota_left"], 1);
+    let until = jiff::Timestamp::now() + std::time::Duration::from_hours(1);
+    Store::at(&url).spent("virustotal", until).await.unwrap();
+    let spent = card("virustotal").await;
+    assert_eq!(spent["quota_left"], 0);
+    assert!(spent["quota_resets"].as_str().is_some_and(|at| at > "2026"), "{spent}");
 }

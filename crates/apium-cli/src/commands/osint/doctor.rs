@@ -90,10 +90,9 @@ async fn configuration(notes: &mut Notes, osint: &Osint) {
     notes.note(heading, "objetivos permitidos", "ok", osint.settings.allowed.to_string());
     for provider in PROVIDERS.iter().filter(|provider| provider.key_env.is_some()) {
         let name = provider.key_env.unwrap_or_default();
-        match osint.settings.providers.is_configured(provider) {
-            true => notes.note(heading, format!("clave de {}", provider.title), "ok", ""),
-            false => notes.note(heading, format!("clave de {}", provider.title), "aviso", format!("falta {name}")),
-        }
+        let configured = osint.settings.providers.is_configured(provider);
+        let (word, detail) = if configured { ("ok", String::new()) } else { ("aviso", format!("falta {name}")) };
+        notes.note(heading, format!("clave de {}", provider.title), word, detail);
     }
 }
 
