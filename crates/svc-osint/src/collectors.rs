@@ -2,16 +2,25 @@
 //!
 //! Only what really works stands here; the API lists this table and nothing else.
 
+pub mod crtsh;
+pub mod dns;
+mod facts;
+pub mod haveibeenpwned;
+pub mod identity;
+pub mod metadata;
+pub mod securitytrails;
+pub mod shodan;
+pub mod social;
+pub mod username;
+pub mod virustotal;
+pub mod whois;
+
 use crate::contract::CollectorCard;
 use crate::enquiry::Enquiry;
-use crate::metadata::Input;
 use crate::order::Subject;
 use crate::providers::{self, Provider, ProviderSettings};
 use crate::settings::OsintSettings;
 use crate::target::{Target, TargetKind};
-use crate::{
-    crtsh, dns, haveibeenpwned, identity, metadata, securitytrails, shodan, social, username, virustotal, whois,
-};
 
 /// One collector.
 #[derive(Debug)]
@@ -229,11 +238,11 @@ impl Collector {
 }
 
 /// `None` for what the table above does not let through.
-fn metadata_input(subject: &Subject) -> Option<Input<'_>> {
+fn metadata_input(subject: &Subject) -> Option<metadata::Input<'_>> {
     match subject {
-        Subject::File { name, bytes } => Some(Input::Upload { filename: name, bytes }),
-        Subject::Text { target: Target::Url(url), .. } => Some(Input::Url(url.as_str())),
-        Subject::Text { target: Target::Domain(domain), .. } => Some(Input::Domain(&domain.ascii)),
+        Subject::File { name, bytes } => Some(metadata::Input::Upload { filename: name, bytes }),
+        Subject::Text { target: Target::Url(url), .. } => Some(metadata::Input::Url(url.as_str())),
+        Subject::Text { target: Target::Domain(domain), .. } => Some(metadata::Input::Domain(&domain.ascii)),
         Subject::Text { .. } => None,
     }
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::metadata::{self, Parsed};
+use crate::collectors::metadata::{self, Parsed};
 
 /// The first argument that turns the program into a parser.
 pub const ARGUMENT: &str = "sandbox-parse";

@@ -8,15 +8,15 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use crate::allowed::Allowed;
+use crate::collectors::dns::DnsSettings;
+use crate::collectors::identity::{DISPOSABLE_DOMAINS, Disposable};
+use crate::collectors::metadata::MetadataSettings;
+use crate::collectors::username::{SITE_LISTS, SiteLists, UsernameSettings};
+use crate::collectors::whois::{Server, WhoisSettings};
 use crate::connector::{Connector, ConnectorSettings};
-use crate::dns::DnsSettings;
 use crate::enquiry::Patience;
-use crate::identity::{DISPOSABLE_DOMAINS, Disposable};
-use crate::metadata::MetadataSettings;
 use crate::providers::ProviderSettings;
 use crate::store::Store;
-use crate::username::{SITE_LISTS, SiteLists, UsernameSettings};
-use crate::whois::{Server, WhoisSettings};
 
 /// How many MiB of uploaded files are taken in at once when nothing is set.
 pub const UPLOAD_ROOM: u32 = 64;

@@ -9,13 +9,14 @@ use apium::redact;
 use clap::{Arg, Command};
 use jiff::Timestamp;
 use serde_json::json;
+use svc_osint::collectors::username;
 use svc_osint::contract::{CollectorResult, SCAN, ScanOptions};
 use svc_osint::error::ScanError;
 use svc_osint::order::Order;
 use svc_osint::report::report;
 use svc_osint::several::Several;
 use svc_osint::store::{Store, Token};
-use svc_osint::{OsintSettings, contract, username};
+use svc_osint::{OsintSettings, contract};
 
 use super::Invocation;
 use crate::arguments::{self, switch};

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use svc_osint::crtsh::{Name, name};
+use svc_osint::collectors::crtsh::{Name, name};
 use svc_osint::model::SourceStatus;
 
 use crate::provider_fakes::{Fake, Told, asking, keyless, reply, scan};

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use svc_osint::dns::{DnsSettings, collect};
+use svc_osint::collectors::dns::{DnsSettings, collect};
 use svc_osint::model::{Gathered, Gathering, SourceReport, SourceStatus};
 use svc_osint::target::{Target, TargetKind};
 

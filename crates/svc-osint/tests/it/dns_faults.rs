@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use svc_osint::dns::{ACCEPTS, collect};
+use svc_osint::collectors::dns::{ACCEPTS, collect};
 use svc_osint::model::{Gathered, Gathering, SourceStatus};
 use svc_osint::target::Target;
 use tokio::sync::Notify;

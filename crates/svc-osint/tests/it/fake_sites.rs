@@ -14,8 +14,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
+use svc_osint::collectors::username::{Payload, SiteLists, UsernameSettings};
 use svc_osint::connector::{Connector, ConnectorSettings, Lookup};
-use svc_osint::username::{Payload, SiteLists, UsernameSettings};
 use tokio::net::TcpListener;
 use url::Url;
 

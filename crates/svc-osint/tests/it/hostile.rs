@@ -1,6 +1,6 @@
 //! Files made to hurt: each ends in bounded time with an answer or a sentence, never with a crash.
 
-use svc_osint::metadata::Parsed;
+use svc_osint::collectors::metadata::Parsed;
 use svc_osint::sandbox::{SandboxError, parse};
 
 use crate::exiftool::exif_block;

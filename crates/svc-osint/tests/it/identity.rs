@@ -4,8 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use svc_osint::dns::DnsSettings;
-use svc_osint::identity::{Disposable, collect, user_ids};
+use svc_osint::collectors::dns::DnsSettings;
+use svc_osint::collectors::identity::{Disposable, collect, user_ids};
 use svc_osint::model::{Gathered, SourceStatus};
 use svc_osint::target::{Target, TargetKind};
 

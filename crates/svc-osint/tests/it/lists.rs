@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Map, Value};
-use svc_osint::username::SiteLists;
+use svc_osint::collectors::username::SiteLists;
 
 /// The Python environment that `cargo xtask setup` makes from `interop/requirements/osint-1.txt`.
 fn environment() -> PathBuf {

@@ -1,6 +1,6 @@
 //! What the parsers read is what `exiftool` reads in the same bytes.
 
-use svc_osint::metadata::{Camera, Parsed, parse};
+use svc_osint::collectors::metadata::{Camera, Parsed, parse};
 
 use crate::exiftool::{self, date, exif_block, number, text};
 use crate::samples::{APP, CORE, archive, docx, heif, jpeg, pdf, png, saved, webp, zlib};

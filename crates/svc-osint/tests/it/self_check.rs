@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
+use svc_osint::collectors::username::{Outcome, SelfCheck, Verdict, collect, self_check};
 use svc_osint::model::Gathering;
-use svc_osint::username::{Outcome, SelfCheck, Verdict, collect, self_check};
 
 use crate::fake_sites::{Manner, World};
 use crate::lists::{entries, json, maigret, sherlock};

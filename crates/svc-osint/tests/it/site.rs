@@ -9,8 +9,8 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
+use svc_osint::collectors::metadata::{Input, MetadataSettings, collect};
 use svc_osint::connector::{Connector, Limits};
-use svc_osint::metadata::{Input, MetadataSettings, collect};
 use svc_osint::model::{Gathered, Gathering, SourceStatus};
 
 use crate::exiftool::exif_block;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use svc_osint::username::{ListKind, Pattern, SiteLists, Unusable, Verdict};
+use svc_osint::collectors::username::{ListKind, Pattern, SiteLists, Unusable, Verdict};
 
 use crate::bench::settings;
 use crate::lists::{entries, json as read_json, maigret, python, read, sherlock};

@@ -10,11 +10,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use svc_osint::collectors::social::{NETWORKS, collect};
 use svc_osint::connector::{Connector, ConnectorSettings};
 use svc_osint::enquiry::{Alone, Enquiry, Patience, Tools};
 use svc_osint::model::{Gathered, Gathering, SourceStatus};
 use svc_osint::providers::{PROVIDERS, ProviderSettings};
-use svc_osint::social::{NETWORKS, collect};
 
 use crate::web::serve;
 

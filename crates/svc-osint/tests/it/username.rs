@@ -10,9 +10,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use svc_osint::collectors::username::Verdict::{Available, Blocked, Claimed, Unknown};
+use svc_osint::collectors::username::{Checked, Checker, Proof, SiteLists, Verdict, limits};
 use svc_osint::connector::{Connector, ConnectorSettings, Limits, Lookup};
-use svc_osint::username::Verdict::{Available, Blocked, Claimed, Unknown};
-use svc_osint::username::{Checked, Checker, Proof, SiteLists, Verdict, limits};
 use tokio::io::AsyncWriteExt;
 
 use crate::lists::{python, read};

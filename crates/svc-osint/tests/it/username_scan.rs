@@ -10,8 +10,8 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use svc_osint::collectors::username::{Checker, SiteLists, UsernameSettings, Verdict, collect};
 use svc_osint::model::{Gathered, Gathering, SourceStatus};
-use svc_osint::username::{Checker, SiteLists, UsernameSettings, Verdict, collect};
 
 use crate::lists::{python, read};
 use crate::username::{Memory, Seen, connector, page, sherlock, short};

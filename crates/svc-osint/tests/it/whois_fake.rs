@@ -8,12 +8,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use serde_json::{Value, json};
+use svc_osint::collectors::whois::{ACCEPTS, Server, WhoisLimits, WhoisSettings, collect};
 use svc_osint::connector::{Connector, ConnectorSettings, Lookup};
 use svc_osint::enquiry::{Alone, Enquiry, Patience, Quotas, Tools};
 use svc_osint::model::{Gathered, Gathering, SourceReport};
 use svc_osint::providers::{ProviderSettings, URLS};
 use svc_osint::target::Target;
-use svc_osint::whois::{ACCEPTS, Server, WhoisLimits, WhoisSettings, collect};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

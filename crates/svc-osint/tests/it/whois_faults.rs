@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use svc_osint::collectors::whois::decode;
 use svc_osint::model::{Gathered, SourceStatus};
-use svc_osint::whois::decode;
 use tokio::io::AsyncWriteExt;
 
 use crate::whois_fake::{Port43, World, found, reason, server, source, tell};

@@ -12,8 +12,8 @@ use axum::routing::get;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use svc_osint::OsintSettings;
+use svc_osint::collectors::whois::{List, Services, Wanted};
 use svc_osint::model::SourceStatus;
-use svc_osint::whois::{List, Services, Wanted};
 
 use crate::bench::settings;
 use crate::web::serve;

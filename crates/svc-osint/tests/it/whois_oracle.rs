@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::web::{Names, door};
 use crate::whois_fake::{Port43, server, short, tell};
-use svc_osint::whois::{ask, decode};
+use svc_osint::collectors::whois::{ask, decode};
 
 /// What Debian's client prints, asking this server and no other.
 async fn oracle(port43: &Port43, question: &str) -> String {
@@ -41,7 +41,7 @@ async fn the_same_line_goes_out_and_the_same_text_comes_back() {
             let port43 = Port43::saying(answer.clone()).await;
             let theirs = oracle(&port43, question).await;
             let door = door(&[port43.address], Names::of(&[]));
-            let limits = svc_osint::whois::WhoisLimits { bytes: 256 << 10, ..short() };
+            let limits = svc_osint::collectors::whois::WhoisLimits { bytes: 256 << 10, ..short() };
             let ours = ask(&door, &server(&port43.address.to_string()), question, &limits).await.unwrap();
             assert_eq!(lines(&ours.text), lines(&theirs), "{question}");
             let asked = port43.asked();

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
 use serde_json::json;
-use svc_osint::whois::{List, Services, Wanted, fields, utc};
+use svc_osint::collectors::whois::{List, Services, Wanted, fields, utc};
 
 fn wanted() -> [Wanted; 4] {
     [

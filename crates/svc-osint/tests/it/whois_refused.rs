@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use svc_osint::collectors::whois::ask;
 use svc_osint::connector::{FetchError, Lookup};
 use svc_osint::model::SourceStatus;
-use svc_osint::whois::ask;
 
 use crate::metrics::count;
 use crate::web::{Names, Trap, door};
@@ -115,7 +115,7 @@ async fn of_a_name_with_a_dead_address_the_next_is_asked() {
     let port = port43.address.port();
     let names = Two(vec![dead.into(), Ipv4Addr::new(10, 0, 0, 1).into(), port43.address.ip()]);
     let door = door(&[port43.address, (dead, port).into()], Arc::new(names));
-    let limits = svc_osint::whois::WhoisLimits { connect: Duration::from_secs(5), ..short() };
+    let limits = svc_osint::collectors::whois::WhoisLimits { connect: Duration::from_secs(5), ..short() };
     let reply = ask(&door, &server(&format!("two.example.com:{port}")), "example.com", &limits).await.unwrap();
     assert_eq!(reply.text, "hola");
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
-use svc_osint::whois::{Wanted, fields, question, utc};
+use svc_osint::collectors::whois::{Wanted, fields, question, utc};
 
 use crate::whois_fake::{Port43, World, found, server};
 

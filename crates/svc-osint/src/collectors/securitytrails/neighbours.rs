@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{question, refused};
+use crate::collectors::facts::{Facts, Origin, host_name};
 use crate::connector::Fetched;
 use crate::enquiry::{Enquiry, Object, Refusal, object};
-use crate::facts::{Facts, Origin, host_name};
 use crate::model::SourceStatus;
 
 const SOURCE: &str = "securitytrails:neighbours";

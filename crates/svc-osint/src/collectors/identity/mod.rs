@@ -9,7 +9,7 @@
 //! - `openpgp`: for an address, `key` (`null`: nobody said) and the `user_ids` of it.
 //! - `mail`: for an address, its `domain`, its `servers` (`null`: nobody said), `null_mx` (it takes no mail) and
 //!   `disposable`.
-//! - `social_accounts`: rows as of the [`crate::social`] collector, of a few networks, for the user name or for
+//! - `social_accounts`: rows as of the [`crate::collectors::social`] collector, of a few networks, for the user name or for
 //!   what stands before the `@`; then with `confidence`.
 //! - `found_signals`: words for what was found.
 //! - `summary`: the same as a sentence in Spanish.
@@ -30,13 +30,13 @@ pub use openpgp::user_ids;
 
 use person::Person;
 
-use crate::dns::DnsSettings;
+use crate::collectors::dns::DnsSettings;
+use crate::collectors::social::{self, Found, Network};
+use crate::collectors::username::Verdict;
 use crate::enquiry::{Enquiry, Question, Refusal, json as read_json};
 use crate::model::{Finding, SourceReport, SourceStatus};
 use crate::providers::GITHUB_SEARCH;
-use crate::social::{self, Found, Network};
 use crate::target::{EmailAddress, Target, TargetKind};
-use crate::username::Verdict;
 
 /// The kinds of target this collector takes.
 pub const ACCEPTS: [TargetKind; 2] = [TargetKind::Email, TargetKind::Username];

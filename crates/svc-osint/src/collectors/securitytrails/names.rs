@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::records::Entry;
 use super::{question, refused};
+use crate::collectors::facts::{Facts, Origin, host_below, host_name};
 use crate::connector::Fetched;
 use crate::enquiry::{Enquiry, Object, Refusal, object};
-use crate::facts::{Facts, Origin, host_below, host_name};
 
 const CURRENT: &str = "securitytrails:domain";
 const SUBDOMAINS: &str = "securitytrails:subdomains";

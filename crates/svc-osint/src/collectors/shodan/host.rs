@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::banner::{Banner, Weakness};
 use super::{question, refused};
+use crate::collectors::facts::{Facts, Origin, host_name};
 use crate::connector::Fetched;
 use crate::enquiry::{Enquiry, Object, Refusal, object};
-use crate::facts::{Facts, Origin, host_name};
 use crate::model::Gathering;
 
 const SOURCE: &str = "shodan:host";

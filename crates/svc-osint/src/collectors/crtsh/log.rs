@@ -7,8 +7,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::collectors::facts::host_below;
 use crate::enquiry::Object;
-use crate::facts::host_below;
 
 /// Most names kept.
 const NAMES: usize = 5_000;

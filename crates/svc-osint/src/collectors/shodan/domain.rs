@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{question, refused};
+use crate::collectors::facts::{Facts, Origin, host_below};
 use crate::connector::Fetched;
 use crate::enquiry::{Enquiry, Object, Refusal, object};
-use crate::facts::{Facts, Origin, host_below};
 
 const SOURCE: &str = "shodan:domain";
 

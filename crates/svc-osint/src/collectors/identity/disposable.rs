@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub const DISPOSABLE_DOMAINS: &str = "OSINT_DISPOSABLE_DOMAINS";
 
 /// The bundled list.
-const BUNDLED: &str = include_str!("../../lists/disposable.txt");
+const BUNDLED: &str = include_str!("../../../lists/disposable.txt");
 
 /// The domains.
 #[derive(Debug, Clone)]

@@ -21,9 +21,9 @@ use tokio::sync::Semaphore;
 
 pub use log::{Name, name};
 
+use crate::collectors::facts::{Facts, Origin};
 use crate::connector::Fetched;
 use crate::enquiry::{Enquiry, Question, Refusal, json_into};
-use crate::facts::{Facts, Origin};
 use crate::model::Gathering;
 use crate::providers::CRTSH;
 use crate::target::{DomainName, Target, TargetKind};

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::collectors::facts::{Facts, Origin, host_name};
 use crate::connector::Fetched;
 use crate::enquiry::{Enquiry, Question, Refusal, object, said};
-use crate::facts::{Facts, Origin, host_name};
 use crate::providers::INTERNETDB;
 
 const SOURCE: &str = "internetdb";

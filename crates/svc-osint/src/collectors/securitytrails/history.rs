@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 use super::names::page;
 use super::records::Entry;
 use super::{question, refused};
+use crate::collectors::facts::{Facts, Origin};
 use crate::connector::Fetched;
 use crate::enquiry::{Enquiry, Object, Refusal, object};
-use crate::facts::{Facts, Origin};
 use crate::model::SourceStatus;
 
 /// The types of record it keeps a history of.

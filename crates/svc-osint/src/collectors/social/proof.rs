@@ -7,12 +7,12 @@ use std::time::Duration;
 use url::Url;
 
 use super::networks::{Asking, Reading};
+use crate::collectors::metadata::meta;
+use crate::collectors::username::{Page, Verdict, barrier};
 use crate::connector::Fetched;
 use crate::enquiry::{Refusal, json, text};
-use crate::metadata::meta;
 use crate::model::SourceStatus;
 use crate::providers::Provider;
-use crate::username::{Page, Verdict, barrier};
 
 /// Longest name kept, in characters.
 const MOST_LETTERS: usize = 200;

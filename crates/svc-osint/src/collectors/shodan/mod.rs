@@ -25,9 +25,9 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::collectors::facts::Facts;
 use crate::connector::Fetched;
 use crate::enquiry::{Enquiry, KeyPlace, Question, Refusal, said, to_next_month};
-use crate::facts::Facts;
 use crate::providers::SHODAN;
 use crate::target::{Target, TargetKind};
 

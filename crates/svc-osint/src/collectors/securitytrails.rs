@@ -21,9 +21,9 @@ mod records;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::collectors::facts::Facts;
 use crate::connector::Fetched;
 use crate::enquiry::{Enquiry, KeyPlace, Question, Refusal, said, to_next_month};
-use crate::facts::Facts;
 use crate::providers::SECURITYTRAILS;
 use crate::target::{Target, TargetKind};
 

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::collectors::facts::{Facts, Origin};
 use crate::enquiry::Object;
-use crate::facts::{Facts, Origin};
 use crate::model::Gathering;
 
 /// Rows of a list.

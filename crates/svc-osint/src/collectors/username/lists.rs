@@ -15,7 +15,7 @@ use crate::digest::sha256;
 pub const SITE_LISTS: &str = "OSINT_SITE_LISTS";
 
 /// The bundled list: some of Sherlock's sites, by its licence, which stands beside it.
-const BUNDLED: &str = include_str!("../../lists/sherlock.json");
+const BUNDLED: &str = include_str!("../../../lists/sherlock.json");
 /// The largest file read, in bytes; the largest list has less than two million.
 const LARGEST: u64 = 64 << 20;
 

@@ -3,9 +3,9 @@
 
 use serde_json::json;
 
+use crate::collectors::facts::{Facts, Origin};
 use crate::connector::Fetched;
 use crate::enquiry::{Enquiry, Question, Refusal, plain};
-use crate::facts::{Facts, Origin};
 use crate::model::SourceStatus;
 use crate::providers::PWNED_PASSWORDS;
 

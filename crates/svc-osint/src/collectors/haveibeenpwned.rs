@@ -17,9 +17,9 @@ mod password;
 
 use serde_json::json;
 
+use crate::collectors::facts::Facts;
 use crate::connector::Fetched;
 use crate::enquiry::{Enquiry, KeyPlace, Question, Refusal, json};
-use crate::facts::Facts;
 use crate::model::SourceStatus;
 use crate::providers::{HIBP, HIBP_BREACHES, Provider};
 use crate::target::{DomainName, Target, TargetKind};

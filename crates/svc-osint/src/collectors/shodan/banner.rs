@@ -7,8 +7,8 @@ use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::collectors::facts::{Facts, Origin, filled};
 use crate::enquiry::Object;
-use crate::facts::{Facts, Origin, filled};
 
 /// One service.
 #[derive(Deserialize)]

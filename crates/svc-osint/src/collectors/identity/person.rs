@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{Finding, Found, Verdict};
-use crate::identity::gravatar::Gravatar;
-use crate::identity::mailbox::Mailbox;
-use crate::identity::openpgp::Key;
+use crate::collectors::identity::gravatar::Gravatar;
+use crate::collectors::identity::mailbox::Mailbox;
+use crate::collectors::identity::openpgp::Key;
 use crate::model::Gathering;
 use crate::target::TargetKind;
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::disposable::Disposable;
-use crate::dns::{self, DnsSettings};
+use crate::collectors::dns::{self, DnsSettings};
 use crate::model::Gathering;
 
 /// What is known of the domain of an address.

@@ -3,7 +3,7 @@
 //! What it writes into the gathering, key by key:
 //!
 //! - `sites`: `[{site, url, status, http, ms, how, tags, reason}]`, a row for each network, in the words of the
-//!   [`username`](crate::username) collector. `how` is by what it is told: `api`, `page`, or `unsupported` where a
+//!   [`username`](crate::collectors::username) collector. `how` is by what it is told: `api`, `page`, or `unsupported` where a
 //!   network tells nobody.
 //! - `counts`: how many of each verdict.
 //!
@@ -25,10 +25,10 @@ pub(crate) use proof::limited;
 
 use networks::Way;
 
+use crate::collectors::username::{Checked, Proof, Verdict};
 use crate::enquiry::{Asked, Enquiry, Question, Refusal};
 use crate::model::{Finding, SourceReport, SourceStatus};
 use crate::target::TargetKind;
-use crate::username::{Checked, Proof, Verdict};
 
 /// The kinds of target this collector takes.
 pub const ACCEPTS: [TargetKind; 1] = [TargetKind::Username];

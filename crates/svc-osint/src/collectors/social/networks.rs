@@ -224,7 +224,7 @@ impl Network {
     }
 
     pub(super) fn profile(&self, name: &str) -> String {
-        crate::username::Template::new(self.profile, "{}").encoded(name)
+        crate::collectors::username::Template::new(self.profile, "{}").encoded(name)
     }
 }
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::SOURCE;
+use crate::collectors::facts::{Facts, Origin};
 use crate::enquiry::Object;
-use crate::facts::{Facts, Origin};
 use crate::model::Gathering;
 
 /// Longest `whois` kept, in characters.
