@@ -59,7 +59,7 @@ impl Repeats {
         let id = fresh_id();
         let told = format!("{} {}", new.collector, new.target);
         let entry = new.entry(&id, caller)?;
-        if_it_may_be(&entry, Timestamp::now())?;
+        check_times(&entry, Timestamp::now())?;
         self.scans.note("repeat", &id, Some(&told), caller).await?;
         self.entries().put(&entry).await.map_err(refused)?;
         self.find(&id, caller).await
@@ -157,7 +157,7 @@ pub(crate) async fn check_token(store: &Store, options: &ScanOptions) -> Result<
 }
 
 /// Whether it is due at all, and not too often.
-fn if_it_may_be(entry: &Entry, now: Timestamp) -> Result<(), ApiError> {
+fn check_times(entry: &Entry, now: Timestamp) -> Result<(), ApiError> {
     let due: Vec<_> = entry.upcoming(now).take(LOOKED_AT).collect();
     if due.is_empty() {
         let sentence = "«schedule» no llega nunca: todas sus fechas han pasado.";
