@@ -42,6 +42,7 @@ fn command(name: &str, table: &[Setting]) -> Command {
     let unless_told =
         |setting: &Setting| Setting { default: setting.default.filter(|_| setting.key != "listen"), ..*setting };
     let alone: Vec<Setting> = table.iter().map(unless_told).collect();
+    let listen: Vec<Setting> = table.iter().filter(|setting| setting.key == "listen").copied().collect();
     let scans = table.iter().any(|setting| setting.key == "osint_database");
     Command::new(name.to_owned())
         .version(env!("CARGO_PKG_VERSION"))
@@ -71,6 +72,11 @@ fn command(name: &str, table: &[Setting]) -> Command {
                 .about("Work; with --listen, also answer /livez, /readyz and /metrics")
                 .args(flags_of(&alone, &[Scope::Work, Scope::Listen, Scope::Outbox, Scope::Services, Scope::All])),
             beat::command(with),
+            Command::new("ready")
+                .about(
+                    "Ask the process that listens here whether it is ready, as health checks do; exits with 1 if not",
+                )
+                .args(flags_of(&listen, &[Scope::Listen])),
             with(call(), &[]),
             with(result(), &[]),
             with(Command::new("queues").about("How the queues stand").arg(queues_argument()), &[]),

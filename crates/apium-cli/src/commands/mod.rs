@@ -10,6 +10,7 @@ pub(crate) mod limits;
 pub(crate) mod osint;
 pub(crate) mod outbox;
 mod queues;
+mod ready;
 pub(crate) mod remote;
 mod result;
 mod roles;
@@ -75,8 +76,10 @@ fn start(
     };
     let file = own.get_one::<String>("config").map(Path::new);
     let settings = resolve(table, |key| arguments::flag(own, key), |name| std::env::var(name).ok(), file)?;
-    if name == "settings" {
-        return show_settings(&settings, own);
+    match name.as_str() {
+        "settings" => return show_settings(&settings, own),
+        "ready" => return ready::ready(&settings),
+        _ => {}
     }
     let eager = settings.switch("task_always_eager") && matches!(name.as_str(), "serve" | "call");
     if name != "up" && name != "routes explain" && !eager {

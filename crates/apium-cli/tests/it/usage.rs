@@ -5,10 +5,11 @@ use std::process::Command;
 use crate::place::{Place, Program};
 
 /// What the person asked for, by command.
-const COMMANDS: [(&str, &str); 9] = [
+const COMMANDS: [(&str, &str); 10] = [
     ("up", "Serve the API and work, in one process"),
     ("serve", "Serve the API; workers run elsewhere"),
     ("worker", "/livez"),
+    ("ready", "exits with 1 if not"),
     ("call", "Send a task"),
     ("result", "Show the result of a task"),
     ("queues", "How the queues stand"),
