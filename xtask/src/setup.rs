@@ -20,13 +20,17 @@ struct Program {
     package: &'static str,
 }
 
-const PROGRAMS: [Program; 6] = [
+const PROGRAMS: [Program; 10] = [
     Program { name: "redis-server", package: "redis-server" },
     Program { name: "knotd", package: "knot" },
     Program { name: "kdig", package: "knot-dnsutils" },
     Program { name: "pg_ctlcluster", package: "postgresql" },
     Program { name: "exiftool", package: "libimage-exiftool-perl" },
     Program { name: "whois", package: "whois" },
+    Program { name: "promtool", package: "prometheus" },
+    Program { name: "prometheus-redis-exporter", package: "prometheus-redis-exporter" },
+    Program { name: "docker-compose", package: "docker-compose" },
+    Program { name: "systemd-analyze", package: "systemd" },
 ];
 
 /// What a browser is driven by.
@@ -46,6 +50,8 @@ pub fn setup(root: &Path) -> Result<Machine, Failure> {
     let redis_server = find("redis-server").ok_or_else(|| lacking(&["redis-server"]))?;
     // The lists of sites that the scan service is tested with, and Sherlock, which judges the same sites.
     venvs::ensure_bare(root, "osint", &python)?;
+    // What reads the files below `deploy/` that no Debian package reads.
+    venvs::ensure_bare(root, "deploy", &python)?;
     Ok(Machine { redis_server, pythons: venvs::ensure(root, "celery", &python)? })
 }
 
