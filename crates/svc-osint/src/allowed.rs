@@ -106,8 +106,9 @@ impl FromStr for Entry {
 impl fmt::Display for Allowed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.len() {
-            0 => f.write_str("every public target"),
-            count => write!(f, "{count} entries"),
+            0 => f.write_str("todos los públicos"),
+            1 => f.write_str("una entrada"),
+            count => write!(f, "{count} entradas"),
         }
     }
 }

@@ -430,8 +430,8 @@ pub struct CollectorCard {
     pub needs_key: bool,
     /// Whether everything it needs is there.
     pub configured: bool,
-    /// Requests left now in the tightest window of its provider, over all workers; null where there is no window, no key, or
-    /// nobody can tell.
+    /// Requests left now of its provider's quota, over all workers: the tightest of its windows of an hour or longer. Null where
+    /// there is none, or no key, or nobody can tell.
     pub quota_left: Option<u32>,
     /// When there are some again, ISO 8601, where the provider has said that none is left.
     pub quota_resets: Option<String>,

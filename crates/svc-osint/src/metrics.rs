@@ -83,7 +83,11 @@ pub fn register(registry: &mut Registry) {
     registry.register_with_unit("osint_scan_duration", "How long attempts at scans took", Unit::Seconds, seconds);
     registry.register("osint_source_requests", "Sources asked, by what came of it", counted.sources.clone());
     registry.register("osint_ssrf_blocked", "Contacts refused by policy, by reason", counted.blocked.clone());
-    registry.register("osint_quota_remaining", "Requests left in the tightest window", counted.quota.clone());
+    registry.register(
+        "osint_quota_remaining",
+        "Requests left of a quota: the tightest window of an hour or longer",
+        counted.quota.clone(),
+    );
     registry.register_with_unit(
         "osint_upload",
         "Size of the files taken in",
@@ -141,7 +145,7 @@ pub(crate) fn blocked_address() {
     COUNTED.blocked.get_or_create(&Blocked { reason: "address" }).inc();
 }
 
-/// So many requests are left of a provider; `None`: nobody counts.
+/// So many requests are left of a provider's quota; `None`: it has none.
 pub(crate) fn quota_left(provider: &'static str, left: Option<u32>) {
     if let Some(left) = left {
         COUNTED.quota.get_or_create(&Of { provider }).set(left.into());

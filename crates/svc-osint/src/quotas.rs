@@ -2,8 +2,9 @@
 //! that nothing is left, which is kept in the store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use apium_core::limits::{Limit, Spent};
+use apium_core::limits::{Limit, Limits, Pace, Spent};
 use apium_core::{BackendError, Client};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -32,7 +33,10 @@ fn limit_name(provider: &Provider, window: usize) -> String {
     }
 }
 
-/// What is left of the windows of a provider, over all workers.
+/// A shorter window is a pace: it says how fast, and has room again in a moment.
+const QUOTA: Duration = Duration::from_hours(1);
+
+/// What is left of the quota of a provider, over all workers.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Left {
     /// Requests, where they are limited and somebody can tell.
@@ -48,7 +52,7 @@ pub(crate) struct Gauge {
 }
 
 impl Gauge {
-    /// What is left of a provider's windows; nothing is known where the broker or the store does not answer.
+    /// What is left of a provider's quota; nothing is known where the broker or the store does not answer.
     pub(crate) async fn look(&self, scans: &Scans, settings: &ProviderSettings, provider: &'static Provider) -> Left {
         let now = Timestamp::now();
         if let Some(until) = told(scans.store().spent_until(provider.name).await).flatten().filter(|until| *until > now)
@@ -56,17 +60,36 @@ impl Gauge {
             return Left { requests: Some(0), resets: Some(until) };
         }
         let engine = scans.client().broker().limits();
-        let names: Vec<_> = (0..settings.windows(provider).len()).map(|window| limit_name(provider, window)).collect();
         let looked = async {
             // Before the first scan nobody else has told the broker of them.
             self.declared.get_or_try_init(async || engine.declare(&limits(settings)).await).await?;
-            match engine.spend(&names, 0).await? {
-                Spent::Now { left } => Ok(Left { requests: left, resets: None }),
-                Spent::After { .. } => Ok(Left { requests: Some(0), resets: None }),
-            }
+            Ok(Left { requests: quota_left(engine, settings, provider).await?, resets: None })
         };
         let looked: Result<Left, BackendError> = looked.await;
         looked.inspect_err(|error| tracing::warn!(%error, "the windows cannot be looked at")).unwrap_or_default()
+    }
+}
+
+/// The limits that are the quota of a provider, as against its pace.
+fn quota_names(settings: &ProviderSettings, provider: &Provider) -> Vec<String> {
+    let windows = settings.windows(provider).iter().enumerate();
+    let long = windows.filter(|(_, window)| window.parse().is_ok_and(|pace: Pace| pace.within >= QUOTA));
+    long.map(|(at, _)| limit_name(provider, at)).collect()
+}
+
+/// How many requests are left of a provider's quota; `None` where it has none.
+async fn quota_left(
+    engine: &dyn Limits,
+    settings: &ProviderSettings,
+    provider: &Provider,
+) -> Result<Option<u32>, BackendError> {
+    let names = quota_names(settings, provider);
+    if names.is_empty() {
+        return Ok(None);
+    }
+    match engine.spend(&names, 0).await? {
+        Spent::Now { left } => Ok(left),
+        Spent::After { .. } => Ok(Some(0)),
     }
 }
 
@@ -95,6 +118,14 @@ impl<'a> SharedQuotas<'a> {
         let names: Vec<_> = (0..windows).map(|window| limit_name(provider, window)).collect();
         engine.spend(&names, 1).await
     }
+
+    async fn tell_what_is_left(&self, provider: &'static Provider) {
+        let engine = self.client.broker().limits();
+        match quota_left(engine, &self.osint.settings.providers, provider).await {
+            Ok(left) => metrics::quota_left(provider.name, left),
+            Err(error) => tracing::warn!(provider = provider.name, %error, "it is not known what is left of a quota"),
+        }
+    }
 }
 
 #[async_trait]
@@ -107,12 +138,12 @@ impl Quotas for SharedQuotas<'_> {
             Err(error) => tracing::warn!(provider = provider.name, %error, "it is not known whether a quota is spent"),
         }
         match self.spend(provider, windows.len()).await {
-            Ok(Spent::Now { left }) => {
-                metrics::quota_left(provider.name, left);
+            Ok(Spent::Now { .. }) => {
+                self.tell_what_is_left(provider).await;
                 Leave::Now
             }
             Ok(Spent::After { wait, .. }) => {
-                metrics::quota_left(provider.name, Some(0));
+                self.tell_what_is_left(provider).await;
                 Leave::After(wait)
             }
             Err(error) => {

@@ -133,17 +133,17 @@ fn metrics(expression: &str) -> Vec<&str> {
     words.filter(|word| ["osint_", "apium_", "redis_"].iter().any(|ours| word.starts_with(ours))).collect()
 }
 
-/// Scans that end well, that are refused a private address, and that spend of a window.
+/// Scans that end well, that are refused a private address, and that spend of a quota.
 fn scan(api: &str) {
-    let ask = |kind: &str, force: bool| {
-        let wanted = json!({"target": "shop.example", "type": kind, "force": force});
+    let ask = |target: &str, kind: &str| {
+        let wanted = json!({"target": target, "type": kind, "force": true});
         let (status, accepted) = post(api, "/api/v1/scan", &wanted);
         assert_eq!(status, 202, "{accepted}");
         accepted
     };
-    assert_eq!(finished(api, &ask("dns", true))["status"], "SUCCESS");
-    ask("metadata", true);
-    ask("crtsh", true);
+    assert_eq!(finished(api, &ask("shop.example", "dns"))["status"], "SUCCESS");
+    ask("shop.example", "metadata");
+    ask("ana@shop.example", "identity");
 }
 
 #[test]

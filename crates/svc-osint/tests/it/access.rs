@@ -187,19 +187,20 @@ async fn several_types_are_one_scan() {
 async fn what_is_left_of_a_quota_is_told_with_its_collector() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("osint.db").display());
-    let set = settings(&[("VIRUSTOTAL_API_KEY", "clave"), ("OSINT_PROVIDER_WINDOWS", "virustotal=4/m 9/d")]).unwrap();
+    let set =
+        settings(&[("VIRUSTOTAL_API_KEY", "clave"), ("OSINT_PROVIDER_WINDOWS", "virustotal=4/m 9/d 50/31d")]).unwrap();
     let bench = Bench::made(|client| OsintApi::new(client, Store::at(&url)).with_providers(set.providers));
     let card = async |name: &str| {
         let told = bench.get("/api/v1/collectors").await.json();
         told["collectors"].as_array().unwrap().iter().find(|card| card["type"] == name).unwrap().clone()
     };
-    assert_eq!(card("virustotal").await["quota_left"], 4);
+    assert_eq!(card("virustotal").await["quota_left"], 9, "four a minute are its pace");
     for name in ["shodan", "dns"] {
         assert_eq!(card(name).await["quota_left"], json!(null), "{name}: no key, or no provider");
     }
     let windows = ["provider=virustotal".to_owned(), "provider=virustotal/2".to_owned()];
     bench.client.broker().limits().spend(&windows, 3).await.unwrap();
-    assert_eq!(card("virustotal").await["quota_left"], 1);
+    assert_eq!(card("virustotal").await["quota_left"], 6);
     let until = jiff::Timestamp::now() + std::time::Duration::from_hours(1);
     Store::at(&url).spent("virustotal", until).await.unwrap();
     let spent = card("virustotal").await;
