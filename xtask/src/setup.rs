@@ -46,6 +46,8 @@ pub fn setup(root: &Path) -> Result<Machine, Failure> {
     let redis_server = find("redis-server").ok_or_else(|| lacking(&["redis-server"]))?;
     // The lists of sites that the scan service is tested with, and Sherlock, which judges the same sites.
     venvs::ensure_bare(root, "osint", &python)?;
+    // Who judges its API by the document of it.
+    venvs::ensure_bare(root, "schemathesis", &python)?;
     Ok(Machine { redis_server, pythons: venvs::ensure(root, "celery", &python)? })
 }
 
