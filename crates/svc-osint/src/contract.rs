@@ -218,14 +218,15 @@ pub struct RequestOptions {
 #[serde(deny_unknown_fields)]
 pub struct RepeatRequest {
     /// A domain, an address, a URL, an `AS` number: what the collector accepts.
-    #[schema(example = "example.com")]
+    #[schema(example = "example.com", min_length = 1, max_length = 2048)]
     pub target: String,
     /// The collector, one of `GET /api/v1/collectors`; or `all` that take such a target.
     #[serde(rename = "type", default)]
-    #[schema(example = "dns")]
+    #[schema(schema_with = shapes::one_type)]
     pub collector_type: Option<String>,
     /// Several collectors, in place of `type`.
     #[serde(default)]
+    #[schema(schema_with = shapes::several_types)]
     pub types: Option<Types>,
     /// When; at most every five minutes.
     pub schedule: When,
