@@ -2,8 +2,9 @@
 //! that nothing is left, which is kept in the store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use apium_core::limits::{Limit, Spent};
+use apium_core::limits::{Limit, Pace, Spent};
 use apium_core::{BackendError, Client};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -16,6 +17,9 @@ use crate::providers::{PROVIDERS, Provider, ProviderSettings};
 use crate::scans::Scans;
 use crate::settings::Osint;
 use crate::store::Store;
+
+/// How much longer a window is kept than the provider says, at most a tenth of it.
+const SLACK: Duration = Duration::from_secs(2);
 
 /// The windows as all workers use them.
 pub(crate) struct SharedQuotas<'a> {
@@ -74,9 +78,17 @@ impl Gauge {
 fn limits(settings: &ProviderSettings) -> Vec<(String, Limit)> {
     let of = |provider: &'static Provider| {
         let windows = settings.windows(provider).iter().enumerate();
-        windows.map(move |(at, window)| (limit_name(provider, at), Limit::written(Some(window), None, None)))
+        windows.map(move |(at, window)| (limit_name(provider, at), with_slack(window)))
     };
     PROVIDERS.into_iter().flat_map(of).collect()
+}
+
+/// The limit for a window, a little longer than it: a request is counted before it is sent, and one that takes its time on
+/// the way arrives in the window of those that are sent after it.
+fn with_slack(window: &str) -> Limit {
+    let limit = Limit::written(Some(window), None, None);
+    let longer = |pace: Pace| Pace { within: pace.within + SLACK.min(pace.within / 10), ..pace };
+    Limit { rate: limit.rate.map(longer), ..limit }
 }
 
 impl<'a> SharedQuotas<'a> {
