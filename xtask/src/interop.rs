@@ -30,7 +30,7 @@ const SLICE: &str = "2";
 const LONGEST: &str = "400";
 
 /// The long runs: how much of what, and by which variable the tests are told.
-const LONG: [(&str, &str); 2] = [("APIUM_CANVASES", "5000"), ("APIUM_CHORD", "10000")];
+const LONG: [(&str, &str); 3] = [("APIUM_CANVASES", "5000"), ("APIUM_CHORD", "10000"), ("APIUM_EXAMPLES", "500")];
 
 /// Runs the slice, or with `--all` everything.
 ///
@@ -112,9 +112,10 @@ fn judge(root: &Path, machine: &Machine, parts: &[Part]) -> Result<Vec<(&'static
     Ok(results)
 }
 
-/// The long runs of what every run does in short: random canvases on a mixed cluster, a chord under fire.
+/// The long runs of what every run does in short: random canvases on a mixed cluster, a chord under fire, an API against its
+/// document.
 fn long(root: &Path, machine: &Machine) -> Done {
-    let filter = "test(mixed_canvas) or test(chord_storm)";
+    let filter = "test(mixed_canvas) or test(chord_storm) or test(openapi::)";
     let mut tests =
         cargo(root, ["nextest", "run", "--profile", "interop", "-p", "apium-cli", "--no-capture", "-E", filter]);
     run(told(&mut tests, machine).envs(LONG))

@@ -11,6 +11,7 @@ pub mod interop;
 mod lean;
 pub mod lint;
 pub mod scale;
+pub mod scans;
 pub mod setup;
 pub mod shell;
 pub mod suite;

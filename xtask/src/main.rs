@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use xtask::shell::{Done, Failure};
-use xtask::{bench, chaos, failpoints, fuzz, instructions, interop, lint, scale, setup, suite, tidy};
+use xtask::{bench, chaos, failpoints, fuzz, instructions, interop, lint, scale, scans, setup, suite, tidy};
 
 /// The chores that take words.
-const WITH_WORDS: [&str; 8] = ["test", "interop", "chaos", "failpoints", "fuzz", "bench", "instructions", "scale"];
+const WITH_WORDS: [&str; 9] =
+    ["test", "interop", "chaos", "failpoints", "fuzz", "bench", "instructions", "scale", "scans"];
 
 const MANUAL: &str = include_str!("manual.txt");
 
@@ -53,6 +54,7 @@ fn perform(chore: &str, words: &[String], root: &Path) -> Done {
         "fuzz" => fuzz::fuzz(root, words),
         "bench" => bench::bench(root, words),
         "scale" => scale::scale(root, words),
+        "scans" => scans::scans(root, words),
         "instructions" => instructions::instructions(root, words),
         "help" | "--help" | "-h" => {
             print!("{MANUAL}");

@@ -52,6 +52,8 @@ pub fn setup(root: &Path) -> Result<Machine, Failure> {
     venvs::ensure_bare(root, "osint", &python)?;
     // What reads the files below `deploy/` that no Debian package reads.
     venvs::ensure_bare(root, "deploy", &python)?;
+    // Who judges its API by the document of it.
+    venvs::ensure_bare(root, "schemathesis", &python)?;
     Ok(Machine { redis_server, pythons: venvs::ensure(root, "celery", &python)? })
 }
 

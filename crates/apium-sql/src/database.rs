@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, SqlitePool};
 use tokio::sync::Mutex;
 
@@ -56,7 +56,7 @@ impl Database {
     /// # Errors
     /// One sentence that names the place, without its password, and what is wrong.
     pub async fn open(url: &str) -> Result<Self, SqlError> {
-        Self::open_as(url, false).await
+        Self::open_as(url, None).await
     }
 
     /// The same, for a database that is ours: an SQLite file that is not there is made, and its folder with it. That of
@@ -65,10 +65,19 @@ impl Database {
     /// # Errors
     /// As [`Database::open`].
     pub async fn open_own(url: &str) -> Result<Self, SqlError> {
-        Self::open_as(url, true).await
+        Self::open_as(url, Some(SqliteSynchronous::Full)).await
     }
 
-    async fn open_as(url: &str, own: bool) -> Result<Self, SqlError> {
+    /// The same, for what can be found out again: a power cut may take the last that was written to an SQLite file through
+    /// it, though it leaves the file whole. Nobody else has to wait for the disk then.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub async fn open_own_unflushed(url: &str) -> Result<Self, SqlError> {
+        Self::open_as(url, Some(SqliteSynchronous::Normal)).await
+    }
+
+    async fn open_as(url: &str, own: Option<SqliteSynchronous>) -> Result<Self, SqlError> {
         let opened = options(url).map_err(|reason| SqlError { home: "the database".to_owned(), reason })?;
         let (home, pool) = match opened {
             Options::Postgres(options) => {
@@ -89,13 +98,14 @@ impl Database {
                     pool = pool.max_connections(1).idle_timeout(None).max_lifetime(None);
                 }
                 let mut options = options.busy_timeout(PATIENCE);
-                if own && home != MEMORY {
+                if let Some(flushing) = own.filter(|_| home != MEMORY) {
                     if let Some(folder) = options.get_filename().parent() {
                         // What is wrong with it, the opening of the file tells better.
                         let _ = std::fs::create_dir_all(folder);
                     }
                     // Readers do not wait for a writer, nor it for them.
-                    options = options.create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+                    options =
+                        options.create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(flushing);
                 }
                 (home, pool.connect_with(options).await.map(Pool::Sqlite))
             }

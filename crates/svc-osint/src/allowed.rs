@@ -82,7 +82,7 @@ impl FromStr for Entry {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no domain, address, CIDR block, AS number, @username or digest");
+        let wrong = || format!("{text:?} is no domain, address, CIDR block, AS number, username or digest");
         let (first, bits) = text.split_once('/').map_or((text, None), |(first, bits)| (first, Some(bits)));
         if let Ok(ip) = first.parse::<IpAddr>() {
             let most = if ip.is_ipv4() { 32 } else { 128 };

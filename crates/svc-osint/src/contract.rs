@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::model::{SourceReport, SourceStatus};
+use crate::shapes;
 
 /// The scan task: `perform_osint_scan(target, collector_type, options=None)`. Of several types, with commas between, or
 /// of `all` that take such a target, it becomes a chord with a part for each, which ends under its id.
@@ -174,14 +175,15 @@ pub struct PartReport {
 #[serde(deny_unknown_fields)]
 pub struct ScanRequest {
     /// A domain, an address, a URL, an `AS` number: what the collector accepts.
-    #[schema(example = "example.com")]
+    #[schema(example = "example.com", min_length = 1, max_length = 2048)]
     pub target: String,
     /// The collector, one of `GET /api/v1/collectors`; or `all` that take such a target.
     #[serde(rename = "type", default)]
-    #[schema(example = "dns")]
+    #[schema(schema_with = shapes::one_type)]
     pub collector_type: Option<String>,
     /// Several collectors, in place of `type`.
     #[serde(default)]
+    #[schema(schema_with = shapes::several_types)]
     pub types: Option<Types>,
     /// Whether everything is asked anew, though a young result is there. Default: false.
     #[serde(default)]
@@ -192,7 +194,7 @@ pub struct ScanRequest {
 }
 
 /// Several collectors.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub enum Types {
     /// These.
@@ -216,14 +218,15 @@ pub struct RequestOptions {
 #[serde(deny_unknown_fields)]
 pub struct RepeatRequest {
     /// A domain, an address, a URL, an `AS` number: what the collector accepts.
-    #[schema(example = "example.com")]
+    #[schema(example = "example.com", min_length = 1, max_length = 2048)]
     pub target: String,
     /// The collector, one of `GET /api/v1/collectors`; or `all` that take such a target.
     #[serde(rename = "type", default)]
-    #[schema(example = "dns")]
+    #[schema(schema_with = shapes::one_type)]
     pub collector_type: Option<String>,
     /// Several collectors, in place of `type`.
     #[serde(default)]
+    #[schema(schema_with = shapes::several_types)]
     pub types: Option<Types>,
     /// When; at most every five minutes.
     pub schedule: When,
@@ -274,7 +277,7 @@ pub struct Repeat {
     pub next: Option<String>,
     /// How often it was done.
     pub runs: u64,
-    /// The newest of its scans.
+    /// The newest of its scans, once a worker has begun it.
     pub last_task_id: Option<String>,
     /// The name of the token it was asked for with; empty where none was.
     pub owner: String,
@@ -289,13 +292,14 @@ pub struct RepeatList {
 
 /// The form of `POST /api/v1/scan/upload`.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct UploadForm {
     /// The file, 10 MiB at the most.
-    #[schema(value_type = String, format = Binary)]
+    #[schema(value_type = String, format = Binary, min_length = 1)]
     pub file: Vec<u8>,
     /// The collector, if at all: `metadata`, the only one that takes files.
-    #[serde(rename = "type")]
-    #[schema(example = "metadata")]
+    #[serde(rename = "type", default)]
+    #[schema(schema_with = shapes::file_type, required = false)]
     pub collector_type: Option<String>,
 }
 

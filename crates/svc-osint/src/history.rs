@@ -15,6 +15,7 @@ use crate::model::{SourceReport, SourceStatus};
 use crate::order::Order;
 use crate::settings::Osint;
 use crate::store::{Finished, NewScan};
+use crate::view::CALLED_OFF;
 
 /// Times a scan is tried again when its sources may yet answer.
 pub const MAX_RETRIES: u32 = 3;
@@ -28,6 +29,10 @@ impl Order {
         see_to_schedule(osint, context.client()).await;
         let id = context.task_id();
         let announced = self.announced(id, &self.owner, Timestamp::now());
+        if self.was_called_off(osint).await {
+            told(ended(osint, id, "REVOKED", Some(CALLED_OFF), None).await);
+            return Ok(self.fruitless(id, CALLED_OFF.to_owned(), Vec::new()));
+        }
         if let Some(known) = told(self.known(osint, &announced).await).flatten() {
             return Ok(known);
         }
@@ -49,6 +54,13 @@ impl Order {
         let result = self.fruitless(id, sentence, error.into_sources());
         told(ended(osint, id, "FAILURE", result.error.as_deref(), Some(&result)).await);
         Ok(result)
+    }
+
+    /// Whether the scan that this one is a part of was called off, in the moment in which it was taken apart: then nobody
+    /// could tell the parts.
+    async fn was_called_off(&self, osint: &Osint) -> bool {
+        let Some(parent) = &self.parent else { return false };
+        told(osint.store.scan(parent).await).flatten().is_some_and(|scan| scan.cancelled_by.is_some())
     }
 
     /// The result of this very scan, if an attempt before came to an end and was not heard of; or of an earlier one that

@@ -83,7 +83,7 @@ async fn schedule(entries: &Catalogue<'_>) -> Result<(), CatalogueError> {
 async fn learn(store: &Store, client: &Client, scan: &Scan) -> Result<bool, BackendError> {
     let broken = |error: SqlError| BackendError::Unavailable(error.to_string());
     match client.pending(scan.id.as_str()).lookup().await? {
-        Lookup::Stored(record) => note(store, &record).await.map_err(broken),
+        Lookup::Stored(record) => note(store, scan, &record).await.map_err(broken),
         Lookup::Expired | Lookup::Unknown if Timestamp::now() > scan.created + GIVEN_UP => {
             let error = "No se sabe cómo terminó el escaneo: su resultado se perdió o nunca llegó a encolarse.";
             let at = Timestamp::now();
@@ -96,14 +96,14 @@ async fn learn(store: &Store, client: &Client, scan: &Scan) -> Result<bool, Back
 }
 
 /// Notes how a scan ended by its record; false when it has not.
-pub(crate) async fn note(store: &Store, record: &ResultRecord) -> Result<bool, SqlError> {
-    let state = TaskState::from_name(&record.status);
-    if !state.is_ready() {
+pub(crate) async fn note(store: &Store, scan: &Scan, record: &ResultRecord) -> Result<bool, SqlError> {
+    if !TaskState::from_name(&record.status).is_ready() {
         return Ok(false);
     }
     let Ok(status) = view::stored(&record.task_id, record) else { return Ok(false) };
+    let status = view::called_off(scan, status);
     let how = Finished {
-        state: state.name(),
+        state: &status.status,
         error: status.error.as_deref(),
         result: status.result.as_ref(),
         cached_from: None,

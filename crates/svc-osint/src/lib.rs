@@ -5,6 +5,7 @@
 //! [`collectors`] (by which code), [`enquiry`] (how a provider is asked), [`connector`] (the door to the web).
 
 pub mod contract;
+mod shapes;
 
 pub mod routes;
 pub mod tasks;

@@ -18,6 +18,11 @@ use crate::scans::Scans;
 use crate::settings::Osint;
 use crate::store::Store;
 
+/// How much longer a window is kept than the provider says, at most a tenth of it.
+const SLACK: Duration = Duration::from_secs(2);
+/// A shorter window is a pace: it says how fast, and has room again in a moment.
+const QUOTA: Duration = Duration::from_hours(1);
+
 /// The windows as all workers use them.
 pub(crate) struct SharedQuotas<'a> {
     client: &'a Client,
@@ -32,9 +37,6 @@ fn limit_name(provider: &Provider, window: usize) -> String {
         further => format!("provider={}/{}", provider.name, further + 1),
     }
 }
-
-/// A shorter window is a pace: it says how fast, and has room again in a moment.
-const QUOTA: Duration = Duration::from_hours(1);
 
 /// What is left of the quota of a provider, over all workers.
 #[derive(Debug, Clone, Copy, Default)]
@@ -97,9 +99,17 @@ async fn quota_left(
 fn limits(settings: &ProviderSettings) -> Vec<(String, Limit)> {
     let of = |provider: &'static Provider| {
         let windows = settings.windows(provider).iter().enumerate();
-        windows.map(move |(at, window)| (limit_name(provider, at), Limit::written(Some(window), None, None)))
+        windows.map(move |(at, window)| (limit_name(provider, at), with_slack(window)))
     };
     PROVIDERS.into_iter().flat_map(of).collect()
+}
+
+/// The limit for a window, a little longer than it: a request is counted before it is sent, and one that takes its time on
+/// the way arrives in the window of those that are sent after it.
+fn with_slack(window: &str) -> Limit {
+    let limit = Limit::written(Some(window), None, None);
+    let longer = |pace: Pace| Pace { within: pace.within + SLACK.min(pace.within / 10), ..pace };
+    Limit { rate: limit.rate.map(longer), ..limit }
 }
 
 impl<'a> SharedQuotas<'a> {

@@ -72,7 +72,12 @@ impl Repeats {
     pub async fn list(&self, caller: &Caller) -> Result<Vec<Repeat>, ApiError> {
         let all = self.entries().list().await.map_err(|error| error::backend(&error))?;
         let now = Timestamp::now();
-        Ok(all.iter().filter_map(|listed| repeat(listed, now)).filter(|repeat| caller.may_see(&repeat.owner)).collect())
+        let repeats = all.iter().filter_map(|listed| repeat(listed, now));
+        let mut seen: Vec<_> = repeats.filter(|repeat| caller.may_see(&repeat.owner)).collect();
+        for repeat in &mut seen {
+            self.check_last(repeat).await?;
+        }
+        Ok(seen)
     }
 
     /// One of them.
@@ -82,7 +87,9 @@ impl Repeats {
     pub async fn find(&self, id: &str, caller: &Caller) -> Result<Repeat, ApiError> {
         let listed = self.entries().get(&name(id)).await.map_err(refused)?;
         let found = repeat(&listed, Timestamp::now()).filter(|repeat| caller.may_see(&repeat.owner));
-        found.ok_or_else(error::unknown_repeat)
+        let mut found = found.ok_or_else(error::unknown_repeat)?;
+        self.check_last(&mut found).await?;
+        Ok(found)
     }
 
     /// Has it done no more; what it has found stays in the history.
@@ -105,6 +112,16 @@ impl Repeats {
         self.scans.note(action, id, Some(&in_short(&known)), caller).await?;
         self.entries().pause(&name(id), paused).await.map_err(refused)?;
         self.find(id, caller).await
+    }
+
+    /// Takes back the scan that was sent last while nobody could be told about it.
+    async fn check_last(&self, repeat: &mut Repeat) -> Result<(), ApiError> {
+        let Some(id) = &repeat.last_task_id else { return Ok(()) };
+        let known = self.scans.store().scan(id).await.map_err(|error| error::history(&error))?;
+        if known.is_none() {
+            repeat.last_task_id = None;
+        }
+        Ok(())
     }
 
     fn entries(&self) -> Catalogue<'_> {

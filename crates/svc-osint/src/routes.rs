@@ -1,6 +1,7 @@
 //! The HTTP API: every route, its shapes and its errors, and nothing that thinks.
 
 mod access;
+mod described;
 mod listing;
 mod live;
 mod repeats;
@@ -70,6 +71,17 @@ pub struct OsintApi {
 /// The id of a scan in a path. What is no UUID cannot be one of ours and is answered like an unknown one.
 struct ScanId(String);
 
+/// What a health check answers with when all is not well.
+#[derive(utoipa::ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "only ever described, never made")]
+enum Unwell {
+    /// Nobody takes scans.
+    Nobody(Health),
+    /// It cannot be told.
+    Unknown(ErrorBody),
+}
+
 /// What the three ways to cancel answer with.
 #[derive(utoipa::IntoResponses)]
 #[allow(dead_code, reason = "only ever described, never made")]
@@ -97,7 +109,8 @@ enum CancelAnswers {
                        identifica en el registro.",
         license(name = "MIT OR Apache-2.0")
     ),
-    tags((name = "async-scans", description = "Escaneos asíncronos"))
+    tags((name = "async-scans", description = "Escaneos asíncronos")),
+    components(schemas(Cancelled))
 )]
 struct Description;
 
@@ -186,7 +199,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ScanId {
 /// The whole API: scans, `/docs` and `/openapi.json`. Whoever serves it puts `apium_web::manners` around it.
 pub fn router(state: OsintApi) -> Router {
     let upload = OpenApiRouter::new().routes(routes!(upload)).layer(DefaultBodyLimit::max(MAX_UPLOAD + FORM_OVERHEAD));
-    let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
+    let (router, mut description) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(scan))
         .routes(routes!(list))
         .routes(routes!(status, delete))
@@ -200,6 +213,7 @@ pub fn router(state: OsintApi) -> Router {
         .routes(routes!(health))
         .merge(upload)
         .split_for_parts();
+    described::complete(&mut description);
     // The page's own default sends the description's address to a validator on the internet.
     let page = Config::default().validator_url("none");
     router.with_state(state).merge(SwaggerUi::new("/docs").url("/openapi.json", description).config(page))
@@ -210,17 +224,22 @@ pub fn router(state: OsintApi) -> Router {
     summary = "Encola un escaneo",
     description = "Responde enseguida con el `task_id` por el que se consulta. Con la misma `Idempotency-Key`, el mismo \
                    objetivo, tipo y opciones, devuelve durante 7 días el mismo escaneo sin encolarlo otra vez.",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Clave propia, de 1 a 255 caracteres ASCII visibles")),
+    params(("Idempotency-Key" = Option<String>, Header, nullable = false, min_length = 1, max_length = 255,
+            pattern = "^[!-~]+$", description = "Clave propia, de 1 a 255 caracteres ASCII visibles")),
     request_body = ScanRequest,
     responses(
         (status = 202, description = "Encolado", body = ScanAccepted),
         (status = 400, description = "No es JSON (`malformed_json`), tipo desconocido (`unknown_type`, con la lista \
                                       `types`) o clave inválida (`invalid_idempotency_key`)", body = ErrorBody),
+        (status = 403, description = "El administrador no permite escanear el objetivo (`target_not_allowed`)",
+         body = ErrorBody),
         (status = 410, description = "El escaneo de esa clave ha caducado (`expired_scan`)", body = ErrorBody),
         (status = 413, description = "Cuerpo demasiado grande (`body_too_large`)", body = ErrorBody),
         (status = 415, description = "El cuerpo no es application/json (`unsupported_media_type`)", body = ErrorBody),
         (status = 422, description = "Otra forma (`invalid_body`) u objetivo no válido para el tipo (`invalid_target`)",
          body = ErrorBody),
+        (status = 429, description = "El token ha pedido demasiados escaneos (`rate_limited`, con `retry_after`)",
+         body = ErrorBody, headers(("Retry-After" = u64, description = "Segundos hasta que admita otro"))),
         (status = 503, description = "El servicio de colas no responde (`backend_unavailable`)", body = ErrorBody),
     )
 )]
@@ -250,7 +269,8 @@ async fn scan(
     description = "El fichero va en el campo `file`, 10 MiB como máximo; `type`, si va, es `metadata`. El objetivo es \
                    el nombre del fichero. Con la misma `Idempotency-Key`, el mismo nombre y el mismo contenido, \
                    devuelve durante 7 días el mismo escaneo sin encolarlo otra vez.",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Clave propia, de 1 a 255 caracteres ASCII visibles")),
+    params(("Idempotency-Key" = Option<String>, Header, nullable = false, min_length = 1, max_length = 255,
+            pattern = "^[!-~]+$", description = "Clave propia, de 1 a 255 caracteres ASCII visibles")),
     request_body(content = UploadForm, content_type = "multipart/form-data"),
     responses(
         (status = 202, description = "Encolado", body = ScanAccepted),
@@ -261,6 +281,8 @@ async fn scan(
         (status = 415, description = "El cuerpo no es multipart/form-data (`unsupported_media_type`)", body = ErrorBody),
         (status = 422, description = "Falta el fichero, está vacío o el tipo no admite ficheros (`invalid_file`), o sobra \
                                       un campo (`invalid_form`)", body = ErrorBody),
+        (status = 429, description = "El token ha pedido demasiados escaneos (`rate_limited`, con `retry_after`)",
+         body = ErrorBody, headers(("Retry-After" = u64, description = "Segundos hasta que admita otro"))),
         (status = 503, description = "Se reciben demasiados ficheros a la vez (`uploads_busy`, con `Retry-After`), o el \
                                       servicio de colas no responde (`backend_unavailable`)", body = ErrorBody),
     )
@@ -294,7 +316,7 @@ async fn upload(
 #[utoipa::path(
     get, path = "/api/v1/scan/{task_id}", tag = "async-scans",
     summary = "Cómo va un escaneo, y su resultado",
-    params(("task_id" = String, Path, description = "El identificador que dio POST")),
+    params(("task_id" = String, Path, format = "uuid", description = "El identificador que dio POST")),
     responses(
         (status = 200, description = "El estado, y con SUCCESS el resultado entero", body = ScanStatus),
         (status = 404, description = "Nunca visto (`unknown_scan`)", body = ErrorBody),
@@ -317,7 +339,6 @@ async fn status(
     params(ListQuery),
     responses(
         (status = 200, description = "Una página", body = ScanList),
-        (status = 401, description = "Falta el token o no vale (`unauthorized`)", body = ErrorBody),
         (status = 422, description = "Un parámetro no vale (`invalid_query`)", body = ErrorBody),
         (status = 503, description = "El historial no responde (`history_unavailable`)", body = ErrorBody),
     )
@@ -336,7 +357,7 @@ async fn list(
     post, path = "/api/v1/scan/{task_id}/cancel", tag = "async-scans",
     summary = "Cancela un escaneo",
     description = "El que espera no empieza; el que corre se detiene. Se puede repetir.",
-    params(("task_id" = String, Path, description = "El identificador que dio POST")),
+    params(("task_id" = String, Path, format = "uuid", description = "El identificador que dio POST")),
     responses(CancelAnswers)
 )]
 async fn cancel(
@@ -351,7 +372,7 @@ async fn cancel(
     get, path = "/api/v1/scan/{task_id}/cancel", tag = "async-scans",
     summary = "Cancela un escaneo (por compatibilidad)",
     description = "Hace lo mismo que POST. Un GET que cambia algo lo puede disparar cualquier rastreador: use POST o DELETE.",
-    params(("task_id" = String, Path, description = "El identificador que dio POST")),
+    params(("task_id" = String, Path, format = "uuid", description = "El identificador que dio POST")),
     responses(CancelAnswers)
 )]
 async fn cancel_by_get(
@@ -371,7 +392,7 @@ async fn cancel_by_get(
     delete, path = "/api/v1/scan/{task_id}", tag = "async-scans",
     summary = "Cancela un escaneo",
     description = "Hace lo mismo que POST …/cancel; el registro del escaneo se conserva.",
-    params(("task_id" = String, Path, description = "El identificador que dio POST")),
+    params(("task_id" = String, Path, format = "uuid", description = "El identificador que dio POST")),
     responses(CancelAnswers)
 )]
 async fn delete(
@@ -406,7 +427,7 @@ async fn collectors(State(api): State<OsintApi>) -> impl IntoResponse {
     responses(
         (status = 200, description = "Al menos un trabajador atiende escaneos", body = Health),
         (status = 503, description = "Ninguno los atiende (`Health` con `unhealthy`), o el servicio de colas no responde \
-                                      (`backend_unavailable`)", body = Health),
+                                      (`backend_unavailable`)", body = Unwell),
     )
 )]
 async fn health(State(api): State<OsintApi>) -> Result<impl IntoResponse, ApiError> {
@@ -417,7 +438,12 @@ async fn health(State(api): State<OsintApi>) -> Result<impl IntoResponse, ApiErr
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let Some(key) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(key) = keys.next() else { return Ok(None) };
+    if keys.next().is_some() {
+        // Two of them are no key: which one counts would be a guess.
+        return Err(error::invalid_key());
+    }
     let visible = |byte: &u8| byte.is_ascii_graphic();
     let fits = (1..=255).contains(&key.len()) && key.as_bytes().iter().all(visible);
     key.to_str().ok().filter(|_| fits).map(|key| Some(key.to_owned())).ok_or_else(error::invalid_key)

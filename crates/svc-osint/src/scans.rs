@@ -116,9 +116,9 @@ impl Scans {
         let looked = self.client.pending(id).lookup().await.map_err(|error| error::backend(&error))?;
         let mut status = match (looked, ended) {
             (Lookup::Stored(record), _) => {
-                if known.is_some() {
+                if let Some(scan) = known.as_ref().filter(|scan| scan.finished.is_none()) {
                     // The worker could not say so itself: it was killed, or called off.
-                    let noted = housekeeping::note(&self.store, &record).await;
+                    let noted = housekeeping::note(&self.store, scan, &record).await;
                     noted.map_err(|error| error::history(&error))?;
                 }
                 view::stored(id, &record).map_err(|error| error::backend(&error))?
@@ -130,8 +130,9 @@ impl Scans {
             (Lookup::Unknown, None) if known.is_some() => view::waiting(id),
             (Lookup::Unknown, None) => return Err(error::unknown_scan()),
         };
-        if known.is_some_and(|scan| scan.is_several()) {
+        if let Some(scan) = known.filter(Scan::is_several) {
             self.tell_parts(&mut status).await?;
+            status = view::called_off(&scan, status);
         }
         Ok(status)
     }
@@ -157,14 +158,15 @@ impl Scans {
         let mut revoked = before == TaskState::Revoked;
         if !revoked {
             revoked = self.revoke(id).await?;
-            for part in &found.parts {
-                self.revoke(&part.task_id).await?;
+            if revoked {
+                // Before its parts are told: one that begins from now on looks here, and asks nobody.
+                let noted = self.store.called_off(id, &caller.name).await;
+                noted.map_err(|error| error::history(&error))?;
+                self.note("cancel", id, None, caller).await?;
             }
-        }
-        if revoked && before != TaskState::Revoked {
-            let noted = self.store.called_off(id, &caller.name).await;
-            noted.map_err(|error| error::history(&error))?;
-            self.note("cancel", id, None, caller).await?;
+            for part in self.store.parts(id).await.map_err(|error| error::history(&error))? {
+                self.revoke(&part.id).await?;
+            }
         }
         let after = self.find(id, caller).await?;
         let state = TaskState::from_name(&after.status);

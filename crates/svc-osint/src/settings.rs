@@ -434,7 +434,7 @@ impl Osint {
     /// The collectors' tools for these settings. Nothing is contacted yet.
     pub fn new(settings: OsintSettings) -> Self {
         let connector = Connector::new(settings.connector.clone());
-        let store = Store::at(settings.database.clone());
+        let store = Store::at(settings.database.clone()).of_worker();
         Self { settings, connector, store, declared: OnceCell::new(), scheduled: OnceCell::new() }
     }
 }

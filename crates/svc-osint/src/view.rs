@@ -8,6 +8,9 @@ use serde_json::{Map, Value, json};
 use crate::contract::{Health, PROCESSING, Progress, QUEUE, SCAN, SCAN_ALIAS, ScanAccepted, ScanEntry, ScanStatus};
 use crate::store::Scan;
 
+/// What is said of a scan that somebody called off.
+pub(crate) const CALLED_OFF: &str = "Escaneo cancelado.";
+
 /// The answer to who asked for a scan, which may have been sent earlier under the same key.
 pub fn accepted(task_id: String, state: &TaskState, target: String, collector_type: String) -> ScanAccepted {
     let message = match state {
@@ -43,6 +46,30 @@ pub fn remembered(scan: &Scan, result: Option<Value>) -> ScanStatus {
         error: scan.error.clone(),
         date_done: scan.finished.map(iso),
         ..waiting(&scan.id)
+    }
+}
+
+/// The same of a scan of several types, which may have been called off: then its chord fails with the first part that
+/// was, or waits for parts that will never run.
+pub fn called_off(scan: &Scan, status: ScanStatus) -> ScanStatus {
+    if !scan.is_several() || scan.cancelled_by.is_none() {
+        return status;
+    }
+    let at_rest = status.parts.iter().all(|part| TaskState::from_name(&part.status).is_ready());
+    let stopped = match TaskState::from_name(&status.status) {
+        TaskState::Success | TaskState::Revoked => false,
+        TaskState::Failure => true,
+        TaskState::Pending | TaskState::Started | TaskState::Retry | TaskState::Custom(_) => at_rest,
+    };
+    if !stopped {
+        return status;
+    }
+    ScanStatus {
+        status: TaskState::Revoked.name().to_owned(),
+        error: Some(CALLED_OFF.to_owned()),
+        progress: None,
+        meta: None,
+        ..status
     }
 }
 
@@ -141,6 +168,6 @@ fn revoked(record: &ResultRecord) -> String {
     let why = ExceptionRecord::from_result(&record.result).map(|told| told.message()).unwrap_or_default();
     match why.as_str() {
         "expired" => "El escaneo ha caducado antes de empezar.".to_owned(),
-        _ => "Escaneo cancelado.".to_owned(),
+        _ => CALLED_OFF.to_owned(),
     }
 }

@@ -87,6 +87,9 @@ fn a_scan_at_the_command_line_prints_a_report() {
     assert!(wrong.contains("localhost") && wrong.contains("dominio"), "{wrong}");
     let wrong = scan(&["shop.example", "--type", "nada"]).refusal();
     assert!(wrong.contains("no existe") && wrong.contains("metadata"), "{wrong}");
+    let typo = Place::new().with("OSINT_ALLOW_TARGETS", "otro.example, AS64500");
+    let wrong = typo.run(Program::Apium, &["osint", "scan", "shop.example", "--type", "dns"]).refusal();
+    assert!(wrong.contains("OSINT_ALLOW_TARGETS") && wrong.contains("AS64500"), "the entry is told: {wrong}");
     let listed = place.with("OSINT_ALLOW_TARGETS", "otro.example");
     let wrong = listed.run(Program::Apium, &["osint", "scan", "shop.example", "--type", "dns"]).refusal();
     assert!(wrong.contains("permite escanear"), "{wrong}");

@@ -12,7 +12,7 @@ use crate::server::{Server, free_port};
 use crate::zone::Zone;
 
 /// A PDF with an author, as small as one may be.
-const PDF: &str = "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n\
+pub(crate) const PDF: &str = "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n\
                    3 0 obj<</Author(Ada Lovelace)/Producer(Apium Test)>>endobj\ntrailer<</Root 1 0 R/Info 3 0 R>>\n%%EOF\n";
 
 #[test]

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::scans::Caller;
+use crate::shapes::{self, LISTED};
 use crate::store::Filter;
 use crate::target::{Target, TargetKind};
 
@@ -13,6 +14,8 @@ use crate::target::{Target, TargetKind};
 const PAGE: u32 = 50;
 /// Scans on a page at the most.
 const LARGEST: u32 = 500;
+/// Digits of a moment in microseconds; they are enough until 2286.
+const LONGEST: usize = 16;
 
 /// Which scans are wanted.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -20,17 +23,20 @@ const LARGEST: u32 = 500;
 #[serde(deny_unknown_fields)]
 pub(super) struct ListQuery {
     /// Solo los de este objetivo.
+    #[param(pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     target: Option<String>,
     /// Solo los de este tipo, tal como se pidió.
     #[serde(rename = "type")]
-    #[param(rename = "type")]
+    #[param(rename = "type", pattern = "^[a-z,]*$")]
     collector: Option<String>,
-    /// Solo los que están en este estado: PENDING, SUCCESS, FAILURE o REVOKED.
+    /// Solo los que están en este estado.
+    #[param(schema_with = shapes::listed_state)]
     status: Option<String>,
     /// Cuántos como máximo, de 1 a 500; 50 si no se dice.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<u32>,
     /// El `next` de la página anterior.
+    #[param(pattern = r"^[0-9]{1,16}\.[^\u0000-\u001f\u007f-\u009f]+$")]
     before: Option<String>,
 }
 
@@ -39,6 +45,16 @@ impl ListQuery {
         let limit = self.limit.unwrap_or(PAGE);
         if !(1..=LARGEST).contains(&limit) {
             return Err(invalid("«limit» va de 1 a 500"));
+        }
+        let wrong = |c: char| !c.is_ascii_lowercase() && c != ',';
+        if self.collector.as_ref().is_some_and(|text| text.contains(wrong)) {
+            return Err(invalid("«type» es un tipo de escaneo, o varios con comas"));
+        }
+        if self.status.as_ref().is_some_and(|state| !LISTED.contains(&state.as_str())) {
+            return Err(invalid(&format!("«status» es uno de {}", LISTED.join(", "))));
+        }
+        if self.target.as_ref().is_some_and(|text| text.contains(char::is_control)) {
+            return Err(invalid("«target» contiene caracteres de control"));
         }
         let before =
             self.before.map(|text| before(&text).ok_or_else(|| invalid("«before» no es el «next» de una página")));
@@ -63,5 +79,9 @@ pub(super) fn invalid(why: &str) -> ApiError {
 
 fn before(text: &str) -> Option<(Timestamp, String)> {
     let (micros, id) = text.split_once('.')?;
-    Some((Timestamp::from_microsecond(micros.parse().ok()?).ok()?, id.to_owned()))
+    let counted = (1..=LONGEST).contains(&micros.len()) && micros.bytes().all(|byte| byte.is_ascii_digit());
+    // A scan that a program sent to the queue has whatever id it was given.
+    let named = !id.is_empty() && !id.contains(char::is_control);
+    let micros: i64 = micros.parse().ok().filter(|_| counted && named)?;
+    Some((Timestamp::from_microsecond(micros).ok()?, id.to_owned()))
 }

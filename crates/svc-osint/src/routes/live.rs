@@ -65,8 +65,8 @@ struct Watch {
                    evento `end`, y se cierra. Un `EventSource` vuelve a conectar por sí solo; si ya recibió `end`, se le \
                    responde 204 y no insiste.",
     params(
-        ("task_id" = String, Path, description = "El identificador que dio POST"),
-        ("Last-Event-ID" = Option<String>, Header, description = "Lo envía el navegador al volver a conectar"),
+        ("task_id" = String, Path, format = "uuid", description = "El identificador que dio POST"),
+        ("Last-Event-ID" = Option<String>, Header, nullable = false, description = "Lo envía el navegador al volver a conectar"),
     ),
     responses(
         (status = 200, description = "Los eventos", body = String, content_type = "text/event-stream"),

@@ -91,7 +91,7 @@ pub(super) async fn list(State(api): State<OsintApi>, known: Known) -> Result<im
 #[utoipa::path(
     get, path = "/api/v1/repeats/{repeat_id}", tag = "async-scans",
     summary = "Un escaneo que se repite",
-    params(("repeat_id" = String, Path, description = "El identificador que dio POST")),
+    params(("repeat_id" = String, Path, format = "uuid", description = "El identificador que dio POST")),
     responses(OneAnswers)
 )]
 pub(super) async fn show(
@@ -106,7 +106,7 @@ pub(super) async fn show(
     delete, path = "/api/v1/repeats/{repeat_id}", tag = "async-scans",
     summary = "Deja de repetir un escaneo",
     description = "Lo que ya se ha escaneado se conserva en el historial.",
-    params(("repeat_id" = String, Path, description = "El identificador que dio POST")),
+    params(("repeat_id" = String, Path, format = "uuid", description = "El identificador que dio POST")),
     responses(
         (status = 204, description = "Ya no se repite"),
         (status = 401, description = "Falta el token o no vale (`unauthorized`)", body = ErrorBody),
@@ -127,7 +127,7 @@ pub(super) async fn discard(
     post, path = "/api/v1/repeats/{repeat_id}/pause", tag = "async-scans",
     summary = "Pausa un escaneo que se repite",
     description = "Lo que tocaba durante la pausa no se recupera.",
-    params(("repeat_id" = String, Path, description = "El identificador que dio POST")),
+    params(("repeat_id" = String, Path, format = "uuid", description = "El identificador que dio POST")),
     responses(OneAnswers)
 )]
 pub(super) async fn pause(
@@ -141,7 +141,7 @@ pub(super) async fn pause(
 #[utoipa::path(
     post, path = "/api/v1/repeats/{repeat_id}/resume", tag = "async-scans",
     summary = "Reanuda un escaneo que se repite",
-    params(("repeat_id" = String, Path, description = "El identificador que dio POST")),
+    params(("repeat_id" = String, Path, format = "uuid", description = "El identificador que dio POST")),
     responses(OneAnswers)
 )]
 pub(super) async fn resume(

@@ -4,6 +4,7 @@
 //! stands here is the history, and outlives it.
 
 mod access;
+mod announcing;
 mod answers;
 mod scans;
 
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 pub use access::{Deed, Token};
+use announcing::Announcing;
 pub use answers::Kept;
 pub use scans::{Filter, Finished, NewScan, Scan};
 
@@ -27,13 +29,22 @@ const LARGEST: u64 = 256 << 20;
 /// The database of this service. It is opened, and its tables made, when it is first needed, and again if that failed.
 pub struct Store {
     url: String,
+    flushed: bool,
     opened: OnceCell<Database>,
+    announcing: Announcing,
 }
 
 impl Store {
     /// The store at this URL: `sqlite:PATH`, which is made where it is not there, or `postgres://…`.
     pub fn at(url: impl Into<String>) -> Self {
-        Self { url: url.into(), opened: OnceCell::new() }
+        Self { url: url.into(), flushed: true, opened: OnceCell::new(), announcing: Announcing::default() }
+    }
+
+    /// The same as workers use it. What they write, the engine's results and the providers can tell again; so nobody waits
+    /// until it is on the disk, least of all those who ask for scans in the meantime.
+    #[must_use]
+    pub fn of_worker(self) -> Self {
+        Self { flushed: false, ..self }
     }
 
     /// Opens it, and makes or mends its tables.
@@ -42,7 +53,12 @@ impl Store {
     /// When the database cannot be reached or used.
     pub async fn open(&self) -> Result<&Database, SqlError> {
         let open = async || {
-            let database = Database::open_own(&self.url).await?;
+            let opened = if self.flushed {
+                Database::open_own(&self.url).await
+            } else {
+                Database::open_own_unflushed(&self.url).await
+            };
+            let database = opened?;
             database.migrate("osint", &STEPS).await?;
             Ok(database)
         };

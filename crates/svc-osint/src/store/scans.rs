@@ -4,11 +4,10 @@ use apium_sql::{Database, Row, SqlError, Value};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use super::access::{Deed, NOTE};
 use super::{Store, micros, moment, packed, unpacked};
 use crate::contract::ALL;
 
-const EXPECT: &str = "INSERT INTO osint_scan
+pub(super) const EXPECT: &str = "INSERT INTO osint_scan
     (id, parent_id, owner, target, target_key, target_kind, collector, options, state, created)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'PENDING', $9) ON CONFLICT (id) DO NOTHING";
 const BEGAN: &str = "UPDATE osint_scan SET started = $2 WHERE id = $1 AND finished IS NULL";
@@ -140,17 +139,6 @@ impl Store {
         step.commit().await
     }
 
-    /// Notes that this will be scanned, and who asks for it, in one step.
-    ///
-    /// # Errors
-    /// When the database refuses.
-    pub async fn announce(&self, scan: &NewScan, deed: &Deed) -> Result<(), SqlError> {
-        let mut step = self.open().await?.begin().await?;
-        step.execute(EXPECT, scan.values()).await?;
-        step.execute(NOTE, deed.values()).await?;
-        step.commit().await
-    }
-
     /// Takes back what was announced and then could not be sent.
     ///
     /// # Errors
@@ -271,7 +259,7 @@ impl Store {
 }
 
 impl NewScan {
-    fn values(&self) -> Vec<Value> {
+    pub(super) fn values(&self) -> Vec<Value> {
         vec![
             self.id.as_str().into(),
             self.parent_id.clone().into(),

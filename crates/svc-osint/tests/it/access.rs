@@ -135,7 +135,21 @@ async fn pages_and_choices_of_the_list() {
     assert_eq!(count("target=EJEMPLO.es.").await, 3, "in any spelling");
     assert_eq!(count("target=otro.es").await, 0);
     assert_eq!(count("type=dns&status=PENDING").await, 3);
-    for wrong in ["limit=0", "limit=501", "limit=x", "before=x", "otro=1"] {
+    for wrong in [
+        "limit=0",
+        "limit=501",
+        "limit=x",
+        "otro=1",
+        "status=LOST",
+        "status=",
+        "type=DNS",
+        "target=a%00",
+        "before=x",
+        "before=1.",
+        "before=+1.x",
+        "before=99999999999999999.x",
+        "before=1.%00",
+    ] {
         guarded.bench.get(&format!("/api/v1/scans?{wrong}")).await.error(422, "invalid_query");
     }
 }

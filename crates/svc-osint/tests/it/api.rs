@@ -278,6 +278,11 @@ async fn the_same_key_is_the_same_scan() {
     for wrong in ["", "dos palabras", &"x".repeat(256)] {
         send(wrong, "ejemplo.es").await.error(400, "invalid_idempotency_key");
     }
+    let mut twice = posted("/api/v1/scan", &json!({ "target": "ejemplo.es", "type": "dns" }));
+    for key in ["k-3", "k-4"] {
+        twice.headers_mut().append("idempotency-key", key.parse().unwrap());
+    }
+    bench.send(twice).await.error(400, "invalid_idempotency_key");
 }
 
 #[tokio::test]
@@ -417,6 +422,8 @@ async fn the_api_describes_itself() {
     for (path, item) in described["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             assert_eq!(operation["tags"], json!(["async-scans"]), "{method} {path}");
+            let open = ["/api/v1/collectors", "/api/v1/health"].contains(&path.as_str());
+            assert_eq!(operation["responses"].get("401").is_none(), open, "{method} {path}");
         }
     }
     let pretty = format!("{}\n", serde_json::to_string_pretty(&described).unwrap());

@@ -1,13 +1,23 @@
 //! What is remembered of scans, on SQLite and on a real Postgres: one list of promises for both.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use apium_core::memory::Memory;
+use apium_core::protocol::Headers;
 use apium_sql::testing::Postgres;
 use jiff::Timestamp;
 use serde_json::json;
+use svc_osint::Osint;
 use svc_osint::connector::Fetched;
+use svc_osint::contract::{SCAN, ScanOptions};
 use svc_osint::enquiry::Answers as _;
+use svc_osint::order::Order;
 use svc_osint::store::{Deed, Filter, Finished, NewScan, Store};
+use tokio_util::sync::CancellationToken;
+
+use crate::bench::{client, context};
+use crate::provider_fakes::{Fake, asking};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -263,4 +273,24 @@ async fn in_memory_and_where_there_is_no_place() {
     let nowhere = Store::at("sqlite:/proc/nowhere/osint.db");
     let sentence = nowhere.scan("a").await.unwrap_err().to_string();
     assert!(sentence.contains("/proc/nowhere/osint.db"), "{sentence}");
+}
+
+/// The parts of a scan that is called off while it is taken apart cannot be told: they look by themselves.
+#[tokio::test]
+async fn a_part_of_a_scan_that_was_called_off_asks_nobody() {
+    let fake = Fake::with(&[("/", 200, "[]")]).await;
+    let (osint, at) = (Osint::new(asking(&fake)), now());
+    let part = "11111111-2222-4333-8444-555555555555";
+    let options = || ScanOptions { parent: Some("whole".to_owned()), ..ScanOptions::default() };
+    let order = Order::read("example.com", "crtsh", options()).unwrap();
+    osint.store.expect(&[scan("whole", "crtsh,dns", at)]).await.unwrap();
+    osint.store.called_off("whole", "ana").await.unwrap();
+    osint.store.expect(&[order.announced(part, "", at)]).await.unwrap();
+    let memory = Arc::new(Memory::default());
+    let client = client(memory.clone(), memory);
+    let attempt = context(&client, Osint::new(asking(&fake)), Headers::new(SCAN, part), CancellationToken::new());
+    let result = order.perform(&osint, &attempt).await.unwrap();
+    assert_eq!((result.success, result.error.as_deref()), (false, Some("Escaneo cancelado.")));
+    assert!(fake.paths().is_empty());
+    assert_eq!(osint.store.scan(part).await.unwrap().unwrap().state, "REVOKED");
 }
