@@ -15,8 +15,17 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
 
 /// Prints one line; a reader that has gone away (`| head`) ends the program quietly.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
+    written(writeln!(std::io::stdout().lock(), "{text}"))
+}
+
+/// Prints bytes as they are: files end their lines in their own way.
+pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}") {
+    written(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+fn written(outcome: std::io::Result<()>) -> Result<(), Failure> {
+    match outcome {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         Err(error) => Err(Failure::new(format!("standard output cannot be written: {error}"))),
         Ok(()) => Ok(()),

@@ -4,7 +4,7 @@
 
 pub mod crtsh;
 pub mod dns;
-mod facts;
+pub(crate) mod facts;
 pub mod haveibeenpwned;
 pub mod identity;
 pub mod metadata;

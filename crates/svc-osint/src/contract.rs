@@ -4,11 +4,15 @@
 //! Names and shapes are those of the FastAPI and Celery service that Apium takes the place of, so
 //! Python programs send to it and read from it unchanged.
 
+mod diff;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+
+pub use diff::{ComparedScan, DiffFact, DiffSummary, FactChange, FactState, ScanDiff, Unanswered};
 
 use crate::model::{SourceReport, SourceStatus};
 use crate::shapes;
@@ -164,6 +168,9 @@ pub struct PartReport {
     pub error: Option<String>,
     /// Facts it found.
     pub findings: usize,
+    /// True when a cap or a time limit left something out of it; absent where nobody noted that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub truncated: Option<bool>,
     /// Requests it sent.
     pub requests: u32,
     /// Seconds it took.

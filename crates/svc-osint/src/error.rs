@@ -227,6 +227,11 @@ pub fn backend(error: &BackendError) -> ApiError {
     }
 }
 
+/// 503: the process ends, and the work of a request with it.
+pub(crate) fn stopping() -> ApiError {
+    backend(&BackendError::Unavailable("the program is ending".to_owned()))
+}
+
 /// 503 when the history cannot be read or written. What the database said goes to the log.
 pub fn history(error: &SqlError) -> ApiError {
     tracing::error!(%error, "the history of scans failed");

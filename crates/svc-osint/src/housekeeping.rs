@@ -102,11 +102,12 @@ pub(crate) async fn note(store: &Store, scan: &Scan, record: &ResultRecord) -> R
     }
     let Ok(status) = view::stored(&record.task_id, record) else { return Ok(false) };
     let status = view::called_off(scan, status);
+    let cached_from = status.result.as_ref().and_then(|result| result.pointer("/metadata/cached_from")?.as_str());
     let how = Finished {
         state: &status.status,
         error: status.error.as_deref(),
         result: status.result.as_ref(),
-        cached_from: None,
+        cached_from,
         at: Timestamp::now(),
     };
     store.ended(&record.task_id, &how).await?;

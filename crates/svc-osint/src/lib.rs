@@ -1,8 +1,9 @@
 //! The OSINT scan service: an HTTP API, the tasks behind it, and its collectors.
 //!
-//! Read in this order: [`contract`] (names and shapes); [`routes`] (what can be asked), [`scans`] and [`repeats`] (what comes of
-//! it, without HTTP); [`tasks`], [`order`], [`several`] and `scan` (what a worker does), [`history`] (what is remembered of it);
-//! [`collectors`] (by which code), [`enquiry`] (how a provider is asked), [`connector`] (the door to the web).
+//! Read in this order: [`contract`] (names and shapes); [`routes`] (what can be asked), [`scans`], [`repeats`] and
+//! [`exports`] (what comes of it, without HTTP); [`tasks`], [`order`], [`several`] and `scan` (what a worker does),
+//! [`history`] (what is remembered of it); [`collectors`] (by which code), [`enquiry`] (how a provider is asked),
+//! [`connector`] (the door to the web).
 
 pub mod contract;
 mod shapes;
@@ -10,6 +11,9 @@ mod shapes;
 pub mod routes;
 pub mod tasks;
 
+pub mod diff;
+pub mod export;
+pub mod exports;
 pub mod history;
 pub mod housekeeping;
 pub mod order;

@@ -25,10 +25,11 @@ fn write_report(text: &mut String, result: &CollectorResult) -> std::fmt::Result
     writeln!(text, "Escaneo de {} ({})", tame(&result.target), result.collector_name)?;
     writeln!(
         text,
-        "{} · {:.1} s · {}",
+        "{} · {:.1} s · {} · {}",
         result.timestamp,
         metadata.duration,
-        counted(metadata.findings_total, "hallazgo")
+        counted(metadata.findings_total, "hallazgo"),
+        tame(&result.id)
     )?;
     if let Some(age) = metadata.cache_age_s {
         writeln!(text, "Resultado de hace {age} s; con --force se pregunta todo de nuevo.")?;
@@ -92,11 +93,13 @@ fn write_sources(text: &mut String, sources: &[SourceReport]) -> std::fmt::Resul
     Ok(())
 }
 
-fn counted(count: usize, what: &str) -> String {
+/// So many of these, in words.
+pub(crate) fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
-fn word(status: SourceStatus) -> &'static str {
+/// How a source answered, for people.
+pub(crate) fn word(status: SourceStatus) -> &'static str {
     match status {
         SourceStatus::Ok => "con datos",
         SourceStatus::Empty => "sin datos",
@@ -109,7 +112,8 @@ fn word(status: SourceStatus) -> &'static str {
     }
 }
 
-fn tame(text: &str) -> String {
+/// A text of a stranger's, short and on one line.
+pub(crate) fn tame(text: &str) -> String {
     let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(WIDTH).collect();
     if text.chars().nth(WIDTH).is_some() { format!("{plain}…") } else { plain }
 }

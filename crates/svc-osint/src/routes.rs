@@ -2,6 +2,7 @@
 
 mod access;
 mod described;
+mod exports;
 mod listing;
 mod live;
 mod repeats;
@@ -11,7 +12,7 @@ mod wanted;
 use std::sync::Arc;
 
 use apium_core::client::{fresh_id, iso};
-use apium_core::{BackendError, Client, Signature, TaskState};
+use apium_core::{Client, Signature, TaskState};
 use apium_web::{ApiError, ErrorBody, Json, StatusCode};
 use axum::Router;
 use axum::extract::multipart::MultipartRejection;
@@ -209,6 +210,8 @@ pub fn router(state: OsintApi) -> Router {
         .routes(routes!(repeats::show, repeats::discard))
         .routes(routes!(repeats::pause))
         .routes(routes!(repeats::resume))
+        .routes(routes!(exports::export))
+        .routes(routes!(exports::diff))
         .routes(routes!(collectors))
         .routes(routes!(health))
         .merge(upload)
@@ -457,7 +460,7 @@ async fn to_the_end<T: Send + 'static>(
         Ok(outcome) => outcome,
         Err(ended) => match ended.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(error::backend(&BackendError::Unavailable("the program is ending".to_owned()))),
+            Err(_) => Err(error::stopping()),
         },
     }
 }

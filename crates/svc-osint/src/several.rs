@@ -191,6 +191,7 @@ fn report(part: &CollectorResult) -> PartReport {
         reason: best.and_then(|report| report.reason.clone()),
         error: part.error.clone(),
         findings: part.metadata.findings_total,
+        truncated: Some(part.metadata.truncated),
         requests: sources.iter().map(|report| report.requests).sum(),
         duration: part.metadata.duration,
     }

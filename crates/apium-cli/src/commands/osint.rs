@@ -1,6 +1,7 @@
 //! `osint`: a scan from the command line, and what the operator of the scan service looks after.
 
 mod doctor;
+mod exports;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -32,8 +33,6 @@ const PROGRESS: usize = 100;
 /// Deeds that are shown when nothing is said.
 const DEEDS: u32 = 50;
 
-pub(crate) use doctor::doctor;
-
 /// The command line of `osint`.
 pub(crate) fn command(with: impl Fn(Command, &[Scope]) -> Command) -> Command {
     let with = |command: Command| with(command, &[Scope::Services]);
@@ -61,6 +60,8 @@ pub(crate) fn command(with: impl Fn(Command, &[Scope]) -> Command) -> Command {
                     .arg(switch("force", "Ask everything anew, though a young result is there"))
                     .arg(switch("history", "Ask SecurityTrails about the past too, for six requests of the month's")),
             ),
+            with(exports::export_command()),
+            with(exports::diff_command()),
             with(Command::new("self-check").about(
                 "Look for names at the sites of the lists that are known to be there, and not to be; exits with 1 when a \
                  site says a name is there that is not",
@@ -80,8 +81,23 @@ pub(crate) fn command(with: impl Fn(Command, &[Scope]) -> Command) -> Command {
         ])
 }
 
+/// Does what was asked for.
+pub(crate) async fn osint(invocation: Invocation, command: &str) -> Result<ExitCode, Failure> {
+    match command {
+        "scan" => scan(invocation).await,
+        "export" => exports::export(invocation).await,
+        "diff" => exports::diff(invocation).await,
+        "doctor" => doctor::doctor(invocation).await,
+        "self-check" => self_check(invocation).await,
+        "token" => token(invocation).await,
+        "tokens" => tokens(invocation).await,
+        "audit" => audit(invocation).await,
+        other => Err(Failure::new(format!("{other} is not a command"))),
+    }
+}
+
 /// Scans here and now.
-pub(crate) async fn scan(invocation: Invocation) -> Result<ExitCode, Failure> {
+async fn scan(invocation: Invocation) -> Result<ExitCode, Failure> {
     let text = |name: &str| invocation.matches.get_one::<String>(name).cloned().unwrap_or_default();
     let (target, types) = (text("target"), text("type"));
     let flag = |name: &str| invocation.matches.get_flag(name);
@@ -102,7 +118,7 @@ pub(crate) async fn scan(invocation: Invocation) -> Result<ExitCode, Failure> {
 }
 
 /// Tries the lists of sites against names whose answer is known.
-pub(crate) async fn self_check(invocation: Invocation) -> Result<ExitCode, Failure> {
+async fn self_check(invocation: Invocation) -> Result<ExitCode, Failure> {
     let osint = svc_osint::Osint::new(settings(&invocation)?);
     let (settings, json) = (&osint.settings.username, invocation.json);
     let checked = username::self_check(settings, &osint.connector, |done, total, _| {
@@ -120,7 +136,7 @@ pub(crate) async fn self_check(invocation: Invocation) -> Result<ExitCode, Failu
 }
 
 /// Makes a token, or makes one no good.
-pub(crate) async fn token(invocation: Invocation) -> Result<ExitCode, Failure> {
+async fn token(invocation: Invocation) -> Result<ExitCode, Failure> {
     let store = store(&invocation)?;
     let name = arguments::name(&invocation.matches, "name")?.unwrap_or_default();
     if invocation.matches.get_flag("revoke") {
@@ -138,7 +154,7 @@ pub(crate) async fn token(invocation: Invocation) -> Result<ExitCode, Failure> {
 }
 
 /// Shows the tokens.
-pub(crate) async fn tokens(invocation: Invocation) -> Result<ExitCode, Failure> {
+async fn tokens(invocation: Invocation) -> Result<ExitCode, Failure> {
     let tokens = store(&invocation)?.tokens().await?;
     let moment = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
     if invocation.json {
@@ -154,7 +170,7 @@ pub(crate) async fn tokens(invocation: Invocation) -> Result<ExitCode, Failure> 
 }
 
 /// Shows who did what.
-pub(crate) async fn audit(invocation: Invocation) -> Result<ExitCode, Failure> {
+async fn audit(invocation: Invocation) -> Result<ExitCode, Failure> {
     let most = arguments::number(&invocation.matches, "limit", Kind::Count { least: 1, most: 100_000 })?;
     let text = |name: &str| invocation.matches.get_one::<String>(name).cloned().unwrap_or_default();
     let store = store(&invocation)?;

@@ -13,7 +13,7 @@ use crate::place::{Place, Program};
 use crate::poll::until;
 use crate::scanning::{finished, serving};
 use crate::server::Server;
-use crate::zone::Zone;
+use crate::zone::{ZONE, Zone};
 
 /// A scan of two types over HTTP: one of them finds nobody, and the other is not lost with it.
 #[test]
@@ -93,6 +93,50 @@ fn a_scan_at_the_command_line_prints_a_report() {
     let listed = place.with("OSINT_ALLOW_TARGETS", "otro.example");
     let wrong = listed.run(Program::Apium, &["osint", "scan", "shop.example", "--type", "dns"]).refusal();
     assert!(wrong.contains("permite escanear"), "{wrong}");
+}
+
+/// Results of the history as files, and what has changed between two of them.
+#[test]
+fn results_are_exported_and_compared_at_the_command_line() {
+    let (before, after) =
+        (Zone::served(), Zone::of(&ZONE.replace("203.0.113.11", "203.0.113.99").replace("10 mail", "20 mail")));
+    let mut place = Place::new().with("OSINT_AXFR", "false");
+    let mut ids = Vec::new();
+    for zone in [&before, &after] {
+        place = place.with("OSINT_RESOLVERS", &zone.address());
+        let scan =
+            place.run(Program::Apium, &["osint", "scan", "shop.example", "--type", "dns", "--force", "--json"]).json();
+        ids.push(scan["id"].as_str().unwrap().to_owned());
+    }
+    let (old, new) = (ids[0].as_str(), ids[1].as_str());
+    let run = |arguments: &[&str]| place.run(Program::Apium, &[&["osint"], arguments].concat());
+    let whole = run(&["export", new]).json();
+    assert_eq!((&whole["id"], &whole["collector_name"]), (&json!(new), &json!("dns")));
+    let table = run(&["export", new, "--format", "csv"]).printed();
+    assert!(table.starts_with("type,value,confidence,source,"), "{table}");
+    assert!(table.contains("\nip,203.0.113.10,1,dns:A,,dns:A,,"), "{table}");
+    let file = place.path("scan.stix.json");
+    let printed = run(&["export", new, "--format", "stix", "-o", &file.display().to_string()]).printed();
+    assert_eq!(printed, "");
+    let bundle: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!((&bundle["type"], &bundle["objects"][0]["name"]), (&json!("bundle"), &json!("Apium OSINT")));
+
+    let text = run(&["diff", new]).printed();
+    assert!(text.starts_with("Cambios en shop.example (dns)\n") && text.contains(old) && text.contains(new), "{text}");
+    assert!(text.contains("  ~ dns_record shop.example MX mail.shop.example\n      preference: 10 → 20"), "{text}");
+    assert_eq!(run(&["diff", old, new]).printed(), text);
+    let told = run(&["diff", new, old, "--json"]).json();
+    assert_eq!((&told["old"]["task_id"], &told["new"]["task_id"]), (&json!(new), &json!(old)));
+    assert_eq!(told["changed"][0]["new"]["attributes"]["preference"], 10, "{told}");
+
+    let alone = run(&["diff", old]).sentence();
+    assert!(alone.contains("No hay ningún escaneo anterior"), "{alone}");
+    let unknown = run(&["export", "6f1c1d0e-1111-4222-8333-444455556666"]).sentence();
+    assert!(unknown.contains("No se conoce"), "{unknown}");
+    let wrong = run(&["export", new, "--format", "xml"]).refusal();
+    assert!(wrong.contains("xml"), "{wrong}");
+    let nowhere = run(&["export", new, "-o", "/proc/nada/x"]).sentence();
+    assert!(nowhere.contains("/proc/nada/x"), "{nowhere}");
 }
 
 #[test]

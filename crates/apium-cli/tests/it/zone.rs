@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::poll::until;
 
 /// `shop.example`: mail, SPF, a wildcard, and a name that is not there.
-const ZONE: &str = "$ORIGIN shop.example.
+pub(crate) const ZONE: &str = "$ORIGIN shop.example.
 $TTL 300
 @    SOA ns1 hostmaster 7 3600 900 604800 60
 @    NS  ns1
@@ -31,6 +31,11 @@ pub(crate) struct Zone {
 
 impl Zone {
     pub(crate) fn served() -> Self {
+        Self::of(ZONE)
+    }
+
+    /// One that serves this as `shop.example`.
+    pub(crate) fn of(zone: &str) -> Self {
         let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
         let at = folder.path().display();
         let settings = format!(
@@ -38,7 +43,7 @@ impl Zone {
              zone:\n  - domain: shop.example.\n    file: \"{at}/zone\"\n    journal-content: none\n    zonefile-sync: -1\n"
         );
         std::fs::create_dir(folder.path().join("db")).unwrap();
-        std::fs::write(folder.path().join("zone"), ZONE).unwrap();
+        std::fs::write(folder.path().join("zone"), zone).unwrap();
         std::fs::write(folder.path().join("knot.conf"), settings).unwrap();
         let child = Command::new("/usr/sbin/knotd")
             .arg("-c")

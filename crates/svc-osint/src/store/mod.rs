@@ -20,7 +20,7 @@ use tokio::sync::OnceCell;
 pub use access::{Deed, Token};
 use announcing::Announcing;
 pub use answers::Kept;
-pub use scans::{Filter, Finished, NewScan, Scan};
+pub use scans::{Filter, Finished, NewScan, Question, Scan};
 
 const STEPS: [&str; 1] = [include_str!("schema_1.sql")];
 /// The largest result that is unpacked, in bytes: more than a scan can give.

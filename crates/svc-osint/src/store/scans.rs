@@ -33,6 +33,11 @@ const LIST: &str =
 const UNFINISHED: &str = "SELECT id, parent_id, owner, target, target_kind, collector, options, state, error, created,
     started, finished, cancelled_by, target_key FROM osint_scan WHERE state = 'PENDING' AND created < $1
     ORDER BY created LIMIT $2";
+const PREVIOUS: &str = "SELECT id, parent_id, owner, target, target_kind, collector, options, state, error, created,
+    started, finished, cancelled_by, target_key FROM osint_scan WHERE target_key = $1 AND collector = $2
+    AND options = $3 AND state = 'SUCCESS' AND ($4 = '' OR owner = '' OR owner = $4)
+    AND (finished < $5 OR (finished = $5 AND id < $6)) AND COALESCE(cached_from, id) <> $7
+    ORDER BY finished DESC, id DESC LIMIT 1";
 const RESULT: &str = "SELECT result FROM osint_scan WHERE id = $1";
 const CACHED: &str = "SELECT id, finished, result FROM osint_scan WHERE target_key = $1 AND collector = $2
     AND options = $3 AND state = 'SUCCESS' AND cached_from IS NULL AND finished > $4 ORDER BY finished DESC LIMIT 1";
@@ -107,6 +112,17 @@ pub struct Finished<'a> {
     pub cached_from: Option<&'a str>,
     /// When.
     pub at: Timestamp,
+}
+
+/// What two scans must have in common to be compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The target in its one spelling.
+    pub target_key: String,
+    /// One type, several, or `all`.
+    pub collector: String,
+    /// What else was asked, as JSON with its keys in order.
+    pub options: String,
 }
 
 /// Which scans are wanted; what is empty does not choose.
@@ -244,6 +260,26 @@ impl Store {
         Ok(json(database.read(&row, 2)?).map(|result| (id, finished, result)))
     }
 
+    /// The newest successful scan that asked the same and ended before `then`: a moment, and the id that breaks a tie. It
+    /// may be one of `owner`'s or of nobody's, of anybody's where `owner` is empty; never one with the answers of the
+    /// scan `origin`.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn previous(
+        &self,
+        question: &Question,
+        owner: &str,
+        then: (Timestamp, &str),
+        origin: &str,
+    ) -> Result<Option<Scan>, SqlError> {
+        let Question { target_key, collector, options } = question;
+        let same = [target_key.as_str(), collector, options, owner].map(Value::from);
+        let (at, id) = (micros(then.0), then.1);
+        let values = same.into_iter().chain([at.into(), id.into(), origin.into()]).collect();
+        Ok(self.scans(PREVIOUS, values).await?.pop())
+    }
+
     /// Deletes the scans asked for before `then` that have ended; returns how many.
     ///
     /// # Errors
@@ -271,6 +307,12 @@ impl NewScan {
             self.options.as_str().into(),
             micros(self.created).into(),
         ]
+    }
+}
+
+impl From<Scan> for Question {
+    fn from(scan: Scan) -> Self {
+        Self { target_key: scan.target_key, collector: scan.collector, options: scan.options }
     }
 }
 

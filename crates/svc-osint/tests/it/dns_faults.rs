@@ -306,3 +306,25 @@ async fn a_scan_cut_short_keeps_what_it_had() {
     assert!(gathered.data["status"].get("TXT").is_none());
     assert_eq!(gathered.progress, (9, 20));
 }
+
+#[tokio::test]
+async fn of_a_group_it_is_told_that_some_of_it_was_not_answered() {
+    const SRV: u16 = 33;
+    let scanned = async |others: u8| {
+        let resolver = Responder::udp(move |question| {
+            let sip = question.get(12..17) == Some(b"\x04_sip");
+            vec![match kind_of(question) {
+                A => record_for(question, A, 60, &[192, 0, 2, 1]),
+                SRV if sip => record_for(question, SRV, 60, b"\x00\x01\x00\x02\x13\xc4\x03sip\x05apium\x04test\x00"),
+                SRV => answer_to(question, others),
+                _ => answer_to(question, 0),
+            }]
+        });
+        let gathered = scan(&asking(resolver.address()), "apium.test").await;
+        let report = source(&gathered, "dns:SRV").clone();
+        (report.status, report.reason)
+    };
+    assert_eq!(scanned(0).await, (SourceStatus::Ok, None));
+    let servfail = 2;
+    assert_eq!(scanned(servfail).await, (SourceStatus::Ok, Some("partly-unanswered".to_owned())));
+}

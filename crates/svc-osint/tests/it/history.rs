@@ -13,7 +13,7 @@ use svc_osint::connector::Fetched;
 use svc_osint::contract::{SCAN, ScanOptions};
 use svc_osint::enquiry::Answers as _;
 use svc_osint::order::Order;
-use svc_osint::store::{Deed, Filter, Finished, NewScan, Store};
+use svc_osint::store::{Deed, Filter, Finished, NewScan, Question, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::bench::{client, context};
@@ -144,6 +144,43 @@ async fn the_newest_young_first_hand_result_is_found_again(store: &Store) {
     }
 }
 
+async fn the_scan_before_asked_the_same_and_may_be_seen(store: &Store) {
+    let at = now();
+    let asked = |id: &str, owner: &str, options: &str| NewScan {
+        target_key: "antes.es".to_owned(),
+        owner: owner.to_owned(),
+        options: options.to_owned(),
+        ..scan(id, "dns", at)
+    };
+    let told = json!({});
+    let scans =
+        [("b1", "ana", "{}", 9), ("b2", "", "{}", 8), ("b3", "eva", "{}", 7), ("b4", "ana", r#"{"axfr":false}"#, 6)];
+    for (id, owner, options, age) in scans {
+        store.began(&asked(id, owner, options), at).await.unwrap();
+        store.ended(id, &success(&told, at - HOUR * age)).await.unwrap();
+    }
+    store.began(&asked("b5", "", "{}"), at).await.unwrap();
+    let copy = Finished { cached_from: Some("b9"), ..success(&told, at - HOUR * 5) };
+    store.ended("b5", &copy).await.unwrap();
+    store.began(&asked("b6", "", "{}"), at).await.unwrap();
+    store.ended("b6", &Finished { state: "FAILURE", result: None, ..success(&told, at - HOUR * 4) }).await.unwrap();
+    store.expect(&[asked("b7", "", "{}")]).await.unwrap();
+    let question = Question::from(store.scan("b1").await.unwrap().unwrap());
+    let before = async |owner: &str, hours: u32, id: &str, origin: &str| {
+        let found = store.previous(&question, owner, (at - HOUR * hours, id), origin).await.unwrap();
+        found.map(|scan| scan.id)
+    };
+    let is = |id: &str| Some(id.to_owned());
+    assert_eq!(before("", 1, "x", "x").await, is("b5"));
+    assert_eq!(before("", 1, "x", "b9").await, is("b3"), "a copy of the same answers says nothing");
+    assert_eq!(before("", 1, "x", "b3").await, is("b5"));
+    assert_eq!(before("ana", 6, "x", "x").await, is("b2"), "nobody's, and not somebody else's");
+    assert_eq!(before("", 9, "b1", "x").await, None);
+    assert_eq!(before("", 9, "b2", "x").await, is("b1"), "of one moment the id decides");
+    let other = Question { collector: "whois".to_owned(), ..question.clone() };
+    assert!(store.previous(&other, "", (at, "x"), "x").await.unwrap().is_none());
+}
+
 async fn answers_are_kept_for_their_scan_until_they_are_old(store: &Store) {
     let answer = Fetched {
         url: "https://example.com/".to_owned(),
@@ -239,6 +276,7 @@ async fn every_promise(store: &Store) {
     parts_stand_under_their_scan(store).await;
     pages_follow_each_other_without_a_gap(store).await;
     the_newest_young_first_hand_result_is_found_again(store).await;
+    the_scan_before_asked_the_same_and_may_be_seen(store).await;
     answers_are_kept_for_their_scan_until_they_are_old(store).await;
     a_spent_quota_is_known_to_all(store).await;
     a_token_is_told_once_and_found_by_its_text(store).await;

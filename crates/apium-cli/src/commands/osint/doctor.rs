@@ -51,7 +51,7 @@ impl Notes {
 }
 
 /// Tries everything; exits with 1 when something does not work.
-pub(crate) async fn doctor(invocation: Invocation) -> Result<ExitCode, Failure> {
+pub(super) async fn doctor(invocation: Invocation) -> Result<ExitCode, Failure> {
     let osint = Osint::new(settings(&invocation)?);
     let mut notes = Notes::default();
     imports(&mut notes, &osint).await;

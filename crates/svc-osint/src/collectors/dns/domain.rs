@@ -195,9 +195,9 @@ async fn services(asker: &Asker<'_>, ledger: &Ledger<'_>, name: &Name) {
             found.verdict
         }
     });
-    let verdict = Verdict::of_group(join_all(tries).await);
-    ledger.status("SRV", verdict);
-    ledger.close(&group, verdict);
+    let verdicts = join_all(tries).await;
+    ledger.status("SRV", Verdict::of_group(verdicts.iter().copied()));
+    ledger.close_several(&group, &verdicts);
 }
 
 /// The zone that holds the name, from the SOA that came with the answer.

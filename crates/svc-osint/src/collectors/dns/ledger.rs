@@ -85,6 +85,16 @@ impl<'g> Ledger<'g> {
         self.close_as(group, verdict.source_status(), reason);
     }
 
+    /// The same of a group of several questions: where one of them found something, it is told whether others of them
+    /// could not be settled.
+    pub(super) fn close_several(&self, group: &Group, verdicts: &[Verdict]) {
+        let verdict = Verdict::of_group(verdicts.iter().copied());
+        if verdict == Verdict::Ok && !verdicts.iter().all(|verdict| verdict.conclusive()) {
+            return self.close_as(group, verdict.source_status(), Some("partly-unanswered".to_owned()));
+        }
+        self.close(group, verdict);
+    }
+
     /// The same with words of its own.
     pub(super) fn close_as(&self, group: &Group, status: SourceStatus, reason: Option<String>) {
         self.extra_source(group, status, reason);

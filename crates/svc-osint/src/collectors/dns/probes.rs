@@ -58,11 +58,8 @@ pub(super) async fn reverse(asker: &Asker<'_>, ledger: &Ledger<'_>, addresses: &
     let tries = addresses.iter().take(MAX_ADDRESSES).map(|address| reverse_one(asker, ledger, &group, *address));
     let (verdicts, rows): (Vec<_>, Vec<_>) = join_all(tries).await.into_iter().unzip();
     let blocked = !verdicts.is_empty() && verdicts.iter().all(Option::is_none);
-    // One address needs no summary: its own verdict says more.
-    let verdict = match verdicts.as_slice() {
-        [Some(only)] => *only,
-        several => Verdict::of_group(several.iter().flatten().copied()),
-    };
+    let alone = verdicts.len() == 1;
+    let verdicts: Vec<_> = verdicts.into_iter().flatten().collect();
     ledger.out.set("ptr", Value::Array(rows));
     if blocked {
         return ledger.close_as(&group, SourceStatus::Blocked, Some("forbidden-address".to_owned()));
@@ -70,8 +67,13 @@ pub(super) async fn reverse(asker: &Asker<'_>, ledger: &Ledger<'_>, addresses: &
     if addresses.is_empty() {
         return ledger.close_as(&group, SourceStatus::Skipped, Some("no-address".to_owned()));
     }
-    ledger.status("PTR", verdict);
-    ledger.close(&group, verdict);
+    // One address needs no summary: its own verdict says more.
+    if let (true, [only]) = (alone, verdicts.as_slice()) {
+        ledger.status("PTR", *only);
+        return ledger.close(&group, *only);
+    }
+    ledger.status("PTR", Verdict::of_group(verdicts.iter().copied()));
+    ledger.close_several(&group, &verdicts);
 }
 
 /// The address in a record, if it is one.
