@@ -57,10 +57,14 @@ pub fn called_off(scan: &Scan, status: ScanStatus) -> ScanStatus {
     }
     let at_rest = status.parts.iter().all(|part| TaskState::from_name(&part.status).is_ready());
     match TaskState::from_name(&status.status) {
-        TaskState::Success | TaskState::Revoked => return status,
         TaskState::Failure => {}
         TaskState::Pending | TaskState::Started | TaskState::Retry | TaskState::Custom(_) if at_rest => {}
-        TaskState::Pending | TaskState::Started | TaskState::Retry | TaskState::Custom(_) => return status,
+        TaskState::Success
+        | TaskState::Revoked
+        | TaskState::Pending
+        | TaskState::Started
+        | TaskState::Retry
+        | TaskState::Custom(_) => return status,
     }
     ScanStatus {
         status: TaskState::Revoked.name().to_owned(),
