@@ -204,8 +204,10 @@ fn a_scheduled_scan_is_done_and_followed() {
         let told: Value = serde_json::from_str(&get(&api, &path)?.1).unwrap();
         told["last_task_id"].as_str().map(str::to_owned)
     });
-    let (status, events) = get(&api, &format!("/api/v1/scan/{run}/events")).unwrap();
-    assert!(status == 200 && events.contains("event: end") && events.contains("SUCCESS"), "{events}");
+    // It is sent by the scheduler, and known by its id once a worker has taken it up.
+    let known = || get(&api, &format!("/api/v1/scan/{run}/events")).filter(|(status, _)| *status == 200);
+    let (_, events) = until("the scan to be known", known);
+    assert!(events.contains("event: end") && events.contains("SUCCESS"), "{events}");
     let listed = place.run(Program::Apium, &["beat", "list"]).printed();
     assert!(listed.contains("osint-repeat-") && listed.contains("osint-housekeeping"), "{listed}");
 }
