@@ -244,7 +244,7 @@ fn a_scheduled_scan_is_done_and_followed() {
     let (status, kept) = post(&api, "/api/v1/repeats", &wanted);
     assert_eq!(status, 201, "{kept}");
     let path = format!("/api/v1/repeats/{}", kept["repeat_id"].as_str().unwrap());
-    let run = until("the repeat to be sent", || {
+    let run = until("the repeat to be begun", || {
         let told: Value = serde_json::from_str(&get(&api, &path)?.1).unwrap();
         told["last_task_id"].as_str().map(str::to_owned)
     });
