@@ -1,7 +1,7 @@
 //! A URL becomes a database: SQLite or Postgres, with a small pool.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -18,6 +18,10 @@ const MEMORY: &str = ":memory:";
 
 /// How long a statement waits for another's lock, and a caller for a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often it is tried again meanwhile, on a file of ours. SQLite itself would sleep longer and longer, up to a tenth of a
+/// second, while others take the lock again and again.
+const AGAIN: Duration = Duration::from_millis(1);
 
 /// A database that can be reached.
 #[derive(Debug, Clone)]
@@ -97,7 +101,7 @@ impl Database {
                     // It lives as long as its one connection does.
                     pool = pool.max_connections(1).idle_timeout(None).max_lifetime(None);
                 }
-                let mut options = options.busy_timeout(PATIENCE);
+                let mut options = options.busy_timeout(if own.is_some() { AGAIN } else { PATIENCE });
                 if let Some(flushing) = own.filter(|_| home != MEMORY) {
                     if let Some(folder) = options.get_filename().parent() {
                         // What is wrong with it, the opening of the file tells better.
@@ -107,7 +111,7 @@ impl Database {
                     options =
                         options.create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(flushing);
                 }
-                (home, pool.connect_with(options).await.map(Pool::Sqlite))
+                (home, patiently(|| pool.clone().connect_with(options.clone())).await.map(Pool::Sqlite))
             }
         };
         match pool {
@@ -136,6 +140,26 @@ impl Database {
     pub(crate) fn refused(&self, reason: &str) -> SqlError {
         SqlError { home: self.home.clone(), reason: reason.to_owned() }
     }
+}
+
+/// Asks until no other program has the SQLite file locked, or for as long as we have patience.
+pub(crate) async fn patiently<T, F>(ask: impl Fn() -> F) -> Result<T, sqlx::Error>
+where
+    F: Future<Output = Result<T, sqlx::Error>>,
+{
+    let began = Instant::now();
+    loop {
+        match ask().await {
+            Err(error) if is_locked(&error) && began.elapsed() < PATIENCE => {}
+            answer => return answer,
+        }
+    }
+}
+
+/// Whether SQLite says that somebody else has the lock: `SQLITE_BUSY`, in the lowest byte of all its kinds.
+fn is_locked(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    error.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
 }
 
 enum Options {

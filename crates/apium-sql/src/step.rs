@@ -4,7 +4,7 @@
 use sqlx::{Postgres, Sqlite};
 use tokio::sync::OwnedMutexGuard;
 
-use crate::database::{Database, Pool, SqlError};
+use crate::database::{Database, Pool, SqlError, patiently};
 use crate::statement::{Column, Row, Value};
 
 /// A transaction; what is dropped without [`Step::commit`] never was.
@@ -31,7 +31,8 @@ impl Database {
             Pool::Sqlite(pool) => {
                 let turn = self.writers.clone().lock_owned().await;
                 // At once as a writer: one that only becomes so later may find that it never can.
-                pool.begin_with("BEGIN IMMEDIATE").await.map(|inner| (Inner::Sqlite(inner), Some(turn)))
+                let begun = patiently(|| pool.begin_with("BEGIN IMMEDIATE")).await;
+                begun.map(|inner| (Inner::Sqlite(inner), Some(turn)))
             }
         };
         let (inner, turn) = begun.map_err(|error| self.failed(&error))?;
@@ -60,8 +61,11 @@ impl Database {
                 query.fetch_all(pool).await.map(|rows| rows.into_iter().map(Row::of_postgres).collect())
             }
             Pool::Sqlite(pool) => {
-                let query = values.into_iter().fold(sqlx::query(sql), |query, value| value.bind_sqlite(query));
-                query.fetch_all(pool).await.map(|rows| rows.into_iter().map(Row::of_sqlite).collect())
+                let ask = || {
+                    let values = values.iter().cloned();
+                    values.fold(sqlx::query(sql), |query, value| value.bind_sqlite(query)).fetch_all(pool)
+                };
+                patiently(ask).await.map(|rows| rows.into_iter().map(Row::of_sqlite).collect())
             }
         };
         rows.map_err(|error| self.failed(&error))
