@@ -67,6 +67,9 @@ def report(series, records):
     beyond = sorted(set(beyond) - set(wanted))
     if beyond:
         print("beyond the genuine worker:", ", ".join(beyond))
+    again = [name for name in ran if name not in missed and records[name]["attempts"] > 1]
+    if again:
+        print("passed when run again:", ", ".join(again))
     died = [name for name, record in records.items() if "worker_died" in record]
     if died:
         print(f"the worker died during {len(died)} tests, first: {died[0]}")

@@ -467,6 +467,10 @@ def pytest_collection_modifyitems(config, items):
         item.own_markers[:] = new
         if not any(m.name == 'timeout' for m in item.iter_markers()):
             item.add_marker(pytest.mark.timeout(MAX_TIMEOUT))
+        if item.get_closest_marker('flaky') is None:
+            # Celery's client itself misses a result now and then that is stored and published (celery#4039), and some
+            # tests pass only if the worker is not done before they look.
+            item.add_marker(pytest.mark.flaky(reruns=min(1, MAX_RERUNS)))
         keep.append(item)
     if drop:
         config.hook.pytest_deselected(items=drop)
