@@ -105,17 +105,10 @@ pub fn bench(root: &Path, words: &[String]) -> Done {
     facts.push(("busiest beside it", neighbours.busiest(&hall.beside)));
     facts.push(("seconds", hall.began.elapsed().as_secs().to_string()));
     drop(spinners);
-    let marks = marks(&figures, room(&peers));
+    let marks = marks(&figures);
     let peers = chosen.iter().map(|peer| told_of(peer, &programs)).collect::<Result<_, _>>()?;
     let circumstances = Circumstances { facts, peers, command: asked.command.clone() };
     asked.publish(root, &figures, &marks, &circumstances)
-}
-
-/// How many tasks of 10 ms a second Apium's attempts at once allow.
-fn room(peers: &[Peer]) -> Option<f64> {
-    let part = peers.iter().find(|peer| peer.family() == "apium")?.part(Workload::Io).ok()?;
-    let at_once: f64 = part.set.iter().find(|(name, _)| name == "concurrency")?.1.parse().ok()?;
-    Some(at_once / 0.01)
 }
 
 fn told_of(peer: &Peer, programs: &Programs) -> Result<Told, Failure> {

@@ -7,6 +7,9 @@ use super::workloads::Workload;
 /// The measure that says what share of the cores went to anything but the bench.
 pub const OTHERS: &str = "others %";
 
+/// The measure that says what share of the tasks that may run at once ran, on average.
+pub const PLACES: &str = "places %";
+
 /// What several rounds gave for one measure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Spread {

@@ -1,7 +1,7 @@
 //! What was promised, as figures beside the measured ones: what each mark asks, what was found, whether that is enough.
 //! No run fails by them.
 
-use super::figures::Figures;
+use super::figures::{Figures, PLACES};
 use super::workloads::Workload::{self, Bulk, Delayed, Idle, Io, Latency, Noop, Results, Stored};
 
 /// One of the marks, and how a run stands to it.
@@ -45,8 +45,6 @@ enum Figure {
     Times(&'static str),
     /// The deciding measure, divided by the rate at `noop`.
     OfNoop,
-    /// The deciding measure, divided by what so many attempts at once allow.
-    OfRoom,
 }
 
 /// A mark as it was set.
@@ -67,7 +65,7 @@ const MARKS: [Set; 17] = [
     (Results, DURABLE, &[(Figure::Own("fetched/s"), Least(10_000.0))]),
     (Latency, OURS, &[(Figure::Own("p50 ms"), Most(1.0))]),
     (Latency, OURS, &[(Figure::Own("p99 ms"), Most(3.0))]),
-    (Io, OURS, &[(Figure::OfNoop, Least(0.9)), (Figure::OfRoom, Least(0.9))]),
+    (Io, OURS, &[(Figure::OfNoop, Least(0.9)), (Figure::Own(PLACES), Least(90.0))]),
     (Io, OURS, &[(Figure::Own("peak MiB"), Most(30.0))]),
     (Delayed, OURS, &[(Figure::Own("p99 ms"), Most(1_000.0))]),
     (Idle, OURS, &[(Figure::Own("MiB"), Most(15.0))]),
@@ -75,9 +73,9 @@ const MARKS: [Set; 17] = [
     (Bulk, DURABLE, &[(Figure::Own("messages/s"), Least(20_000.0))]),
 ];
 
-/// How a run stands to each mark; `room` is how many of the `io` tasks a second our attempts at once allow.
+/// How a run stands to each mark.
 #[must_use]
-pub fn marks(figures: &Figures, room: Option<f64>) -> Vec<Mark> {
+pub fn marks(figures: &Figures) -> Vec<Mark> {
     let look = |workload: Workload, peer: &str, figure: &Figure, asked: Asked| {
         let median = |workload: Workload, peer: &str, measure: &str| {
             figures.row(workload, peer).and_then(|row| row.median(measure)).filter(|value| value.is_finite())
@@ -89,7 +87,6 @@ pub fn marks(figures: &Figures, room: Option<f64>) -> Vec<Mark> {
             Figure::Own(measure) => ((*measure).to_owned(), median(workload, peer, measure)),
             Figure::Times(other) => (format!("{deciding} ÷ {other}"), of(median(workload, other, deciding))),
             Figure::OfNoop => (format!("{deciding} ÷ noop"), of(median(Noop, peer, Noop.measure()))),
-            Figure::OfRoom => (format!("{deciding} ÷ what its concurrency allows"), of(room)),
         };
         Look { what, asked, found }
     };

@@ -1,7 +1,7 @@
 //! Who is measured, read from `bench/peers.toml`: a section a peer, and a section `[peer.workload]` for what differs.
 
 use std::collections::BTreeMap;
-use std::str::FromStr as _;
+use std::str::FromStr;
 
 use super::workloads::Workload;
 use crate::shell::Failure;
@@ -58,6 +58,13 @@ pub struct Part {
     pub tasks: usize,
     /// Its settings, which the programs are told of.
     pub set: Vec<(String, String)>,
+}
+
+impl Part {
+    /// One of its settings, where it is a number.
+    pub(crate) fn setting<N: FromStr>(&self, name: &str) -> Option<N> {
+        self.set.iter().find(|(known, _)| known == name)?.1.parse().ok()
+    }
 }
 
 impl Peer {

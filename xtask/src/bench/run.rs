@@ -4,7 +4,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::figures::OTHERS;
+use super::figures::{OTHERS, PLACES};
 use super::guardian::Guardian;
 use super::install::Program;
 use super::ledger::percentile;
@@ -114,6 +114,10 @@ impl Run<'_> {
             measures.push(("acked/s", rate(tasks, drained)));
         }
         measures.push(("run/s", rate(ledger.seen(), last)));
+        let places = self.part.setting("concurrency").map(real);
+        let running = stage.ended.read()?.behind(ledger).into_iter().sum::<f64>() / 1_000.0;
+        let share = places.map(|places| 100.0 * running / (places * drained.saturating_sub(first).as_secs_f64()));
+        measures.extend(share.filter(|share| *share > 0.0).map(|share| (PLACES, share)));
         measures.extend([("lost", real(ledger.lost(tasks))), ("doubled", real(ledger.doubled()))]);
         let each = 1.0 / real(tasks);
         measures.extend([("peak MiB", mebibytes(memory.peak)), ("worker µs/task", micros(cpu) * each)]);
@@ -156,8 +160,7 @@ impl Run<'_> {
         Self::wake(stage)?;
         let beside = self.watch(stage);
         let tasks = self.part.tasks;
-        let lead = self.part.set.iter().find(|(name, _)| name == "lead");
-        let lead = Duration::from_secs(lead.and_then(|(_, seconds)| seconds.parse().ok()).unwrap_or(LEAD));
+        let lead = Duration::from_secs(self.part.setting("lead").unwrap_or(LEAD));
         // Whole seconds, because some peers know no others.
         let due = Duration::from_secs((now() + lead).as_secs() + 1);
         let sent = stage.order(&format!("delayed {tasks} {}", due.as_nanos()))?;

@@ -32,6 +32,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) redis: Option<Redis>,
     pub(crate) ledger: Reader,
     pub(crate) sent: Reader,
+    /// When tasks ended, of peers whose tasks note it.
+    pub(crate) ended: Reader,
     pub(crate) producer: Producer,
     pub(crate) workers: Vec<Group>,
     program: &'a Program,
@@ -77,7 +79,7 @@ impl<'a> Stage<'a> {
         for stale in ["bench.db", "bench.db-wal", "bench.db-shm"] {
             drop(std::fs::remove_file(guardian.disk().join(stale)));
         }
-        let (ledger, sent, log) = (folder.join("ledger"), folder.join("sent"), folder.join("log"));
+        let [ledger, sent, ended, log] = ["ledger", "sent", "ended", "log"].map(|name| folder.join(name));
         let mut surroundings = part.set.clone();
         let port = redis.as_ref().map_or(0, |redis| redis.port);
         surroundings.extend([
@@ -88,6 +90,7 @@ impl<'a> Stage<'a> {
             ("workload".to_owned(), workload.name().to_owned()),
             ("ledger".to_owned(), ledger.display().to_string()),
             ("sent".to_owned(), sent.display().to_string()),
+            ("ended".to_owned(), ended.display().to_string()),
         ]);
         let url = filled(&part.url, &surroundings)?;
         surroundings.push(("url".to_owned(), url));
@@ -95,9 +98,10 @@ impl<'a> Stage<'a> {
         let mut command = command(&part.producer, program, &surroundings)?;
         let group = guardian.start(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_file))?;
         let producer = Producer::new(group)?;
-        let (ledger, sent) = (Reader::create(&ledger)?, Reader::create(&sent)?);
+        let (ledger, sent, ended) = (Reader::create(&ledger)?, Reader::create(&sent)?, Reader::create(&ended)?);
         let workers = Vec::new();
-        let stage = Self { part, redis, ledger, sent, producer, workers, program, guardian, surroundings, log, until };
+        let stage =
+            Self { part, redis, ledger, sent, ended, producer, workers, program, guardian, surroundings, log, until };
         let ready = stage.producer.line(stage.patience(PATIENCE)).map_err(|failure| stage.with_log(failure))?.0;
         if ready == "ready" { Ok(stage) } else { Err(Failure::new(format!("its producer says `{ready}`."))) }
     }

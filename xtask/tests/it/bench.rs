@@ -171,13 +171,13 @@ fn a_ratio_above_one_is_better_whichever_way_the_measure_goes() {
 #[test]
 fn a_mark_is_told_beside_what_was_found_and_fails_nothing() {
     let mut figures = Figures::default();
-    let rate = |rate: f64| Ok(vec![("acked/s", rate), ("peak MiB", 41.0)]);
+    let rate = |rate: f64| Ok(vec![("acked/s", rate), ("peak MiB", 41.0), ("places %", 95.0)]);
     for (workload, peer, value) in
         [(Workload::Noop, "apium", 6_000.0), (Workload::Noop, "celery", 100.0), (Workload::Io, "apium", 4_500.0)]
     {
         figures.add(workload, peer, peer, rate(value));
     }
-    let marks = marks(&figures, Some(5_000.0));
+    let marks = marks(&figures);
     let of = |workload: Workload, what: &str| {
         marks.iter().find(|mark| mark.workload == workload && mark.looks[0].what.contains(what)).unwrap()
     };
@@ -187,7 +187,7 @@ fn a_mark_is_told_beside_what_was_found_and_fails_nothing() {
     assert_eq!(of(Workload::Noop, "peak MiB").met(), Some(false));
     assert_eq!(of(Workload::Noop, "bullmq").met(), None, "what was not measured is neither met nor missed");
     let io = of(Workload::Io, "noop");
-    assert_eq!(io.looks.iter().map(|look| look.found).collect::<Vec<_>>(), [Some(0.75), Some(0.9)]);
+    assert_eq!(io.looks.iter().map(|look| look.found).collect::<Vec<_>>(), [Some(0.75), Some(95.0)]);
     assert_eq!(io.met(), Some(true), "one of the two is enough");
 
     let told = json(&figures, &marks, &Circumstances::default());

@@ -8,6 +8,7 @@ use apium::prelude::*;
 use crate::ledger::Ledger;
 
 static LEDGER: LazyLock<std::io::Result<Ledger>> = LazyLock::new(|| Ledger::open("BENCH_LEDGER"));
+static ENDED: LazyLock<std::io::Result<Ledger>> = LazyLock::new(|| Ledger::open("BENCH_ENDED"));
 
 /// The tasks under measurement.
 pub(crate) fn app() -> App {
@@ -20,12 +21,12 @@ pub(crate) async fn noop(index: u64) -> Result<u64, TaskError> {
     noted(index)
 }
 
-/// Waits for 10 ms, as for an answer over the network.
+/// Waits for 10 ms, as for an answer over the network, and says when it has ended.
 #[task(name = "bench.pause")]
 pub(crate) async fn pause(index: u64) -> Result<u64, TaskError> {
     noted(index)?;
     tokio::time::sleep(Duration::from_millis(10)).await;
-    Ok(index)
+    line(&ENDED, index)
 }
 
 /// One step of a chain: gets what the one before gave.
@@ -43,7 +44,11 @@ pub(crate) async fn tally(parts: Vec<u64>, index: u64) -> Result<usize, TaskErro
 }
 
 fn noted(index: u64) -> Result<u64, TaskError> {
-    let ledger = LEDGER.as_ref().map_err(|error| TaskError::new("BenchError", error.to_string()))?;
+    line(&LEDGER, index)
+}
+
+fn line(ledger: &std::io::Result<Ledger>, index: u64) -> Result<u64, TaskError> {
+    let ledger = ledger.as_ref().map_err(|error| TaskError::new("BenchError", error.to_string()))?;
     ledger.note(index).map_err(|error| TaskError::new("BenchError", error.to_string()))?;
     Ok(index)
 }
