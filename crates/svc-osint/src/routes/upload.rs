@@ -53,7 +53,8 @@ const AFTER: &str = r#""}}"#;
 pub(crate) struct Room {
     mib: u32,
     free: Arc<Semaphore>,
-    /// One at a time: to send a file takes several times its size, to wait for that only once.
+    /// To send a file takes several times its size, to wait for that only once: those that are sent at a time are no more
+    /// than the largest there may be, in MiB. Small ones do not wait for each other.
     counter: Arc<Semaphore>,
 }
 
@@ -94,7 +95,11 @@ impl Room {
     /// Room for this many MiB of uploads.
     pub(crate) fn new(mib: u32) -> Self {
         let mib = mib.max(1);
-        Self { mib, free: Arc::new(Semaphore::new(mib as usize)), counter: Arc::new(Semaphore::new(1)) }
+        Self {
+            mib,
+            free: Arc::new(Semaphore::new(mib as usize)),
+            counter: Arc::new(Semaphore::new(mebibytes(MAX_UPLOAD))),
+        }
     }
 
     /// Waits for a place for the upload these headers announce; one that does not say its size counts as the
@@ -105,7 +110,7 @@ impl Room {
     pub(crate) async fn enter(&self, headers: &HeaderMap) -> Result<Place, ApiError> {
         let largest = MAX_UPLOAD + FORM_OVERHEAD;
         let size = announced(headers).unwrap_or(largest).min(largest);
-        let weight = u32::try_from(size.div_ceil(1 << 20)).unwrap_or(u32::MAX).clamp(1, self.mib);
+        let weight = u32::try_from(mebibytes(size)).unwrap_or(u32::MAX).clamp(1, self.mib);
         let waiting = self.free.clone().acquire_many_owned(weight);
         let Ok(Ok(held)) = tokio::time::timeout(PATIENCE, waiting).await else {
             metrics::upload_busy();
@@ -161,12 +166,13 @@ impl Upload {
         }
     }
 
-    /// Waits until the files before it have been sent; gives the call that scans it, and what is held meanwhile.
+    /// Waits until enough of the files before it have been sent; gives the call that scans it, and what is held meanwhile.
     ///
     /// # Errors
     /// 500 `unsent` when the arguments are no JSON.
     pub(crate) async fn pack(self) -> Result<(Signature, Sending), ApiError> {
-        let turn = self.place.counter.clone().acquire_owned().await.ok();
+        let weight = u32::try_from(mebibytes(self.size)).unwrap_or(u32::MAX);
+        let turn = self.place.counter.clone().acquire_many_owned(weight).await.ok();
         let options = RawJson::parse(&self.options).map_err(|error| error::unencodable(&error))?;
         drop(self.options);
         let arguments = vec![RawJson::string(&self.name), RawJson::string(&self.collector_type), options];
@@ -205,6 +211,11 @@ async fn collector(mut field: Field<'_>) -> Result<&'static str, ApiError> {
         Some(collector) => Err(ScanError::takes_no_files(collector.name).into()),
         None => Err(ScanError::UnknownCollector(name).into()),
     }
+}
+
+/// So many bytes in MiB, a part of one as a whole.
+fn mebibytes(bytes: usize) -> usize {
+    bytes.div_ceil(1 << 20)
 }
 
 fn announced(headers: &HeaderMap) -> Option<usize> {
