@@ -9,6 +9,7 @@ use sqlx::{PgPool, SqlitePool};
 use tokio::sync::Mutex;
 
 use crate::outbox::Dialect;
+use crate::together::Waiting;
 
 /// Connections at the most: a relay uses one, and one to listen.
 const CONNECTIONS: u32 = 4;
@@ -29,6 +30,8 @@ pub struct Database {
     pub(crate) pool: Pool,
     /// Whose turn it is to write, on SQLite.
     pub(crate) writers: Arc<Mutex<()>>,
+    /// What waits for that.
+    pub(crate) waiting: Arc<Waiting>,
     home: String,
 }
 
@@ -115,7 +118,7 @@ impl Database {
             }
         };
         match pool {
-            Ok(pool) => Ok(Self { pool, writers: Arc::default(), home }),
+            Ok(pool) => Ok(Self { pool, writers: Arc::default(), waiting: Arc::default(), home }),
             Err(error) => Err(SqlError { home, reason: error.to_string() }),
         }
     }

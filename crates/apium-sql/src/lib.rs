@@ -1,8 +1,8 @@
 //! The SQL databases of Apium's users, SQLite or Postgres from one SQL text.
 //!
 //! Read in this order: [`database`] (a URL becomes a database), [`outbox`] (the table in which a caller's transaction
-//! leaves what is to be sent), [`relay`] (the loop that sends it). A service's own tables: [`migrations`], [`step`] and
-//! [`statement`].
+//! leaves what is to be sent), [`relay`] (the loop that sends it). A service's own tables: [`migrations`], [`step`],
+//! [`together`] and [`statement`].
 
 pub mod database;
 pub mod migrations;
@@ -10,6 +10,7 @@ pub mod outbox;
 pub mod relay;
 pub mod statement;
 pub mod step;
+pub mod together;
 
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -19,3 +20,4 @@ pub use outbox::{Dialect, Outbox, OutboxState};
 pub use relay::Relay;
 pub use statement::{Row, Value};
 pub use step::Step;
+pub use together::Statement;

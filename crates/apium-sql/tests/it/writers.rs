@@ -1,6 +1,6 @@
 //! Programs that write into one SQLite file: each waits for the other, and none for long.
 
-use apium_sql::{Database, Value};
+use apium_sql::{Database, Statement, Value};
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS counted (n BIGINT)";
 const COUNT: &str = "INSERT INTO counted (n) VALUES ($1)";
@@ -48,4 +48,63 @@ async fn many_writers_of_several_programs_all_get_their_turn() {
         assert_eq!(written.await.unwrap(), 1);
     }
     assert_eq!(counted(&programs[0]).await, 600);
+}
+
+/// The table with room for one of each only.
+async fn at_most_one_of_each(folder: &tempfile::TempDir) -> Database {
+    let url = format!("sqlite:{}", folder.path().join("unique.db").display());
+    let database = Database::open_own(&url).await.unwrap();
+    database.execute(TABLE, vec![]).await.unwrap();
+    database.execute("CREATE UNIQUE INDEX once ON counted (n)", vec![]).await.unwrap();
+    database
+}
+
+fn count(n: i64) -> Statement {
+    Statement::new(COUNT, vec![Value::from(n)])
+}
+
+#[tokio::test]
+async fn statements_that_belong_together_are_carried_out_all_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = at_most_one_of_each(&folder).await;
+    assert_eq!(database.together(vec![count(1), count(2)]).await.unwrap(), 2);
+    let refused = database.together(vec![count(3), count(2), count(4)]).await.unwrap_err().to_string();
+    assert!(refused.contains("UNIQUE"), "{refused}");
+    assert_eq!(counted(&database).await, 2, "what stood before the refused one is not there either");
+}
+
+#[tokio::test]
+async fn one_that_is_refused_takes_none_of_the_others_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = at_most_one_of_each(&folder).await;
+    // All of them wait for their turn while this has it, and are then written at once.
+    let step = database.begin().await.unwrap();
+    let write = |n: i64| {
+        let database = database.clone();
+        tokio::spawn(async move { database.together(vec![count(n), count(1_000 + n)]).await })
+    };
+    let all: Vec<_> = [1, 2, 3, 2, 4].into_iter().map(write).collect();
+    step.commit().await.unwrap();
+    let mut refused = 0;
+    for written in all {
+        refused += u64::from(written.await.unwrap().is_err());
+    }
+    assert_eq!((refused, counted(&database).await), (1, 8));
+}
+
+#[tokio::test]
+async fn what_is_written_for_others_goes_on_when_the_first_has_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = at_most_one_of_each(&folder).await;
+    let step = database.begin().await.unwrap();
+    let write = |n: i64| {
+        let database = database.clone();
+        tokio::spawn(async move { database.together(vec![count(n)]).await })
+    };
+    let (first, second) = (write(1), write(2));
+    tokio::task::yield_now().await;
+    first.abort();
+    step.commit().await.unwrap();
+    assert_eq!(second.await.unwrap().unwrap(), 1);
+    assert_eq!(counted(&database).await, 2);
 }

@@ -4,13 +4,12 @@
 //! stands here is the history, and outlives it.
 
 mod access;
-mod announcing;
 mod answers;
 mod scans;
 
 use std::io::{Read, Write};
 
-use apium_sql::{Database, Row, SqlError, Value};
+use apium_sql::{Database, Row, SqlError, Statement, Value};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -18,7 +17,6 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 pub use access::{Deed, Token};
-use announcing::Announcing;
 pub use answers::Kept;
 pub use scans::{Filter, Finished, NewScan, Question, Scan};
 
@@ -31,13 +29,12 @@ pub struct Store {
     url: String,
     flushed: bool,
     opened: OnceCell<Database>,
-    announcing: Announcing,
 }
 
 impl Store {
     /// The store at this URL: `sqlite:PATH`, which is made where it is not there, or `postgres://…`.
     pub fn at(url: impl Into<String>) -> Self {
-        Self { url: url.into(), flushed: true, opened: OnceCell::new(), announcing: Announcing::default() }
+        Self { url: url.into(), flushed: true, opened: OnceCell::new() }
     }
 
     /// The same as workers use it. What they write, the engine's results and the providers can tell again; so nobody waits
@@ -71,6 +68,10 @@ impl Store {
 
     async fn execute(&self, sql: &'static str, values: Vec<Value>) -> Result<u64, SqlError> {
         self.open().await?.execute(sql, values).await
+    }
+
+    async fn together(&self, statements: Vec<Statement>) -> Result<(), SqlError> {
+        self.open().await?.together(statements).await.map(drop)
     }
 }
 

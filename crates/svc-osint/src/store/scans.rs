@@ -1,13 +1,14 @@
 //! Scans: asked for, begun, ended, found again.
 
-use apium_sql::{Database, Row, SqlError, Value};
+use apium_sql::{Database, Row, SqlError, Statement, Value};
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
+use super::access::{Deed, NOTE};
 use super::{Store, micros, moment, packed, unpacked};
 use crate::contract::ALL;
 
-pub(super) const EXPECT: &str = "INSERT INTO osint_scan
+const EXPECT: &str = "INSERT INTO osint_scan
     (id, parent_id, owner, target, target_key, target_kind, collector, options, state, created)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'PENDING', $9) ON CONFLICT (id) DO NOTHING";
 const BEGAN: &str = "UPDATE osint_scan SET started = $2 WHERE id = $1 AND finished IS NULL";
@@ -148,11 +149,15 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn expect(&self, scans: &[NewScan]) -> Result<(), SqlError> {
-        let mut step = self.open().await?.begin().await?;
-        for scan in scans {
-            step.execute(EXPECT, scan.values()).await?;
-        }
-        step.commit().await
+        self.together(scans.iter().map(|scan| Statement::new(EXPECT, scan.values())).collect()).await
+    }
+
+    /// Notes that this will be scanned, and who asks for it, in one step.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn announce(&self, scan: &NewScan, deed: &Deed) -> Result<(), SqlError> {
+        self.together(vec![Statement::new(EXPECT, scan.values()), Statement::new(NOTE, deed.values())]).await
     }
 
     /// Takes back what was announced and then could not be sent.
@@ -168,12 +173,14 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn began(&self, scan: &NewScan, at: Timestamp) -> Result<(), SqlError> {
-        let mut step = self.open().await?.begin().await?;
-        step.execute(EXPECT, scan.values()).await?;
-        // A dead letter that is replayed runs again under its id.
-        step.execute(REOPEN, vec![scan.id.as_str().into()]).await?;
-        step.execute(BEGAN, vec![scan.id.as_str().into(), micros(at).into()]).await?;
-        step.commit().await
+        let id = || scan.id.as_str().into();
+        self.together(vec![
+            Statement::new(EXPECT, scan.values()),
+            // A dead letter that is replayed runs again under its id.
+            Statement::new(REOPEN, vec![id()]),
+            Statement::new(BEGAN, vec![id(), micros(at).into()]),
+        ])
+        .await
     }
 
     /// Notes how a scan ended; the first word counts.
@@ -295,7 +302,7 @@ impl Store {
 }
 
 impl NewScan {
-    pub(super) fn values(&self) -> Vec<Value> {
+    fn values(&self) -> Vec<Value> {
         vec![
             self.id.as_str().into(),
             self.parent_id.clone().into(),
