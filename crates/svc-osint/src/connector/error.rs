@@ -121,6 +121,20 @@ impl FetchError {
         }
     }
 
+    /// Whether another try, another time, may do better.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Timeout { .. } | Self::Connect { .. } | Self::Http { .. } | Self::Dns { .. } => true,
+            Self::Address { .. }
+            | Self::Forbidden { .. }
+            | Self::Scheme(_)
+            | Self::Port(_)
+            | Self::Redirects { .. }
+            | Self::TooLarge { .. }
+            | Self::Tls { .. } => false,
+        }
+    }
+
     /// Sorts what the HTTP client complains about; it hides the cause several layers down.
     pub(super) fn from_client(error: reqwest::Error, host: &str) -> Self {
         let (connecting, error) = (error.is_connect(), error.without_url());

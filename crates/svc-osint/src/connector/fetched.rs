@@ -77,10 +77,17 @@ impl Default for Limits {
 }
 
 impl Fetched {
-    /// Requests that were sent for it.
-    pub fn requests(&self) -> u32 {
-        u32::try_from(self.trail.len()).unwrap_or(u32::MAX).saturating_add(1)
+    /// Whether redirects led from those who were asked to somebody else.
+    pub fn is_of_others(&self) -> bool {
+        let whose = |url: &str| Url::parse(url).ok().and_then(|url| organisation(&url));
+        self.trail.first().is_some_and(|asked| whose(asked) != whose(&self.url))
     }
+}
+
+/// To whom an address belongs: its registrable domain.
+pub(crate) fn organisation(url: &Url) -> Option<String> {
+    let host = url.host_str()?.to_ascii_lowercase();
+    Some(psl::domain_str(&host).map_or_else(|| host.clone(), str::to_owned))
 }
 
 /// Bytes as a text a third longer than they are; a list of numbers would be nearly four times as long.

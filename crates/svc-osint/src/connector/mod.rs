@@ -28,6 +28,7 @@ use url::Host;
 
 pub use address::{interface_addresses, is_forbidden};
 pub use error::FetchError;
+pub(crate) use fetched::organisation;
 pub use fetched::{Fetched, Limits};
 pub use lookup::{DnsLookup, Lookup};
 pub use request::Request;

@@ -51,6 +51,11 @@ impl Refusal {
         self
     }
 
+    /// Seconds until it is worth asking again, where that is known.
+    pub fn retry_after(&self) -> Option<u64> {
+        self.wait.map(whole_seconds)
+    }
+
     /// The key is not accepted.
     pub fn bad_key(provider: &Provider) -> Self {
         let detail = format!("{} rechaza la clave: no es válida o ha sido revocada.", provider.title);
@@ -91,12 +96,12 @@ impl Refusal {
                 let detail = format!("{} no admite la consulta (código {status}).", provider.title);
                 Self::new(SourceStatus::Blocked, format!("http-{status}"), detail)
             }
-            429 => Self::too_many(provider, wait(answer)),
+            429 => Self::too_many(provider, asked_to_wait(answer)),
             301 | 302 | 303 | 307 | 308 if keyed => Self::redirected(provider),
             status => {
                 let detail = format!("{} ha respondido con el código {status}.", provider.title);
                 let refusal = Self::new(SourceStatus::Failed, format!("http-{status}"), detail);
-                let refusal = Self { wait: wait(answer), ..refusal };
+                let refusal = Self { wait: asked_to_wait(answer), ..refusal };
                 if status >= 500 || status == 408 { refusal.for_now() } else { refusal }
             }
         }
@@ -112,11 +117,22 @@ impl Refusal {
         Self::unreadable("invalid-response", "La respuesta no tiene la forma esperada.")
     }
 
+    /// The answer came, and there is nothing in it.
+    pub fn empty() -> Self {
+        Self::unreadable("empty-answer", "La respuesta está vacía.").for_now()
+    }
+
     /// The provider sends us where its key may not go.
     pub(super) fn redirected(provider: &Provider) -> Self {
         let detail =
             format!("{} redirige a otro servidor; no se le sigue, para no llevar allí la clave.", provider.title);
         Self::unreadable("redirected", detail)
+    }
+
+    /// The provider sends us to somebody who knows nothing, which does not say that it knows nothing itself.
+    pub(super) fn moved(provider: &Provider) -> Self {
+        let detail = format!("{} lleva a otro dominio, que nada sabe del objetivo.", provider.title);
+        Self::unreadable("moved", detail)
     }
 
     pub(super) fn missing_key(provider: &Provider) -> Self {
@@ -146,19 +162,10 @@ impl Refusal {
 
     /// Nothing was fetched.
     pub(super) fn unfetched(error: &FetchError) -> Self {
-        let refusal = Self::new(error.status(), error.reason(), error.to_string());
-        match error {
-            FetchError::Connect { .. } | FetchError::Http { .. } | FetchError::Dns { .. } => refusal.for_now(),
-            // Another scan may find it better; this one has waited long enough.
-            FetchError::Timeout { .. } => Self { passing: true, ..refusal },
-            FetchError::Address { .. }
-            | FetchError::Forbidden { .. }
-            | FetchError::Scheme(_)
-            | FetchError::Port(_)
-            | FetchError::Redirects { .. }
-            | FetchError::TooLarge { .. }
-            | FetchError::Tls { .. } => refusal,
-        }
+        let passing = error.is_passing();
+        // After a silence another scan may find it better; this one has waited long enough.
+        let again = passing && !matches!(error, FetchError::Timeout { .. });
+        Self { passing, again, ..Self::new(error.status(), error.reason(), error.to_string()) }
     }
 }
 
@@ -205,6 +212,11 @@ pub fn text(answer: &Fetched) -> String {
     String::from_utf8_lossy(&answer.body).into_owned()
 }
 
+/// Whether a page came, where none was asked for.
+pub fn is_page(answer: &Fetched) -> bool {
+    answer.body.trim_ascii_start().starts_with(b"<")
+}
+
 /// The body as text that has something to say.
 ///
 /// # Errors
@@ -220,12 +232,16 @@ pub fn to_next_month(now: Timestamp) -> Duration {
     Duration::try_from(next.duration_since(now)).unwrap_or_default()
 }
 
-fn filled(answer: &Fetched) -> Result<&[u8], Refusal> {
+/// The body, where it is something and no page.
+///
+/// # Errors
+/// Words for nothing and for a page.
+pub fn filled(answer: &Fetched) -> Result<&[u8], Refusal> {
     let body = answer.body.trim_ascii();
     if body.is_empty() {
-        return Err(Refusal::unreadable("empty-answer", "La respuesta está vacía.").for_now());
+        return Err(Refusal::empty());
     }
-    if body.starts_with(b"<") {
+    if is_page(answer) {
         let detail = "Ha llegado una página en lugar de datos.";
         return Err(Refusal::unreadable("html-instead-of-json", detail).for_now());
     }
@@ -237,6 +253,12 @@ fn until(moment: Timestamp) -> String {
     format!("a partir de las {} UTC.", moment.strftime("%Y-%m-%d %H:%M:%S"))
 }
 
-fn wait(answer: &Fetched) -> Option<Duration> {
+/// How long an answer asks to be left alone, where it does.
+pub fn asked_to_wait(answer: &Fetched) -> Option<Duration> {
     retry_after(answer.headers.get("retry-after")?, Timestamp::now())
+}
+
+/// A wait as reports tell it, in seconds and never none.
+pub fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs().max(1)
 }

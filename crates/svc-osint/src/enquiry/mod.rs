@@ -20,7 +20,9 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
 pub use alone::Alone;
-pub use answer::{Refusal, json, json_into, object, plain, said, text, to_next_month};
+pub use answer::{
+    Refusal, asked_to_wait, filled, is_page, json, json_into, object, plain, said, text, to_next_month, whole_seconds,
+};
 pub use object::Object;
 pub use question::{KeyPlace, Question};
 pub use retry_after::retry_after;
@@ -284,6 +286,9 @@ impl<'a> Enquiry<'a> {
             return Err(Refusal::redirected(question.provider));
         }
         let outcome = read(&answer)?;
+        if outcome.is_none() && answer.is_of_others() {
+            return Err(Refusal::moved(question.provider));
+        }
         self.out.digest(&question.source, sha256(&answer.body));
         if question.kept && answer.body.len() <= KEPT {
             self.tools.answers.keep(&question.label(), &answer).await;
@@ -359,7 +364,7 @@ fn report(source: &str, outcome: Result<bool, &Refusal>, ending: &Ending, began:
         http_status: ending.http_status,
         requests: ending.requests,
         ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-        retry_after: refusal.and_then(|refusal| refusal.wait).map(|wait| wait.as_secs().max(1)),
+        retry_after: refusal.and_then(Refusal::retry_after),
         passing: refusal.is_some_and(|refusal| refusal.passing),
     }
 }

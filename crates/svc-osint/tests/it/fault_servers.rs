@@ -16,7 +16,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-use crate::fault_cases::{Case, Key, Shape};
+use crate::fault_cases::{Case, Shape};
 use crate::provider_fakes::{Asked, Fake, NOBODY, OTHER, SECURE, reply};
 use crate::samples::bomb;
 use crate::web::raw;
@@ -38,6 +38,7 @@ pub(crate) enum Fault {
     RedirectLoop,
     RedirectInside,
     RedirectElsewhere,
+    RedirectToNothing,
     RetryAfterSeconds,
     RetryAfterDate,
     RetryAfterNegative,
@@ -70,12 +71,22 @@ pub(crate) struct Faulty {
     _deaf: Option<TcpSocket>,
 }
 
+/// A server beside the others that alone has the fault.
+struct Apart {
+    base: String,
+    socket: Option<SocketAddr>,
+    deaf: Option<TcpSocket>,
+}
+
+/// Where redirects lead in a circle.
+const CIRCLE: [&str; 2] = ["/vuelta", "/otra"];
+
 static BOMB: LazyLock<Bytes> = LazyLock::new(|| bomb(b"\x1f\x8b\x08\0\0\0\0\0\0\xff", 500).into());
 static PIECE: LazyLock<Bytes> = LazyLock::new(|| vec![b'x'; 65_536].into());
 
 impl Fault {
     /// All of them, in the order of the table.
-    pub(crate) const ALL: [Self; 28] = [
+    pub(crate) const ALL: [Self; 29] = [
         Self::None,
         Self::Unknown,
         Self::NoName,
@@ -93,6 +104,7 @@ impl Fault {
         Self::RedirectLoop,
         Self::RedirectInside,
         Self::RedirectElsewhere,
+        Self::RedirectToNothing,
         Self::Unauthorized,
         Self::RevokedLater,
         Self::Forbidden,
@@ -126,6 +138,7 @@ impl Fault {
             Self::RedirectLoop => "redirects in a circle",
             Self::RedirectInside => "redirect to 127.0.0.1",
             Self::RedirectElsewhere => "redirect to another host that answers well",
+            Self::RedirectToNothing => "redirect to another host that knows nothing",
             Self::Unauthorized => "401",
             Self::RevokedLater => "401 from the second request on",
             Self::Forbidden => "403",
@@ -145,6 +158,8 @@ impl Fault {
         match self {
             Self::Unknown => case.unknown.is_some(),
             Self::RevokedLater => case.later,
+            // What is no text has no letters to be wrong.
+            Self::InvalidUtf8 => !matches!(case.shape, Shape::Picture | Shape::File),
             _ => true,
         }
     }
@@ -152,60 +167,77 @@ impl Fault {
     /// Starts the provider that has it.
     pub(crate) async fn start(self, case: Case) -> Faulty {
         let arrived = Arc::new(AtomicUsize::new(0));
-        let elsewhere = Fake::answering(move |_| reply(200, case.good.1)).await;
-        let away = format!("http://{OTHER}:{}/", elsewhere.address.port());
-        let counted = Arc::clone(&arrived);
-        let fake = Fake::answering(move |asked| match case.other(&asked.path) {
-            Some(body) if !case.is_asked_by(&asked.path) && self != Self::RevokedLater => reply(200, body),
-            other if self == Self::RevokedLater => revoked_later(&case, other, asked, &counted),
-            _ => {
-                let before = counted.fetch_add(1, Ordering::SeqCst);
-                self.answer(&case, asked, before, &away)
+        let elsewhere = Fake::answering(move |asked| match self {
+            Self::RedirectToNothing => reply(404, case.unknown.unwrap_or_default()),
+            _ => well(&case, asked),
+        })
+        .await;
+        let away = format!("http://{OTHER}:{}", elsewhere.address.port());
+        let apart = self.apart(case, &arrived).await;
+        let base = apart.as_ref().map(|apart| apart.base.clone());
+        let (counted, base_of_others) = (Arc::clone(&arrived), base.clone());
+        let fake = Fake::answering(move |asked| {
+            let ours = case.is_asked_by(&asked.path) || CIRCLE.contains(&asked.path.as_str());
+            match case.other(&asked.path) {
+                other if self == Self::RevokedLater => revoked_later(&case, other, asked, &counted),
+                _ if ours => self.answer(&case, asked, counted.fetch_add(1, Ordering::SeqCst), &away),
+                Some(body) => {
+                    reply(200, body.replace("{base}", &base_of_others.clone().unwrap_or_else(|| here(asked))))
+                }
+                None => reply(404, ""),
             }
         })
         .await;
         let mut allow = vec![fake.address, elsewhere.address];
-        let (base, deaf) = match self {
+        allow.extend(apart.as_ref().and_then(|apart| apart.socket));
+        let base = base.unwrap_or_else(|| format!("http://{}", fake.address));
+        Faulty { base, fake, elsewhere, allow, arrived, _deaf: apart.and_then(|apart| apart.deaf) }
+    }
+
+    /// The server of a fault that no web server could have.
+    async fn apart(self, case: Case, arrived: &Arc<AtomicUsize>) -> Option<Apart> {
+        let at = |base: String, socket| Some(Apart { base, socket, deaf: None });
+        match self {
             Self::Tls => {
                 let server = untrusted().await;
-                allow.push(server);
-                (format!("https://{SECURE}:{}", server.port()), None)
+                at(format!("https://{SECURE}:{}", server.port()), Some(server))
             }
-            Self::NoName => (format!("http://{NOBODY}:{}", fake.address.port()), None),
+            Self::NoName => at(format!("http://{NOBODY}"), None),
             Self::Refused => {
                 // Bound and not listening: its port is nobody else's.
                 let socket = TcpSocket::new_v4().unwrap();
                 socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
                 let address = socket.local_addr().unwrap();
-                allow.push(address);
-                (format!("http://{address}"), Some(socket))
+                Some(Apart { base: format!("http://{address}"), socket: Some(address), deaf: Some(socket) })
             }
             Self::Reset => {
-                let server = resetting(case, Arc::clone(&arrived)).await;
-                allow.push(server);
-                (format!("http://{server}"), None)
+                let server = resetting(case, Arc::clone(arrived)).await;
+                at(format!("http://{server}"), Some(server))
             }
-            _ => (format!("http://{}", fake.address), None),
-        };
-        Faulty { base, fake, elsewhere, allow, arrived, _deaf: deaf }
+            _ => None,
+        }
     }
 
     /// The answer to a request that asks the faulty source, or that follows a redirect of it.
     fn answer(self, case: &Case, asked: &Asked, before: usize, away: &str) -> Response {
         let good = case.good.1;
+        let reply_alike = |body: Body| sent(200, case.content_type, body);
         match self {
             Self::Unknown => reply(404, case.unknown.unwrap_or_default()),
             Self::Html => reply(200, "<!DOCTYPE html><title>Just a moment...</title>"),
             Self::Empty => reply(200, ""),
-            Self::Truncated => reply(200, &good[..good.len() / 2]),
+            Self::Truncated => reply_alike(good[..good.len() / 2].into()),
             Self::WrongShape => reply(200, if case.shape == Shape::Object { "[]" } else { "{}" }),
-            Self::InvalidUtf8 => reply(200, broken(good)),
-            Self::HundredMegabytes => reply(200, hundred_megabytes(case.shape)),
+            Self::InvalidUtf8 => reply_alike(broken(good).into()),
+            Self::HundredMegabytes => reply_alike(hundred_megabytes(case.shape)),
             Self::GzipBomb => packed(BOMB.clone()),
-            Self::Drip => reply(200, Body::from_stream(drops(good))),
-            Self::RedirectLoop => to(if asked.path == "/vuelta" { "/otra" } else { "/vuelta" }),
+            Self::Drip => reply_alike(Body::from_stream(drops(good))),
+            Self::RedirectLoop => to(CIRCLE[usize::from(asked.path == CIRCLE[0])]),
             Self::RedirectInside => to("http://127.0.0.1/"),
-            Self::RedirectElsewhere => to(away),
+            // Without the query, in which a key may stand.
+            Self::RedirectElsewhere | Self::RedirectToNothing => {
+                to(&format!("{away}{}", asked.path.split('?').next().unwrap_or_default()))
+            }
             Self::RetryAfterSeconds => too_many("30"),
             Self::RetryAfterDate => too_many(&in_a_while()),
             Self::RetryAfterNegative => too_many("-30"),
@@ -216,54 +248,35 @@ impl Fault {
             Self::Unauthorized => reply(401, ""),
             Self::Forbidden => reply(403, ""),
             Self::NotFound => reply(404, "<html>Not Found</html>"),
-            Self::None | Self::ErrorOnce => reply(200, good),
+            Self::None | Self::ErrorOnce => well(case, asked),
             Self::RevokedLater | Self::Tls | Self::Refused | Self::Reset | Self::NoName => {
                 unreachable!("it has a server of its own")
             }
         }
     }
+}
 
-    /// What the report must say of this source, and how many requests for it must arrive.
-    pub(crate) fn verdict(self, case: &Case) -> String {
-        let crtsh = case.source == "crtsh";
-        let keyed = case.key != Key::None;
-        let history = case.source == "securitytrails:history:txt" || case.source == "securitytrails:history:a";
-        let (told, arrived) = match self {
-            Self::Unknown => ("empty", 1),
-            Self::NoName => ("failed/dns", 0),
-            Self::Refused => ("failed/connect", 0),
-            Self::Reset => ("failed/transport-error", 3),
-            Self::Tls => ("failed/tls", 0),
-            Self::Drip => ("timeout/timeout", 1),
-            Self::Empty => ("failed/empty-answer", 3),
-            Self::Html => ("failed/html-instead-of-json", 3),
-            Self::Truncated if case.shape != Shape::Lines => ("failed/truncated-json", 3),
-            Self::Truncated | Self::InvalidUtf8 | Self::WrongShape => ("failed/invalid-response", 1),
-            // Then the current certificates alone are asked for.
-            Self::HundredMegabytes | Self::GzipBomb if crtsh => ("failed/too-large", 2),
-            Self::HundredMegabytes | Self::GzipBomb => ("failed/too-large", 1),
-            Self::RedirectLoop | Self::RedirectInside | Self::RedirectElsewhere if case.key == Key::Parameter => {
-                ("failed/redirected", 1)
-            }
-            Self::RedirectLoop => ("failed/redirects", 3),
-            Self::RedirectInside => ("blocked/forbidden-address", 1),
-            Self::RedirectElsewhere if keyed => ("failed/redirected", 1),
-            Self::None | Self::RedirectElsewhere => ("ok", 1),
-            Self::Unauthorized if keyed => ("failed/key-rejected", 1),
-            Self::Unauthorized => ("blocked/http-401", 1),
-            // It is not the second question but a later one, and the provider is closed by then.
-            Self::RevokedLater if history => ("skipped/key-rejected", 0),
-            Self::RevokedLater => ("failed/key-rejected", 1),
-            Self::Forbidden => (case.forbidden, 1),
-            Self::NotFound if crtsh => ("failed/http-404", 3),
-            Self::NotFound => ("failed/http-404", 1),
-            Self::RetryAfterSeconds | Self::RetryAfterDate => ("rate_limited/http-429", 1),
-            Self::RetryAfterNegative | Self::RetryAfterGarbage | Self::TooManyForEver => ("rate_limited/http-429", 3),
-            Self::ErrorForEver => ("failed/http-503", 3),
-            Self::ErrorOnce => ("ok", 2),
-        };
-        format!("{told} ×{arrived}")
-    }
+/// What a provider that is well answers.
+fn well(case: &Case, asked: &Asked) -> Response {
+    let other = case.other(&asked.path).filter(|_| !case.is_asked_by(&asked.path));
+    let (status, body) = match (other, case.site) {
+        (Some(body), _) => (200, body),
+        (None, Some(site)) if !asked.path.ends_with(case.target) => site.nobody,
+        (None, _) => (200, case.good.1),
+    };
+    sent(status, case.content_type, body.replace("{base}", &here(asked)).into())
+}
+
+/// The server that was asked, as its client calls it.
+fn here(asked: &Asked) -> String {
+    format!("http://{}", asked.headers[header::HOST].to_str().unwrap())
+}
+
+/// An answer of this type.
+fn sent(status: u16, content_type: &'static str, body: Body) -> Response {
+    let mut answer = reply(status, body);
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
 }
 
 /// Well at first, then not; `other` is what another source of the scan would get.
@@ -291,7 +304,8 @@ fn hundred_megabytes(shape: Shape) -> Body {
     let begin = match shape {
         Shape::Object => "{\"x\":\"",
         Shape::List => "[{\"id\":1,\"x\":\"",
-        Shape::Lines => "",
+        Shape::Page => "<!DOCTYPE html><p>",
+        Shape::Lines | Shape::Picture | Shape::File => "",
     };
     let pieces = std::iter::once(Bytes::from_static(begin.as_bytes())).chain(std::iter::repeat_n(PIECE.clone(), 1_600));
     Body::from_stream(futures_util::stream::iter(pieces.map(Ok::<_, std::io::Error>)))
@@ -358,17 +372,14 @@ async fn resetting(case: Case, arrived: Arc<AtomicUsize>) -> SocketAddr {
         let arrived = Arc::clone(&arrived);
         async move {
             let path = path_of(&mut stream).await;
-            match case.other(&path) {
-                Some(body) if !case.is_asked_by(&path) => {
-                    let head =
-                        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
-                    let _ = stream.write_all((head + body).as_bytes()).await;
-                }
-                _ => {
-                    arrived.fetch_add(1, Ordering::SeqCst);
-                    stream.set_zero_linger().unwrap();
-                }
+            if case.is_asked_by(&path) {
+                arrived.fetch_add(1, Ordering::SeqCst);
+                stream.set_zero_linger().unwrap();
+                return;
             }
+            let (status, body) = case.other(&path).map_or(("404 Not Found", ""), |body| ("200 OK", body));
+            let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            let _ = stream.write_all((head + body).as_bytes()).await;
         }
     })
     .await

@@ -15,11 +15,12 @@ use crate::social::{Providers, page};
 const MAIL: &str = "Ana.Lopez+tienda@correo.example";
 
 /// A resolver that names one mail server for every domain.
-fn mail_server() -> Responder {
+pub(crate) fn mail_server() -> Responder {
     Responder::udp(|question| vec![record_for(question, 15, 60, b"\x00\x0a\x02mx\x07example\x00")])
 }
 
-fn dns(resolver: &Responder) -> DnsSettings {
+/// Settings by which it is the one that is asked.
+pub(crate) fn dns(resolver: &Responder) -> DnsSettings {
     let address = resolver.address().to_string();
     DnsSettings::new(Some(&address), |_| true).unwrap()
 }
@@ -177,6 +178,14 @@ async fn nothing_found_and_nobody_answering_are_told_apart() {
     assert_eq!(all.data["gravatar"]["profile"], false);
     assert_eq!(all.data["mail"]["servers"], json!([]));
     assert_eq!(source(&all, "github:email").status, SourceStatus::Empty);
+
+    // A search that was broken off has not looked everywhere.
+    let broken_off = json!({ "total_count": 0, "incomplete_results": true, "items": [] }).to_string();
+    let all =
+        gathered(&Providers::knowing([(search, page(200, broken_off))]).await, &nowhere, "a@correo.example").await;
+    let github = source(&all, "github:email");
+    assert_eq!((github.status, github.reason.as_deref()), (SourceStatus::Failed, Some("incomplete-answer")));
+    assert_eq!((&all.data["github"], github.requests), (&Value::Null, 2));
 
     let providers = Providers::saying(503, "").await;
     let lame = Responder::udp(|question| vec![answer_to(question, 2)]);

@@ -38,10 +38,18 @@ pub(crate) fn json(file: &Path) -> Value {
 
 /// Writes a list into a file and reads it as the service does.
 pub(crate) fn read(list: &Value) -> Result<SiteLists, String> {
+    read_all(&[list.to_string()])
+}
+
+/// The same of several lists.
+pub(crate) fn read_all(lists: &[String]) -> Result<SiteLists, String> {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("list.json");
-    std::fs::write(&file, list.to_string()).unwrap();
-    SiteLists::read(&[file])
+    let written = lists.iter().enumerate().map(|(place, list)| {
+        let file = folder.path().join(format!("{place}-list.json"));
+        std::fs::write(&file, list).unwrap();
+        file
+    });
+    SiteLists::read(&written.collect::<Vec<_>>())
 }
 
 /// Runs a Python program, `input` on its standard input, and reads the JSON it prints.

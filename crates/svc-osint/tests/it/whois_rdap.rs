@@ -290,7 +290,7 @@ async fn what_is_no_answer_is_asked_by_whois() {
     let whois = "Domain Name: EXAMPLE.COM\r\nRegistrar: Otro S.L.\r\nCreation Date: 2001-02-03\r\n";
     let other = json!({ "objectClassName": "domain", "ldhName": "other.com" });
     let cases = [
-        (404, "<html>Not here</html>".to_owned(), SourceStatus::Failed, "html-instead-of-json"),
+        (404, "<html>Not here</html>".to_owned(), SourceStatus::Failed, "http-404"),
         (403, String::new(), SourceStatus::Blocked, "http-403"),
         (400, "{}".to_owned(), SourceStatus::Failed, "http-400"),
         (503, String::new(), SourceStatus::Failed, "http-503"),

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::connector::Fetched;
 use crate::digest::sha256;
-use crate::enquiry::{Enquiry, Question, Refusal, json as read_json};
+use crate::enquiry::{Enquiry, Question, Refusal, filled, is_page, json as read_json};
 use crate::providers::GRAVATAR;
 
 /// Accounts of a profile that are told.
@@ -80,8 +81,7 @@ async fn avatar(enquiry: &Enquiry<'_>, digest: &str) -> Option<bool> {
     let asked = enquiry
         .ask_fully(&question, |answer| match answer.status {
             404 => Ok(None),
-            200 if answer.content_type.as_deref().is_some_and(|kind| kind.starts_with("image/")) => Ok(Some(())),
-            200 => Err(Refusal::unreadable("invalid-response", "Gravatar no ha enviado una imagen.")),
+            200 => picture(answer).map(Some),
             _ => Err(Refusal::by_status(&GRAVATAR, answer)),
         })
         .await;
@@ -92,7 +92,8 @@ async fn profile(enquiry: &Enquiry<'_>, whose: &str) -> Gravatar {
     let question = Question::new("gravatar:profile", &GRAVATAR, &[&format!("{whose}.json")]);
     let asked = enquiry
         .ask_fully(&question, |answer| match answer.status {
-            404 => Ok(None),
+            // A page says that the address is wrong, not that there is no such profile.
+            404 if !is_page(answer) => Ok(None),
             200 => read(&read_json(answer)?).map(Some),
             _ => Err(Refusal::by_status(&GRAVATAR, answer)),
         })
@@ -102,6 +103,13 @@ async fn profile(enquiry: &Enquiry<'_>, whose: &str) -> Gravatar {
         Ok(None) => Gravatar { profile: Some(false), ..Gravatar::default() },
         Err(_) => Gravatar::default(),
     }
+}
+
+/// Holds an answer to being a picture.
+fn picture(answer: &Fetched) -> Result<(), Refusal> {
+    filled(answer)?;
+    let is_one = answer.content_type.as_deref().is_some_and(|kind| kind.starts_with("image/"));
+    if is_one { Ok(()) } else { Err(Refusal::unreadable("invalid-response", "Gravatar no ha enviado una imagen.")) }
 }
 
 fn read(answer: &Value) -> Result<Gravatar, Refusal> {

@@ -125,10 +125,21 @@ async fn github(enquiry: &Enquiry<'_>, mail: &str) -> Option<Vec<Value>> {
                 Some(json!({ "login": login, "url": format!("https://github.com/{login}") }))
             };
             let accounts: Vec<_> = items.iter().filter_map(account).take(MOST_ACCOUNTS).collect();
-            Ok(if accounts.is_empty() { None } else { Some(accounts) })
+            let incomplete = found.get("incomplete_results").and_then(Value::as_bool) == Some(true);
+            match accounts.is_empty() {
+                false => Ok(Some(accounts)),
+                true if !items.is_empty() => Err(wrong()),
+                // A search broken off has not looked everywhere, and finds nothing all the same.
+                true if incomplete => Err(broken_off()),
+                true => Ok(None),
+            }
         })
         .await;
     asked.outcome.ok().map(Option::unwrap_or_default)
+}
+
+fn broken_off() -> Refusal {
+    Refusal::unreadable("incomplete-answer", "GitHub no ha terminado la búsqueda.").for_now()
 }
 
 fn skip(enquiry: &Enquiry<'_>, source: &str, reason: &str, detail: &str) {

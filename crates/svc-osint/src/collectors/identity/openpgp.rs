@@ -6,7 +6,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::enquiry::{Enquiry, Question, Refusal, text};
+use crate::enquiry::{Enquiry, Question, Refusal, filled, is_page, text};
 use crate::providers::KEYSERVER;
 
 const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
@@ -35,8 +35,10 @@ pub(super) async fn look_up(enquiry: &Enquiry<'_>, mail: &str) -> Key {
         .at_most(KEY);
     let asked = enquiry
         .ask_fully(&question, |answer| match answer.status {
-            404 => Ok(None),
+            // A page says that the address is wrong, not that there is no such key.
+            404 if !is_page(answer) => Ok(None),
             200 => {
+                filled(answer)?;
                 let wrong = || Refusal::unreadable("invalid-response", "La respuesta no es una clave OpenPGP.");
                 user_ids(&text(answer)).ok_or_else(wrong).map(Some)
             }

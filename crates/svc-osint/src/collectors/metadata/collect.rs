@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::gather::{File, Found, fetch_report};
 use super::site;
-use crate::connector::{Connector, Fetched, Limits};
+use crate::connector::{Connector, Fetched, Limits, Request};
 use crate::model::Gathering;
 use crate::sandbox::{self, SandboxLimits};
 
@@ -110,8 +110,9 @@ impl Visit<'_> {
 
     async fn fetch(&self, url: &str, limits: &Limits) -> Option<Fetched> {
         let started = Instant::now();
-        let outcome = self.connector.fetch(url, limits).await;
-        self.out.source(fetch_report(url, &outcome, started.elapsed()));
+        let mut sent = 0;
+        let outcome = self.connector.send_counting(Request::get(url), limits, &mut sent).await;
+        self.out.source(fetch_report(url, &outcome, sent, started.elapsed()));
         outcome.ok().filter(|page| (200..300).contains(&page.status) && !page.body.is_empty())
     }
 }

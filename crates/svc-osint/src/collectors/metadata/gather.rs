@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{Parsed, sniff};
 use crate::connector::{FetchError, Fetched};
 use crate::digest::sha256;
+use crate::enquiry::{asked_to_wait, whole_seconds};
 use crate::model::{Finding, Gathering, SourceReport, SourceStatus};
 use crate::sandbox::SandboxError;
 
@@ -116,7 +117,12 @@ impl<'a> Found<'a> {
 }
 
 /// Reports one request; a missing page is an empty answer, not a failure.
-pub(super) fn fetch_report(url: &str, outcome: &Result<Fetched, FetchError>, took: Duration) -> SourceReport {
+pub(super) fn fetch_report(
+    url: &str,
+    outcome: &Result<Fetched, FetchError>,
+    requests: u32,
+    took: Duration,
+) -> SourceReport {
     let (status, detail) = match outcome {
         Ok(page) => match page.status {
             200..=299 if page.body.is_empty() => (SourceStatus::Empty, None),
@@ -133,10 +139,9 @@ pub(super) fn fetch_report(url: &str, outcome: &Result<Fetched, FetchError>, too
         Ok(page) => detail.is_some().then(|| format!("http-{}", page.status)),
         Err(e) => Some(e.reason().to_owned()),
     };
-    let passing = match status {
-        SourceStatus::Timeout | SourceStatus::RateLimited => true,
-        SourceStatus::Failed => http_status.is_none_or(|status| status >= 500),
-        _ => false,
+    let passing = match outcome {
+        Ok(page) => matches!(page.status, 429 | 500..),
+        Err(e) => e.is_passing(),
     };
     SourceReport {
         source: url.to_owned(),
@@ -144,9 +149,9 @@ pub(super) fn fetch_report(url: &str, outcome: &Result<Fetched, FetchError>, too
         reason,
         detail,
         http_status,
-        requests: outcome.as_ref().map_or(1, Fetched::requests),
+        requests,
         ms: millis(took),
-        retry_after: None,
+        retry_after: outcome.as_ref().ok().and_then(asked_to_wait).map(whole_seconds),
         passing,
     }
 }

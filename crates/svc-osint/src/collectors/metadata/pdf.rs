@@ -9,6 +9,9 @@ use super::{dates, xmp};
 const MAX_STREAM: usize = 16 << 20;
 /// Most bytes of an XMP packet.
 const MAX_PACKET: usize = 1 << 20;
+/// Where the mark of the end may stand: readers look for it in as many bytes at the end.
+const TAIL: usize = 1_024;
+const CUT: &str = "Al PDF le falta el final, y con él puede faltar algo de lo que dice de sí mismo.";
 const LOCKED: &str = "El PDF está cifrado con una contraseña que no se conoce.";
 
 /// The entries of Info that have a place of their own.
@@ -29,6 +32,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Parsed, String> {
         e => format!("El PDF no se puede leer: {e}."),
     })?;
     let mut parsed = Parsed::of("pdf");
+    if is_cut(bytes) {
+        parsed.note(CUT);
+    }
     parsed.keep("pdf_version", clean(&document.version));
     if document.is_encrypted() {
         parsed.note(LOCKED);
@@ -48,6 +54,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Parsed, String> {
     // The count the file claims, not one found by walking the tree: a tree may be endless.
     parsed.keep("pages", pages(&document).map(|pages| pages.to_string()));
     Ok(parsed)
+}
+
+fn is_cut(bytes: &[u8]) -> bool {
+    let tail = &bytes[bytes.len().saturating_sub(TAIL)..];
+    !tail.windows(5).any(|mark| mark == b"%%EOF")
 }
 
 fn from_info(document: &Document, info: &Dictionary, parsed: &mut Parsed) {

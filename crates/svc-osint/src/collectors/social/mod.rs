@@ -150,6 +150,7 @@ fn found(network: &'static Network, url: String, asked: Asked<Option<String>>) -
     let checked = Checked {
         verdict,
         passing: refusal.as_ref().is_some_and(|refusal| refusal.passing),
+        retry_after: refusal.as_ref().and_then(Refusal::retry_after),
         reason: refusal.as_ref().map(|refusal| refusal.reason.clone()),
         detail: refusal.map(|refusal| refusal.detail),
         url,
@@ -163,6 +164,8 @@ fn found(network: &'static Network, url: String, asked: Asked<Option<String>>) -
 
 fn verdict_of(refusal: &Refusal) -> Verdict {
     match refusal.status {
+        // It is we who do not go there, not the network that keeps us out.
+        SourceStatus::Blocked if refusal.reason.starts_with("forbidden-") => Verdict::Unknown,
         SourceStatus::Blocked | SourceStatus::RateLimited => Verdict::Blocked,
         _ => Verdict::Unknown,
     }

@@ -228,6 +228,13 @@ impl Network {
     }
 }
 
+impl Asking {
+    /// Whether its answer is a page for people, also where there is no account.
+    pub(super) fn wants_page(&self) -> bool {
+        self.accept == HTML
+    }
+}
+
 impl Names {
     /// Whether `name` is one of them.
     pub(super) fn admit(&self, name: &str) -> bool {

@@ -10,7 +10,7 @@ use super::networks::{Asking, Reading};
 use crate::collectors::metadata::meta;
 use crate::collectors::username::{Page, Verdict, barrier};
 use crate::connector::Fetched;
-use crate::enquiry::{Refusal, json, text};
+use crate::enquiry::{Refusal, is_page, json, text};
 use crate::model::SourceStatus;
 use crate::providers::Provider;
 
@@ -26,7 +26,10 @@ pub(super) fn read(asking: &Asking, answer: &Fetched, name: &str) -> Reading {
         return Err(refusal);
     }
     match answer.status {
+        // Where data was asked for, a page says that the address is wrong, not that there is no such account.
+        404 | 410 if is_page(answer) && !asking.wants_page() => Err(Refusal::by_status(asking.provider, answer)),
         404 | 410 => Ok(None),
+        200..=299 if answer.body.trim_ascii().is_empty() => Err(Refusal::empty()),
         200..=299 => (asking.read)(answer, name),
         _ => Err(Refusal::by_status(asking.provider, answer)),
     }

@@ -9,6 +9,7 @@ use super::judge::judge;
 use super::site::Site;
 use super::verdict::{Checked, Proof, Verdict};
 use crate::connector::{Connector, FetchError, Limits};
+use crate::enquiry::{asked_to_wait, whole_seconds};
 use crate::turns::Turns;
 
 /// Asks sites, never two things at once of the same host.
@@ -62,7 +63,7 @@ impl<'a> Checker<'a> {
         };
         (checked.verdict, checked.proof) = (Verdict::Unknown, None);
         (checked.reason, checked.detail) = (Some(reason.to_owned()), Some(detail));
-        checked.passing |= control.passing;
+        (checked.passing, checked.retry_after) = (checked.passing || control.passing, control.retry_after);
     }
 
     async fn once(&self, site: &Site, name: &str) -> Checked {
@@ -70,18 +71,20 @@ impl<'a> Checker<'a> {
             Ok(asking) => asking,
             Err(unaskable) => return unasked(&unaskable, profile(site, name)),
         };
-        match self.connector.send(asking.request.clone(), self.limits).await {
+        let mut sent = 0;
+        match self.connector.send_counting(asking.request.clone(), self.limits, &mut sent).await {
             Ok(answer) => {
                 let judgement = judge(site, &asking, &answer);
                 Checked {
                     verdict: judgement.verdict,
-                    detail: judgement.reason.as_deref().and_then(sentence).map(str::to_owned),
+                    detail: judgement.reason.as_deref().map(|reason| sentence(reason, answer.status)),
                     passing: is_passing(answer.status, judgement.reason.as_deref()),
+                    retry_after: asked_to_wait(&answer).map(whole_seconds),
                     reason: judgement.reason,
                     url: asking.profile,
                     http: Some(answer.status),
                     ms: u64::try_from(answer.took.as_millis()).unwrap_or(u64::MAX),
-                    requests: answer.requests(),
+                    requests: sent,
                     proof: (judgement.verdict == Verdict::Claimed).then_some(if judgement.in_words {
                         Proof::Words
                     } else {
@@ -89,7 +92,7 @@ impl<'a> Checker<'a> {
                     }),
                 }
             }
-            Err(error) => unheard(&error, asking, self.limits),
+            Err(error) => Checked { requests: sent, ..unheard(&error, asking, self.limits) },
         }
     }
 }
@@ -110,12 +113,8 @@ fn unheard(error: &FetchError, asking: Asking, limits: &Limits) -> Checked {
     let waited = if matches!(error, FetchError::Timeout { .. }) { limits.total } else { Duration::ZERO };
     Checked {
         detail: Some(error.to_string()),
-        requests: 1,
         ms: u64::try_from(waited.as_millis()).unwrap_or(u64::MAX),
-        passing: matches!(
-            error,
-            FetchError::Timeout { .. } | FetchError::Connect { .. } | FetchError::Http { .. } | FetchError::Dns { .. }
-        ),
+        passing: error.is_passing(),
         ..Checked::unasked(Verdict::Unknown, error.reason(), asking.profile)
     }
 }
@@ -124,8 +123,8 @@ fn is_passing(status: u16, reason: Option<&str>) -> bool {
     reason.is_some() && (matches!(status, 202 | 408 | 425 | 429 | 500..=599))
 }
 
-fn sentence(reason: &str) -> Option<&'static str> {
-    Some(match reason {
+fn sentence(reason: &str, status: u16) -> String {
+    let sentence = match reason {
         "login-wall" => "El sitio pide iniciar sesión.",
         "site-error" => "La página es un error que la lista conoce.",
         "contradiction" => "La página dice a la vez que hay cuenta y que no la hay.",
@@ -134,7 +133,9 @@ fn sentence(reason: &str) -> Option<&'static str> {
         "no-match" => "La página no es ninguna de las que la lista conoce.",
         "moved" => "El sitio lleva a otro dominio.",
         "redirect-elsewhere" | "redirect-nowhere" => "El sitio lleva a un lugar que la lista no conoce.",
+        "http-429" => "El sitio pide menos consultas.",
         reason if reason.starts_with("challenge-") => "Un cortafuegos ha respondido en lugar del sitio.",
-        _ => return None,
-    })
+        _ => return format!("El sitio ha respondido con el código {status}."),
+    };
+    sentence.to_owned()
 }

@@ -10,7 +10,7 @@ use super::barrier::{barrier, is_door};
 use super::page::Page;
 use super::site::{Rule, Site};
 use super::verdict::Verdict;
-use crate::connector::Fetched;
+use crate::connector::{Fetched, organisation};
 
 /// What an answer comes to.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(super) fn judge(site: &Site, asking: &Asking, answer: &Fetched) -> Judgement
         loose(site, &signs, &page, answer.status)
     };
     // Another organisation's page says nothing by its status, nor by what it lacks.
-    if judgement.verdict.settles() && !judgement.in_words && moved(asking, answer) {
+    if judgement.verdict.settles() && !judgement.in_words && answer.is_of_others() {
         return unknown("moved");
     }
     judgement
@@ -155,17 +155,6 @@ fn alike(gone: &Url, end: &Url) -> bool {
     let path = |url: &Url| url.path().trim_end_matches('/').to_ascii_lowercase();
     let query = end.query().unwrap_or_default().starts_with(gone.query().unwrap_or_default());
     host(gone) == host(end) && gone.port() == end.port() && path(gone) == path(end) && query
-}
-
-fn moved(asking: &Asking, answer: &Fetched) -> bool {
-    let end = Url::parse(&answer.url).ok();
-    !answer.trail.is_empty() && end.is_none_or(|end| organisation(&end) != organisation(&asking.asked))
-}
-
-/// To whom an address belongs: its registrable domain.
-fn organisation(url: &Url) -> Option<String> {
-    let host = url.host_str()?.to_ascii_lowercase();
-    Some(psl::domain_str(&host).map_or_else(|| host.clone(), str::to_owned))
 }
 
 fn claimed(in_words: bool) -> Judgement {

@@ -177,7 +177,7 @@ fn report(source: String, checked: &Checked) -> SourceReport {
         http_status: checked.http,
         requests: checked.requests,
         ms: checked.ms,
-        retry_after: None,
+        retry_after: checked.retry_after,
         passing: checked.passing,
     }
 }

@@ -51,6 +51,8 @@ pub struct Checked {
     pub proof: Option<Proof>,
     /// Whether the same question may be answered another time.
     pub passing: bool,
+    /// Seconds until it is worth asking again, where the site has said so.
+    pub retry_after: Option<u64>,
 }
 
 impl Verdict {
@@ -89,7 +91,18 @@ impl Checked {
     /// A verdict without a request.
     pub fn unasked(verdict: Verdict, reason: &str, url: String) -> Self {
         let reason = Some(reason.to_owned());
-        Self { verdict, reason, detail: None, url, http: None, ms: 0, requests: 0, proof: None, passing: false }
+        Self {
+            verdict,
+            reason,
+            detail: None,
+            url,
+            http: None,
+            ms: 0,
+            requests: 0,
+            proof: None,
+            passing: false,
+            retry_after: None,
+        }
     }
 
     /// The row of the collector's output.

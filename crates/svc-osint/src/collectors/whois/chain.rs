@@ -98,17 +98,7 @@ fn refused(error: &FetchError, report: &mut SourceReport) {
     report.status = error.status();
     report.reason = Some(error.reason().to_owned());
     report.detail = Some(error.to_string());
-    report.passing = match error {
-        FetchError::Timeout { .. } | FetchError::Connect { .. } | FetchError::Dns { .. } => true,
-        FetchError::Address { .. }
-        | FetchError::Forbidden { .. }
-        | FetchError::Scheme(_)
-        | FetchError::Port(_)
-        | FetchError::Redirects { .. }
-        | FetchError::TooLarge { .. }
-        | FetchError::Tls { .. }
-        | FetchError::Http { .. } => false,
-    };
+    report.passing = error.is_passing();
     // What was refused was not sent.
     report.requests = u32::from(report.status != SourceStatus::Blocked);
 }
@@ -138,7 +128,7 @@ fn understood(wanted: &Wanted, server: &Server, reply: &Reply, report: &mut Sour
         }
         Verdict::Absent => {
             absent = true;
-            tell(SourceStatus::Empty, "not-registered", String::new(), false);
+            tell(SourceStatus::Empty, "not-registered", format!("{wanted} no está registrado."), false);
         }
         Verdict::TooMany(words) => {
             let detail = format!("{server} pide menos consultas: «{}»", quoted(&words));

@@ -7,7 +7,7 @@ use super::bootstrap::List;
 use super::record::{Part, Record};
 use super::{Told, Wanted, WhoisSettings, object, report};
 use crate::connector::Fetched;
-use crate::enquiry::{Enquiry, Question, Refusal, json};
+use crate::enquiry::{Enquiry, Question, Refusal, is_page, json};
 use crate::model::{NO_REFERRAL, REFERRAL, SourceStatus};
 use crate::providers::RDAP;
 
@@ -89,6 +89,7 @@ async fn ask(enquiry: &Enquiry<'_>, source: &str, url: Url, wanted: &Wanted) -> 
         Ok(Some(Reading::Absent)) => {
             report.status = SourceStatus::Empty;
             report.reason = Some("not-registered".to_owned());
+            report.detail = Some(format!("{wanted} no está registrado."));
         }
         Ok(Some(Reading::Object(object))) => {
             report.detail = object.notice.as_ref().map(|notice| format!("Aviso del servidor: «{notice}»"));
@@ -100,11 +101,9 @@ async fn ask(enquiry: &Enquiry<'_>, source: &str, url: Url, wanted: &Wanted) -> 
 }
 
 fn read(wanted: &Wanted, answer: &Fetched) -> Result<Reading, Refusal> {
-    if answer.status == 404 {
-        // A page says that the address is wrong, not that there is no such object.
-        let page = answer.body.trim_ascii_start().starts_with(b"<");
-        let unreadable = || Refusal::unreadable("html-instead-of-json", "Ha llegado una página en lugar de datos.");
-        return if page { Err(unreadable()) } else { Ok(Reading::Absent) };
+    // A page says that the address is wrong, not that there is no such object.
+    if answer.status == 404 && !is_page(answer) {
+        return Ok(Reading::Absent);
     }
     if !(200..300).contains(&answer.status) {
         return Err(Refusal::by_status(&RDAP, answer));
