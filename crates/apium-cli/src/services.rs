@@ -44,7 +44,8 @@ const OSINT: Service = Service {
         let settings = osint_settings(setting)?;
         let store = svc_osint::store::Store::at(settings.database);
         let api = svc_osint::OsintApi::new(client, store).with_upload_room(settings.upload_room);
-        Ok(svc_osint::router(api.with_providers(settings.providers).with_allowed(settings.allowed)))
+        let api = api.with_providers(settings.providers).with_allowed(settings.allowed);
+        Ok(svc_osint::router(api.open_history()))
     },
     inline: |_| false,
     metrics: svc_osint::metrics::register,

@@ -154,7 +154,20 @@ impl OsintApi {
         self
     }
 
-    /// The same for a file, which takes room until it is sent.
+    /// Opens the history now, on the runtime this is called on, so that the first requests need not wait for it. Where that
+    /// fails the log says so, and it is tried again when it is needed.
+    #[must_use]
+    pub fn open_history(self) -> Self {
+        let scans = self.scans.clone();
+        tokio::spawn(async move {
+            if let Err(error) = scans.store().open().await {
+                tracing::warn!(%error, "the history of scans cannot be opened yet");
+            }
+        });
+        self
+    }
+
+    /// Asks for the scan of a file, as [`Self::ask`] does for any; the file takes room until it is sent.
     async fn ask_file(
         &self,
         upload: Upload,
