@@ -7,9 +7,10 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, SqlitePool};
 use tokio::sync::Mutex;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::outbox::Dialect;
-use crate::together::Waiting;
+use crate::together::{Write, writer};
 
 /// Connections at the most: a relay uses one, and one to listen.
 const CONNECTIONS: u32 = 4;
@@ -29,9 +30,9 @@ const AGAIN: Duration = Duration::from_millis(1);
 pub struct Database {
     pub(crate) pool: Pool,
     /// Whose turn it is to write, on SQLite.
-    pub(crate) writers: Arc<Mutex<()>>,
-    /// What waits for that.
-    pub(crate) waiting: Arc<Waiting>,
+    pub(crate) turn: Arc<Mutex<()>>,
+    /// Who writes what many ask for, on SQLite.
+    pub(crate) writer: Option<UnboundedSender<Write>>,
     home: String,
 }
 
@@ -117,10 +118,14 @@ impl Database {
                 (home, patiently(|| pool.clone().connect_with(options.clone())).await.map(Pool::Sqlite))
             }
         };
-        match pool {
-            Ok(pool) => Ok(Self { pool, writers: Arc::default(), waiting: Arc::default(), home }),
-            Err(error) => Err(SqlError { home, reason: error.to_string() }),
+        let pool = pool.map_err(|error| SqlError { home: home.clone(), reason: error.to_string() })?;
+        let database = Self { pool, turn: Arc::default(), writer: None, home };
+        if database.dialect() == Dialect::Postgres {
+            return Ok(database);
         }
+        let writer =
+            writer(database.clone()).map_err(|error| database.refused(&format!("no thread for it: {error}")))?;
+        Ok(Self { writer: Some(writer), ..database })
     }
 
     /// Where it is, without secrets.

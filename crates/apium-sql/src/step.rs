@@ -12,11 +12,8 @@ pub struct Step {
     database: Database,
     inner: Inner,
     /// On SQLite, where one writes at a time: it waits here, in its turn, instead of asking again and again.
-    _turn: Option<Turn>,
+    _turn: Option<OwnedMutexGuard<()>>,
 }
-
-/// Whose turn it is to write, on SQLite.
-pub(crate) type Turn = OwnedMutexGuard<()>;
 
 enum Inner {
     Postgres(sqlx::Transaction<'static, Postgres>),
@@ -29,18 +26,10 @@ impl Database {
     /// # Errors
     /// When the database cannot be reached, or is locked for too long.
     pub async fn begin(&self) -> Result<Step, SqlError> {
-        self.begin_in(None).await
-    }
-
-    /// The same, for who has the turn already.
-    pub(crate) async fn begin_in(&self, turn: Option<Turn>) -> Result<Step, SqlError> {
         let begun = match &self.pool {
             Pool::Postgres(pool) => pool.begin().await.map(|inner| (Inner::Postgres(inner), None)),
             Pool::Sqlite(pool) => {
-                let turn = match turn {
-                    Some(turn) => turn,
-                    None => self.turn().await,
-                };
+                let turn = self.turn.clone().lock_owned().await;
                 // At once as a writer: one that only becomes so later may find that it never can.
                 let begun = patiently(|| pool.begin_with("BEGIN IMMEDIATE")).await;
                 begun.map(|inner| (Inner::Sqlite(inner), Some(turn)))
@@ -48,11 +37,6 @@ impl Database {
         };
         let (inner, turn) = begun.map_err(|error| self.failed(&error))?;
         Ok(Step { database: self.clone(), inner, _turn: turn })
-    }
-
-    /// Waits for the turn to write.
-    pub(crate) async fn turn(&self) -> Turn {
-        self.writers.clone().lock_owned().await
     }
 
     /// The rows that one statement finds; it may not write.

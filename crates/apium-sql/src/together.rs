@@ -1,16 +1,23 @@
-//! Writes that are asked for at the same time share a transaction on SQLite, where one writes at a time: one turn, and one
+//! Writes that are asked for at the same time share a transaction on SQLite, where one writes at a time: one lock, and one
 //! wait for the disk, however many there are.
+//!
+//! A thread of its own carries them out. Whoever has the lock keeps all others from writing, in this program and the next;
+//! so it must not wait for a turn of a runtime that is busy with something else.
 
-use std::sync::{Mutex, PoisonError};
+use std::thread;
 
-use tokio::sync::oneshot::{Sender, channel};
+use tokio::runtime::Builder;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 
-use crate::database::{Database, Pool, SqlError};
+use crate::database::{Database, SqlError};
 use crate::statement::Value;
-use crate::step::Turn;
+use crate::step::Step;
 
 /// The most writes that share a transaction.
 const MOST: usize = 64;
+/// The thread's name.
+const NAME: &str = "apium-sql";
 
 /// A statement that writes, and its values.
 #[derive(Debug, Clone)]
@@ -19,14 +26,11 @@ pub struct Statement {
     values: Vec<Value>,
 }
 
-/// Writes that wait for a turn.
-#[derive(Debug, Default)]
-pub(crate) struct Waiting(Mutex<Vec<Write>>);
-
+/// Statements that belong together, and who is told what came of them.
 #[derive(Debug)]
-struct Write {
+pub(crate) struct Write {
     statements: Vec<Statement>,
-    told: Sender<Result<u64, SqlError>>,
+    told: oneshot::Sender<Result<u64, SqlError>>,
 }
 
 impl Statement {
@@ -51,60 +55,88 @@ impl Database {
     /// # Errors
     /// When the database refuses.
     pub async fn together(&self, statements: Vec<Statement>) -> Result<u64, SqlError> {
-        if let Pool::Postgres(_) = self.pool {
-            return self.alone(None, statements).await;
-        }
-        let (told, ours) = channel();
-        self.waiting.change(|waiting| waiting.push(Write { statements, told }));
-        // By a task of its own: a caller that gives up must not take with it what it writes for others.
-        tokio::spawn(self.clone().write_waiting());
-        ours.await.unwrap_or_else(|_| Err(self.refused("the program was ending")))
+        let Some(writer) = &self.writer else { return self.alone(&statements).await };
+        let (told, ours) = oneshot::channel();
+        let ended = || self.refused("nobody writes into it any more");
+        writer.send(Write { statements, told }).map_err(|_| ended())?;
+        ours.await.unwrap_or_else(|_| Err(ended()))
     }
 
-    async fn alone(&self, turn: Option<Turn>, statements: Vec<Statement>) -> Result<u64, SqlError> {
-        let mut step = self.begin_in(turn).await?;
-        let mut changed = 0;
-        for Statement { sql, values } in statements {
-            changed += step.execute(sql, values).await?;
-        }
+    async fn alone(&self, statements: &[Statement]) -> Result<u64, SqlError> {
+        let mut step = self.begin().await?;
+        let changed = step.all(statements).await?;
         step.commit().await?;
         Ok(changed)
     }
 
-    /// Writes what waits when the turn comes, which may be nothing.
-    async fn write_waiting(self) {
-        let mut turn = Some(self.turn().await);
-        let all: Vec<_> = self.waiting.change(|waiting| waiting.drain(..waiting.len().min(MOST)).collect());
-        let shared = if all.len() > 1 { self.shared(turn.take(), &all).await.ok() } else { None };
-        for (place, Write { statements, told }) in all.into_iter().enumerate() {
-            let outcome = match shared.as_ref().and_then(|changed| changed.get(place)) {
-                Some(changed) => Ok(*changed),
-                // Alone from the start, or because one among them was refused, which must not take the others with it.
-                None => self.alone(turn.take(), statements).await,
-            };
-            // Who gave up listens no more.
-            let _ = told.send(outcome);
-        }
-    }
-
-    /// Carries out all of them in one transaction; returns how many rows each changed.
-    async fn shared(&self, turn: Option<Turn>, all: &[Write]) -> Result<Vec<u64>, SqlError> {
-        let mut step = self.begin_in(turn).await?;
-        let mut each = Vec::with_capacity(all.len());
-        for write in all {
-            let mut changed = 0;
-            for Statement { sql, values } in &write.statements {
-                changed += step.execute(sql, values.clone()).await?;
+    /// Carries out what was asked for in this transaction.
+    async fn write(&self, step: Step, asked: Vec<Write>) {
+        match step.each(&asked).await {
+            Ok(changed) => asked.into_iter().zip(changed).for_each(|(write, changed)| write.tell(Ok(changed))),
+            Err(error) if asked.len() == 1 => asked.into_iter().for_each(|write| write.tell(Err(error.clone()))),
+            // One that is refused must not take the others with it.
+            Err(_) => {
+                for write in asked {
+                    let outcome = self.alone(&write.statements).await;
+                    write.tell(outcome);
+                }
             }
-            each.push(changed);
         }
-        step.commit().await?;
-        Ok(each)
     }
 }
 
-impl Waiting {
-    fn change<T>(&self, change: impl FnOnce(&mut Vec<Write>) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+impl Write {
+    fn tell(self, outcome: Result<u64, SqlError>) {
+        // Who gave up listens no more.
+        let _ = self.told.send(outcome);
+    }
+}
+
+impl Step {
+    /// Carries out all of them; tells how many rows each changed.
+    async fn each(mut self, asked: &[Write]) -> Result<Vec<u64>, SqlError> {
+        let mut changed = Vec::with_capacity(asked.len());
+        for write in asked {
+            changed.push(self.all(&write.statements).await?);
+        }
+        self.commit().await?;
+        Ok(changed)
+    }
+
+    async fn all(&mut self, statements: &[Statement]) -> Result<u64, SqlError> {
+        let mut changed = 0;
+        for Statement { sql, values } in statements {
+            changed += self.execute(sql, values.clone()).await?;
+        }
+        Ok(changed)
+    }
+}
+
+/// Starts the thread that writes into this database.
+///
+/// # Errors
+/// When the system gives no thread.
+pub(crate) fn writer(database: Database) -> std::io::Result<UnboundedSender<Write>> {
+    let runtime = Builder::new_current_thread().enable_time().build()?;
+    let (writer, asked) = unbounded_channel();
+    thread::Builder::new().name(NAME.to_owned()).spawn(move || runtime.block_on(carry_out(database, asked)))?;
+    Ok(writer)
+}
+
+/// Carries out what is asked for, as much at once as waits; ends when nobody can ask any more.
+async fn carry_out(database: Database, mut asked: UnboundedReceiver<Write>) {
+    while let Some(first) = asked.recv().await {
+        let begun = database.begin().await;
+        // More may have come while others had the lock.
+        let mut all = vec![first];
+        while all.len() < MOST
+            && let Ok(next) = asked.try_recv()
+        {
+            all.push(next);
+        }
+        match begun {
+            Ok(step) => database.write(step, all).await,
+            Err(error) => all.into_iter().for_each(|write| write.tell(Err(error.clone()))),
+        }
     }
 }
