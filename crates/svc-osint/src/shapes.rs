@@ -7,9 +7,16 @@ use utoipa::openapi::{RefOr, Schema};
 
 use crate::collectors::{COLLECTORS, Collector};
 use crate::contract::ALL;
+use crate::export::Format;
 
 /// States in which the history can have a scan.
 pub(crate) const LISTED: [&str; 4] = ["PENDING", "SUCCESS", "FAILURE", "REVOKED"];
+
+/// The name and the id of a stream's last event. Who comes back with it has heard all there is.
+pub(crate) const END: &str = "end";
+/// The name of the others.
+pub(crate) const PROGRESS: &str = "progress";
+const EVENTS: [&str; 2] = [PROGRESS, END];
 
 /// One collector, or `all`; null where there are several.
 pub(crate) fn one_type() -> RefOr<Schema> {
@@ -42,6 +49,22 @@ pub(crate) fn file_type() -> RefOr<Schema> {
 /// A state in which the history can have a scan.
 pub(crate) fn listed_state() -> RefOr<Schema> {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(LISTED)).into()
+}
+
+/// A form of a result to take along.
+pub(crate) fn export_format() -> RefOr<Schema> {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Format::ALL.map(Format::as_str))).into()
+}
+
+/// One event of a stream, with the fields that WHATWG's HTML standard gives it.
+pub(crate) fn scan_event() -> RefOr<Schema> {
+    let word =
+        |words: &[&'static str]| ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.to_vec()));
+    let data = ObjectBuilder::new().schema_type(Type::String).content_media_type("application/json");
+    let data = data.description(Some("Lo que da la consulta del escaneo, sin `result`."));
+    let event = ObjectBuilder::new().property("event", word(&EVENTS)).required("event");
+    let event = event.property("id", word(&[END]).description(Some("Solo lo tiene el último.")));
+    event.property("data", data).required("data").into()
 }
 
 fn types() -> Vec<&'static str> {

@@ -1,5 +1,5 @@
 //! What is true of every route, written once into the document of the API: who needs a token, how any request may end,
-//! and where the `task_id` of an answer leads.
+//! and where the identifier in an answer leads.
 
 use utoipa::openapi::link::Link;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -10,9 +10,22 @@ use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBui
 const OPEN: [&str; 2] = ["/api/v1/collectors", "/api/v1/health"];
 /// The name of the token in the document.
 const TOKEN: &str = "token";
-/// The operations whose 202 gives a `task_id`, and those that take it.
-const GIVERS: [&str; 2] = ["scan", "upload"];
-const TAKERS: [&str; 4] = ["status", "cancel", "cancel_by_get", "delete"];
+/// An identifier, the operations whose answer of this status gives it, and those that take it.
+struct Given {
+    id: &'static str,
+    status: &'static str,
+    givers: &'static [&'static str],
+    takers: &'static [&'static str],
+}
+
+const SCAN: Given = Given {
+    id: "task_id",
+    status: "202",
+    givers: &["scan", "upload"],
+    takers: &["status", "follow", "export", "diff", "cancel", "cancel_by_get", "delete"],
+};
+const REPEAT: Given =
+    Given { id: "repeat_id", status: "201", givers: &["keep"], takers: &["show", "pause", "resume", "discard"] };
 
 /// Adds to each operation what its own lines leave out.
 pub(super) fn complete(api: &mut OpenApi) {
@@ -39,10 +52,13 @@ fn completed(operation: &mut Operation, open: bool) {
         let none: [&str; 0] = [];
         operation.security = Some(vec![SecurityRequirement::default(), SecurityRequirement::new(TOKEN, none)]);
     }
-    if operation.operation_id.as_deref().is_some_and(|id| GIVERS.contains(&id))
-        && let Some(RefOr::T(accepted)) = operation.responses.responses.get_mut("202")
-    {
-        accepted.links.extend(TAKERS.map(|taker| (taker.to_owned(), RefOr::T(link(taker)))));
+    for given in [SCAN, REPEAT] {
+        if operation.operation_id.as_deref().is_some_and(|id| given.givers.contains(&id))
+            && let Some(RefOr::T(answer)) = operation.responses.responses.get_mut(given.status)
+        {
+            let link = |taker: &&str| ((*taker).to_owned(), RefOr::T(link(taker, given.id)));
+            answer.links.extend(given.takers.iter().map(link));
+        }
     }
 }
 
@@ -57,6 +73,6 @@ fn refusal(description: &str) -> Response {
     ResponseBuilder::new().description(description).content("application/json", body).build()
 }
 
-fn link(operation: &str) -> Link {
-    Link::builder().operation_id(operation).parameter("task_id", "$response.body#/task_id").build()
+fn link(operation: &str, id: &str) -> Link {
+    Link::builder().operation_id(operation).parameter(id, format!("$response.body#/{id}")).build()
 }

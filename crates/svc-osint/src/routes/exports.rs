@@ -15,6 +15,7 @@ use super::{NO_STORE, OsintApi, ScanId};
 use crate::contract::{CollectorResult, ScanDiff};
 use crate::error;
 use crate::export::Format;
+use crate::shapes;
 
 /// In what form a result is wanted.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -22,7 +23,7 @@ use crate::export::Format;
 #[serde(deny_unknown_fields)]
 pub(super) struct ExportQuery {
     /// `json` (si no se dice), `csv` o `stix`.
-    #[param(example = "stix")]
+    #[param(example = "stix", schema_with = shapes::export_format)]
     format: Option<String>,
 }
 

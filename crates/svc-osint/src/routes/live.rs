@@ -13,11 +13,14 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::access::Known;
 use super::{NO_STORE, OsintApi, ScanId};
 use crate::contract::ScanStatus;
 use crate::scans::{Caller, Scans};
+use crate::shapes::{self, END, PROGRESS};
 
 /// Streams at once: half of the connections that a server takes, so that others find one.
 const MOST: usize = 256;
@@ -27,12 +30,21 @@ const LOOK: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_mins(30);
 /// What is sent, so that no proxy takes the stream for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// The id of the last event. Who comes back with it has heard all there is.
-const END: &str = "end";
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// nginx would hold the events back otherwise.
 const UNBUFFERED: (HeaderName, HeaderValue) =
     (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+
+/// What an event is, for the document of the API.
+enum ScanEvent {}
+
+impl PartialSchema for ScanEvent {
+    fn schema() -> RefOr<Schema> {
+        shapes::scan_event()
+    }
+}
+
+impl ToSchema for ScanEvent {}
 
 /// The streams of this process.
 #[derive(Clone)]
@@ -69,7 +81,7 @@ struct Watch {
         ("Last-Event-ID" = Option<String>, Header, nullable = false, description = "Lo envía el navegador al volver a conectar"),
     ),
     responses(
-        (status = 200, description = "Los eventos", body = String, content_type = "text/event-stream"),
+        (status = 200, description = "Los eventos", body = ScanEvent, content_type = "text/event-stream"),
         (status = 204, description = "Ya se recibió el final"),
         (status = 401, description = "Falta el token o no vale (`unauthorized`)", body = ErrorBody),
         (status = 404, description = "Nunca visto (`unknown_scan`)", body = ErrorBody),
@@ -116,7 +128,7 @@ impl Watch {
         let ended = has_ended(&status);
         // The result may be large, and is to be had by its own address.
         let shown = ScanStatus { result: None, ..status.clone() };
-        let event = Event::default().event(if ended { END } else { "progress" });
+        let event = Event::default().event(if ended { END } else { PROGRESS });
         let event = if ended { event.id(END) } else { event };
         let event = event.json_data(&shown).ok()?;
         self.told = Some(status);

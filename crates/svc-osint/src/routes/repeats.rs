@@ -75,7 +75,7 @@ pub(super) async fn keep(
 }
 
 #[utoipa::path(
-    get, path = "/api/v1/repeats", tag = "async-scans",
+    get, path = "/api/v1/repeats", tag = "async-scans", operation_id = "repeats",
     summary = "Los escaneos que se repiten",
     description = "Con un token, los que se pidieron con él.",
     responses(

@@ -1,5 +1,6 @@
 //! The HTTP API, at its door: every route, every state, every refusal.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use apium_core::protocol::RawJson;
@@ -419,11 +420,14 @@ async fn the_api_describes_itself() {
     let bench = Bench::new();
     let described = bench.get("/openapi.json").await.json();
     assert_eq!(described["info"]["version"], "2.1.0");
+    let mut names = BTreeSet::new();
     for (path, item) in described["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             assert_eq!(operation["tags"], json!(["async-scans"]), "{method} {path}");
             let open = ["/api/v1/collectors", "/api/v1/health"].contains(&path.as_str());
             assert_eq!(operation["responses"].get("401").is_none(), open, "{method} {path}");
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(names.insert(name.to_owned()), "{method} {path} has the name of another operation, {name}");
         }
     }
     let pretty = format!("{}\n", serde_json::to_string_pretty(&described).unwrap());
