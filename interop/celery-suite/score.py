@@ -15,6 +15,8 @@ from collections import Counter
 from pathlib import Path
 
 BASELINES = Path(__file__).resolve().parent / "baseline"
+# Tests of a run that may pass only when run again, beside those that Celery itself runs again.
+SECOND_CHANCES = 1
 COLUMNS = ["id", "outcomes", "attempts", "published", "seconds"]
 BEGIN, END = "<!-- the suite's table: made by `cargo xtask interop --all` -->\n", "<!-- end of the suite's table -->\n"
 
@@ -67,15 +69,15 @@ def report(series, records):
     beyond = sorted(set(beyond) - set(wanted))
     if beyond:
         print("beyond the genuine worker:", ", ".join(beyond))
-    again = [name for name in ran if name not in missed and records[name]["attempts"] > 1]
+    again = [name for name in ran if name not in missed and records[name].get("second_chance")]
     if again:
-        print("passed when run again:", ", ".join(again))
+        print(f"passed when run again ({SECOND_CHANCES} may):", ", ".join(again))
     died = [name for name, record in records.items() if "worker_died" in record]
     if died:
         print(f"the worker died during {len(died)} tests, first: {died[0]}")
     for name in missed:
         print(f"  {records[name]['outcome']:8} {name}  {why(records[name])}")
-    return 1 if missed or died or not ran else 0
+    return 1 if missed or died or not ran or len(again) > SECOND_CHANCES else 0
 
 
 def table(document, runs):

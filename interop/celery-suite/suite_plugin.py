@@ -468,9 +468,10 @@ def pytest_collection_modifyitems(config, items):
         if not any(m.name == 'timeout' for m in item.iter_markers()):
             item.add_marker(pytest.mark.timeout(MAX_TIMEOUT))
         if item.get_closest_marker('flaky') is None:
-            # Celery's client itself misses a result now and then that is stored and published (celery#4039), and some
-            # tests pass only if the worker is not done before they look.
+            # On a loaded machine Celery's client now and then waits for a result that is stored (as in celery#4039), and
+            # some tests pass only if the worker is not done before they look. One in a run is let pass by the score.
             item.add_marker(pytest.mark.flaky(reruns=min(1, MAX_RERUNS)))
+            SECOND_CHANCES.add(item.nodeid)
         keep.append(item)
     if drop:
         config.hook.pytest_deselected(items=drop)
@@ -479,6 +480,8 @@ def pytest_collection_modifyitems(config, items):
 
 # ------------------------------------------------------------------ recording
 _current = {}
+#: tests that Celery itself does not run again
+SECOND_CHANCES = set()
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -506,6 +509,8 @@ def pytest_runtest_protocol(item, nextitem):
         'seconds': round(time.monotonic() - _current['t0'], 2),
         'why': _current.get('why', ''), 'restarts': WORKER.restarts,
     }
+    if item.nodeid in SECOND_CHANCES and rec['attempts'] > 1:
+        rec['second_chance'] = True
     if nextitem is not None and WORKER.proc is not None and not WORKER.alive():
         rec['worker_died'] = WORKER.proc.returncode
         try:
