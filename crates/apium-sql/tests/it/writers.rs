@@ -1,6 +1,7 @@
 //! Programs that write into one SQLite file: each waits for the other, and none for long.
 
-use apium_sql::{Database, Statement, Value};
+use apium_sql::{Database, SqlError, Statement, Value};
+use tokio::task::JoinHandle;
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS counted (n BIGINT)";
 const COUNT: &str = "INSERT INTO counted (n) VALUES ($1)";
@@ -59,6 +60,14 @@ async fn at_most_one_of_each(folder: &tempfile::TempDir) -> Database {
     database
 }
 
+/// Asks for numbers to be counted together, and waits until that waits for its turn.
+async fn asked(database: &Database, numbers: &[i64]) -> JoinHandle<Result<u64, SqlError>> {
+    let (database, statements) = (database.clone(), numbers.iter().copied().map(count).collect());
+    let asked = tokio::spawn(async move { database.together(statements).await });
+    tokio::task::yield_now().await;
+    asked
+}
+
 fn count(n: i64) -> Statement {
     Statement::new(COUNT, vec![Value::from(n)])
 }
@@ -79,11 +88,10 @@ async fn one_that_is_refused_takes_none_of_the_others_with_it() {
     let database = at_most_one_of_each(&folder).await;
     // All of them wait for their turn while this has it, and are then written at once.
     let step = database.begin().await.unwrap();
-    let write = |n: i64| {
-        let database = database.clone();
-        tokio::spawn(async move { database.together(vec![count(n), count(1_000 + n)]).await })
-    };
-    let all: Vec<_> = [1, 2, 3, 2, 4].into_iter().map(write).collect();
+    let mut all = Vec::new();
+    for n in [1, 2, 3, 2, 4] {
+        all.push(asked(&database, &[n, 1_000 + n]).await);
+    }
     step.commit().await.unwrap();
     let mut refused = 0;
     for written in all {
@@ -97,12 +105,7 @@ async fn what_is_written_for_others_goes_on_when_the_first_has_given_up() {
     let folder = tempfile::tempdir().unwrap();
     let database = at_most_one_of_each(&folder).await;
     let step = database.begin().await.unwrap();
-    let write = |n: i64| {
-        let database = database.clone();
-        tokio::spawn(async move { database.together(vec![count(n)]).await })
-    };
-    let (first, second) = (write(1), write(2));
-    tokio::task::yield_now().await;
+    let (first, second) = (asked(&database, &[1]).await, asked(&database, &[2]).await);
     first.abort();
     step.commit().await.unwrap();
     assert_eq!(second.await.unwrap().unwrap(), 1);
