@@ -42,6 +42,17 @@ fn one_command_serves_a_scan() {
     assert_eq!(get(&api, "/").unwrap().0, 303, "a browser is led to the documentation");
 }
 
+/// Whoever asks first does not wait until the history is made.
+#[test]
+fn the_history_is_there_before_the_first_request() {
+    let server = Server::start();
+    let place = Place::on(&server.url());
+    let history = place.path("historial.db");
+    let place = place.with("OSINT_DATABASE", &format!("sqlite:{}", history.display()));
+    let _serve = serving(&place, "serve", &[]);
+    until("the history", || history.exists().then_some(()));
+}
+
 /// The child that parses the file is this very executable.
 #[test]
 fn an_uploaded_file_is_read_in_a_child_process() {
