@@ -21,7 +21,8 @@ the same run varies from hour to hour. A ratio above 1 means that Apium is the b
 `reads/task` is how often Redis read from a connection, about the round trips. `peak MiB` is the sum of each worker process's
 own peak, and `worker µs/task` the time of all of them on the cores from the first task on. `others %` is the share of all
 cores that went to anything but the bench. `places %` is how many tasks ran at any time, on average, of those that may run
-at once: from the first line to the last acknowledgement, each as long as its own two lines say. `tasks` is how many there were: more for a fast peer, so that a drain lasts.
+at once: from the first line to the last acknowledgement, each as long as its own two lines say. `tasks` is how many there
+were: more for a fast peer, so that a drain lasts.
 ";
 /// From what share of the cores on others have spoilt a run, in per cent.
 const QUIET: f64 = 10.0;
